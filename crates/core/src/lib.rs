@@ -1,0 +1,1 @@
+//! What a node decides. No IO, no clock, no threads.

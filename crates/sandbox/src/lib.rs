@@ -1,0 +1,1 @@
+//! Runs one tool on one input under limits, and meters it.
