@@ -1,1 +1,24 @@
-//! What a node decides. No IO, no clock, no threads.
+//! What a node decides: no IO, no clock, no threads, no floats.
+//!
+//! Read the modules in the order below; each imports only those above it (a test checks). A hub, a lender and a peer
+//! are one [`node::Node`]: events go in, facts are recorded, actions come out. Everything here is deterministic, so a
+//! seed is a run ([`sim`]) and a journal is a state ([`state::State::apply`]).
+
+pub mod limits;
+pub mod units;
+pub mod id;
+pub mod job;
+pub mod task;
+pub mod message;
+pub mod ledger;
+pub mod peer;
+pub mod estimate;
+pub mod split;
+pub mod place;
+pub mod verify;
+pub mod state;
+//pub mod view;
+//pub mod node;
+
+pub mod planted;
+//pub mod sim;

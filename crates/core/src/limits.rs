@@ -1,0 +1,76 @@
+//! Every limit of the product, each with its reason. Backpressure then needs no code of its own.
+
+use crate::units::{Credits, Fuel, Millis};
+
+/// A lender that says nothing for this long has lost its leases.
+pub const LEASE: Millis = Millis(30_000);
+/// A lender says that it lives three times per lease, so one lost message costs nothing.
+pub const ALIVE_EVERY: Millis = Millis(10_000);
+/// Work a lender holds ahead for each slot: long enough to hide a round trip, short enough to give back.
+pub const WINDOW: Millis = Millis(250);
+/// A part out for this many times its expected time is given once more, when somebody has nothing to do.
+pub const STRAGGLER_FACTOR: u64 = 4;
+/// ... but never sooner than this, since a young estimate is a guess.
+pub const STRAGGLER_MIN: Millis = Millis(400);
+/// Pieces in one gift: an answer page stays small enough to read at once.
+pub const GIFT_PIECES_MAX: u64 = 4_096;
+/// Gifts that carry their inputs: 256 inputs of 4 KiB fill a quarter of a message.
+pub const GIFT_INPUTS_MAX: u64 = 256;
+/// Items in one piece: a chunk is one run of a tool.
+pub const CHUNK_MAX: u64 = 1 << 20;
+/// A timed chunk aims at this much work, so that a returning owner costs a lender little.
+pub const CHUNK_WORK: Millis = Millis(2_000);
+/// Gifts that one lender holds for one giver.
+pub const GIFTS_PER_PEER_MAX: usize = 256;
+/// Slots a neighbour may claim: more cores than any machine that people lend.
+pub const SLOTS_MAX: u32 = 1_024;
+/// Answers in one message, as many as the pieces of a gift.
+pub const ANSWERS_MAX: usize = GIFT_PIECES_MAX as usize;
+/// Inputs of one job: ten million lines are one job, ten billion integers still are.
+pub const ITEMS_MAX: u64 = 1 << 40;
+/// Pieces a tool may cut one input into.
+pub const WAYS_MAX: u64 = 4_096;
+/// Parts of a tool's own split that each slot should get, so that uneven parts even out.
+pub const WAYS_PER_SLOT: u64 = 4;
+/// Levels of split below a job: each level costs a round trip.
+pub const DEPTH_MAX: u8 = 8;
+/// Outputs merged by one run of a tool; a tree of merges does the rest.
+pub const MERGE_FAN: u64 = 256;
+/// Inputs being split at one time: enough to keep lenders busy, few enough to hold in memory.
+pub const OPEN_TASKS_MAX: usize = 4_096;
+/// Tasks a peer holds for its neighbours at one time.
+pub const TASKS_FOR_PEERS_MAX: usize = 64;
+/// Jobs on the books, finished ones included until they expire.
+pub const JOBS_MAX: usize = 100_000;
+/// Outputs up to this size travel in messages and lie in the store; larger ones are blobs.
+pub const INLINE_MAX: usize = 4_096;
+/// What a job's name may be long.
+pub const NAME_MAX: usize = 128;
+/// Arguments of one job, in bytes.
+pub const ARGS_BYTES_MAX: usize = 64 << 10;
+/// First fuel limit of a part whose cost nobody knows: about a second. Dearer parts are tried again with more.
+pub const FUEL_FIRST: Fuel = Fuel(10_000_000_000);
+/// No part gets less than this, so that a lucky first estimate does not stop the next part.
+pub const FUEL_LEAST: Fuel = Fuel(200_000_000);
+/// A part may cost this many times the dearest one seen before it is stopped and tried again with more.
+pub const FUEL_SLACK: u64 = 16;
+/// Fuel of one part unless the job says otherwise: about half an hour.
+pub const FUEL_DEFAULT: Fuel = Fuel(20_000_000_000_000);
+/// A new lender's answers are all audited until this many were right.
+pub const PROBATION: u32 = 1;
+/// Answers of one lender are final after this many audits that came later were right, or when the stage ends.
+pub const VESTING_AUDITS: u32 = 10;
+/// Broken tries of one part before the job is told that no machine can run it.
+pub const BROKEN_MAX: u32 = 5;
+/// A lender whose machine broke a try gets no work for this long.
+pub const BROKEN_PAUSE: Millis = Millis(3_000);
+/// A neighbour that declined is not asked again for this long.
+pub const DECLINE_PAUSE: Millis = Millis(500);
+/// A child whose giver vanished keeps its answers for this long.
+pub const SPOOL: Millis = Millis(40 * 60_000);
+/// Finished jobs stay on the books for thirty days.
+pub const KEEP_JOBS: Millis = Millis(30 * 24 * 3_600_000);
+/// What the owner of a new circle starts with: the only mint.
+pub const FIRST_GRANT: Credits = Credits(1_000_000_000);
+/// A transfer never exceeds what JSON numbers can hold.
+pub const TRANSFER_MAX: Credits = Credits(1 << 53);

@@ -1,0 +1,179 @@
+//! What nodes say to one another. Arrays from day one: a message carries a window, never a part.
+//!
+//! Every message may be lost, late or repeated; each is harmless then, by its lease or by saying a running total.
+
+use crate::id::{Digest, Incarnation, JobId, Lease};
+use crate::job::{Check, Tool};
+use crate::task::{Act, Span};
+use crate::units::{Credits, Fuel};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// All that one node may say to another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Both: who speaks, what it can take, and what it still holds of the hearer's.
+    Hello { incarnation: Incarnation, slots: u32, solves: bool, holding: Vec<Lease> },
+    /// Giver: do these.
+    Give { gifts: Vec<Gift> },
+    /// Giver: stop these; nobody waits for them any more.
+    Cancel { leases: Vec<Lease> },
+    /// Giver: these answers are on the books; forget them.
+    Noted { noted: Vec<(Lease, Span)> },
+    /// Giver: all that I have ever paid you.
+    Pay { total: Credits },
+    /// Lender: not these, not now.
+    Decline { leases: Vec<Lease>, why: Decline },
+    /// Lender: I live, and I can take so much.
+    Alive { slots: u32 },
+    /// Lender: answers.
+    Done { lease: Lease, answers: Vec<Answer> },
+    /// Lender: I go; give what I hold to somebody else.
+    Bye,
+}
+
+/// Pieces of one task, lent under one lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gift {
+    pub lease: Lease,
+    /// The job by its name in the tree: a node refuses a job that it already holds a part of.
+    pub job: JobId,
+    pub tool: Arc<Tool>,
+    pub act: Act,
+    /// Items, each span cut into runs of `chunk`.
+    pub pieces: Vec<Span>,
+    pub chunk: u64,
+    pub inputs: Inputs,
+    /// The most that one run may cost.
+    pub fuel: Fuel,
+    /// The most that is paid for one run.
+    pub price: Credits,
+    /// How the giver wants answers of a task given on to be verified.
+    pub check: Check,
+}
+
+/// What the runs of a gift get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Inputs {
+    /// Item `i` is the number `from + i`.
+    Numbers { from: u64 },
+    /// One for each run, in order.
+    Carried { data: Vec<Data> },
+}
+
+/// Bytes, or the name of bytes that are too many to carry along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Data {
+    Inline { bytes: Arc<[u8]> },
+    Blob { id: Digest, len: u64 },
+}
+
+/// What became of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub span: Span,
+    pub outcome: Outcome,
+    pub fuel: Fuel,
+    /// How long it took there, in microseconds. Believed for planning only.
+    pub micros: u64,
+    /// The hash over outcome and output, computed by whoever hears the answer.
+    pub digest: Digest,
+    pub output: Output,
+    /// What a split cut the input into; 0 means that the tool is satisfied.
+    pub pieces: u64,
+}
+
+/// What a run leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    pub stdout: Data,
+    /// Files written to `/out`: a name and its bytes.
+    pub files: Vec<(Arc<str>, Data)>,
+    /// The last lines of standard error, or what went wrong.
+    pub note: Arc<str>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Outcome {
+    /// With exit code 0.
+    Right,
+    /// The tool's doing: another exit code.
+    Exit { code: i32 },
+    /// The tool's doing: a trap or a limit, which would happen anywhere.
+    Trapped { trap: Trap },
+    /// More fuel would be needed; the limit was the giver's estimate.
+    OutOfFuel,
+    /// The machine's doing: nothing is known about the part.
+    Broken,
+}
+
+/// The ways in which a tool can break its own run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Trap {
+    Crashed,
+    OutOfMemory,
+    OutputTooLarge,
+    FilesTooLarge,
+    TooSlow,
+    OutOfFuel,
+    NotATool,
+}
+
+/// Why a gift is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Decline {
+    Full,
+    /// The owner is back.
+    Paused,
+    /// A part of this job is already held here, further up the tree.
+    Ancestor,
+    TooDeep,
+    /// The gift breaks a limit.
+    Absurd,
+}
+
+impl Data {
+    /// No bytes.
+    pub fn empty() -> Data {
+        Data::Inline { bytes: Arc::from([]) }
+    }
+
+    /// How many bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Data::Inline { bytes } => bytes.len() as u64,
+            Data::Blob { len, .. } => *len,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Output {
+    /// Just these bytes.
+    pub fn of(stdout: Data) -> Output {
+        Output { stdout, files: Vec::new(), note: Arc::from("") }
+    }
+}
+
+impl Outcome {
+    /// Whether the tool failed on its input, wherever it runs.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Outcome::Exit { .. } | Outcome::Trapped { .. })
+    }
+}
+
+impl Gift {
+    /// The runs, in the order of their inputs.
+    pub fn runs(&self) -> impl Iterator<Item = Span> + '_ {
+        self.pieces.iter().flat_map(|piece| piece.cut(self.chunk))
+    }
+
+    /// How many runs there are.
+    pub fn run_count(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.pieces(self.chunk)).sum()
+    }
+}

@@ -1,0 +1,249 @@
+//! A node: hub, lender or peer, whichever its settings and its neighbours make of it.
+//!
+//! Handlers take note of what happened and record facts; `place` then looks at what *is* and fills the gap. Retry,
+//! lost lender, slow lender, repeated answer and declined offer are that one line, not five features.
+
+mod action;
+mod desk;
+mod event;
+mod finish;
+mod give;
+mod hear;
+mod judge;
+mod people;
+
+pub use action::{Action, Feed, FeedFrom, Kept, Kind, News, Reply, Row};
+pub use event::{Event, Wish};
+
+use crate::estimate::Estimate;
+use crate::id::{JobId, Lease, NodeId, TaskId};
+use crate::limits;
+use crate::peer::Presence;
+use crate::planted::{self, Bug};
+use crate::state::{Fact, State};
+use crate::units::{Fuel, Millis};
+use crate::view::{self, JobView, PeerView, Reason};
+use desk::Desk;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a node is set up to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    pub id: NodeId,
+    /// Parts it runs at one time; zero for a hub that does not lend.
+    pub slots: u32,
+    /// Takes whole pieces of its neighbours and splits them further: a peer.
+    pub solves: bool,
+    /// How long a silent lender keeps its leases.
+    pub lease: Millis,
+}
+
+/// One node.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    state: State,
+    now: Millis,
+    /// Neighbours, this node itself among them.
+    presence: BTreeMap<NodeId, Presence>,
+    /// What is known about gifts that are out, beyond the books.
+    watched: BTreeMap<Lease, Watched>,
+    /// What a part of a job costs, by the root of its tree.
+    estimates: BTreeMap<TaskId, Estimate>,
+    /// Neighbours that could take more.
+    hungry: BTreeSet<NodeId>,
+    /// Neighbours about which something changed in this batch.
+    touched: BTreeSet<NodeId>,
+    /// Neighbours to be told what they were paid in all.
+    to_pay: BTreeSet<NodeId>,
+    /// When to look at a neighbour again: it may have gone silent, or rested enough.
+    alarms: BTreeSet<(Millis, NodeId)>,
+    /// Slots of all neighbours that are here.
+    slots_all: u64,
+    desk: Desk,
+    facts: Vec<Fact>,
+    actions: Vec<Action>,
+}
+
+/// A gift that is out.
+#[derive(Debug, Clone, Copy)]
+struct Watched {
+    given: Millis,
+    /// After this long it counts as slow.
+    patience: Millis,
+    /// Expected fuel of one run.
+    run: Fuel,
+}
+
+impl Node {
+    /// A node whose journal says what `state` says.
+    pub fn new(config: Config, state: State, now: Millis) -> Node {
+        let own = Presence { linked: true, slots: config.slots, trusted: true, heard: now, ..Presence::default() };
+        Node {
+            desk: Desk::new(config),
+            config,
+            state,
+            now,
+            presence: BTreeMap::from([(config.id, own)]),
+            watched: BTreeMap::new(),
+            estimates: BTreeMap::new(),
+            hungry: BTreeSet::new(),
+            touched: BTreeSet::from([config.id]),
+            to_pay: BTreeSet::new(),
+            alarms: BTreeSet::new(),
+            slots_all: u64::from(config.slots),
+            facts: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Decides on a batch of events. The facts that it took are in [`Node::take_facts`]: they belong on the disk
+    /// before any action is performed.
+    pub fn handle(&mut self, now: Millis, events: Vec<Event>) -> Vec<Action> {
+        self.now = self.now.max(now);
+        for event in events {
+            self.on(event);
+        }
+        self.ring_alarms();
+        self.tend_desk();
+        loop {
+            self.finish();
+            if !self.place() {
+                break;
+            }
+        }
+        self.tell_payments();
+        #[cfg(debug_assertions)]
+        if let Err(imbalance) = self.state.check() {
+            panic!("after an event: {imbalance}");
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    /// The facts of the last batch, to be journaled.
+    pub fn take_facts(&mut self) -> Vec<Fact> {
+        std::mem::take(&mut self.facts)
+    }
+
+    /// When something will have to be looked at although nothing happens.
+    pub fn next_wake(&self) -> Option<Millis> {
+        let alarm = self.alarms.first().map(|(at, _)| *at);
+        let slow = self.slow_at();
+        [alarm, slow, self.desk.next_wake()].into_iter().flatten().min().map(|at| at.max(self.now.plus(Millis(1))))
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// One job as people see it.
+    pub fn view_job(&self, job: JobId) -> Option<JobView> {
+        view::job(&self.state, self.state.job(job)?)
+    }
+
+    /// All jobs, in the order of their ids.
+    pub fn view_jobs(&self) -> impl Iterator<Item = JobView> + '_ {
+        self.state.jobs().values().filter_map(|book| view::job(&self.state, book))
+    }
+
+    /// All neighbours, this node among them.
+    pub fn view_peers(&self) -> Vec<PeerView> {
+        view::peers(&self.state, &self.presence, self.now)
+    }
+
+    /// Why a job is not further than it is.
+    pub fn why(&self, job: JobId) -> Vec<Reason> {
+        view::why(&self.state, &self.presence, job)
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Started { incarnation, secret } => self.record(Fact::Started { incarnation, secret }),
+            Event::Asked { ask, wish } => self.asked(ask, wish),
+            Event::Linked { node } => self.linked(node),
+            Event::Unlinked { node } => self.unlinked(node),
+            Event::Heard { from, message } => self.heard(from, message),
+            Event::Ran { giver, lease, answers } => self.ran(giver, lease, answers),
+            Event::Checked { giver, lease, verdicts } => self.checked(giver, lease, &verdicts),
+            Event::Lends { slots } => self.lends(slots),
+            Event::Leaves => self.leaves(),
+            Event::Woke => {}
+        }
+    }
+
+    /// The only way to change the state: what is recorded is applied at once and journaled with the batch.
+    fn record(&mut self, fact: Fact) {
+        let journaled = self.state.is_journaled(&fact);
+        self.state.apply(&fact);
+        if journaled {
+            self.facts.push(fact);
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: crate::message::Message) {
+        self.actions.push(Action::Send { to, message });
+    }
+
+    fn tell(&mut self, news: News) {
+        self.actions.push(Action::Tell { news });
+    }
+
+    /// Looks at neighbours whose time has come: silent ones lose their leases.
+    fn ring_alarms(&mut self) {
+        while let Some((at, node)) = self.alarms.first().copied() {
+            if at > self.now {
+                return;
+            }
+            self.alarms.remove(&(at, node));
+            self.touched.insert(node);
+            let Some(peer) = self.presence.get(&node) else { continue };
+            let end = peer.heard.plus(self.config.lease);
+            if end > self.now {
+                self.alarms.insert((end, node));
+            } else if !planted::is(Bug::ForgetTheLost) {
+                self.lost(node);
+            }
+        }
+    }
+
+    /// Neighbours are told all that they were ever paid: a lost or repeated message does no harm.
+    fn tell_payments(&mut self) {
+        for node in std::mem::take(&mut self.to_pay) {
+            let Some(record) = self.state.peer(node) else { continue };
+            if node != self.config.id && self.presence.get(&node).is_some_and(|peer| peer.linked) {
+                let total = record.paid_them;
+                self.send(node, crate::message::Message::Pay { total });
+            }
+        }
+    }
+
+    /// A neighbour will be looked at again at that moment at the latest.
+    fn look_again(&mut self, node: NodeId, at: Millis) {
+        self.alarms.insert((at, node));
+    }
+
+    /// A number below 1,000 about one item, which nobody outside can guess.
+    fn draw(&self, task: TaskId, item: u64) -> u32 {
+        crate::verify::draw(self.state.secret(), task.0, item)
+    }
+
+    /// How long a neighbour that declined or broke something is left alone.
+    fn rest(&mut self, node: NodeId, span: Millis) {
+        let until = self.now.plus(span);
+        if let Some(peer) = self.presence.get_mut(&node) {
+            peer.resting_until = peer.resting_until.max(until);
+        }
+        self.look_again(node, until);
+        self.touched.insert(node);
+    }
+
+    /// How often a lender says that it lives.
+    fn alive_every(&self) -> Millis {
+        let third = Millis(self.config.lease.0 / 3);
+        if planted::is(Bug::LazyHeartbeat) { self.config.lease.plus(self.config.lease) } else { third.min(limits::ALIVE_EVERY) }
+    }
+}

@@ -1,0 +1,41 @@
+//! How much a neighbour is given at a time: a window sized by expected work.
+
+use crate::estimate::Estimate;
+use crate::job::Chunk;
+use crate::limits;
+use crate::peer::Presence;
+use crate::units::Millis;
+
+/// Whether a neighbour should be given more.
+pub fn is_hungry(peer: &Presence, gifts: usize, now: Millis) -> bool {
+    let reachable = peer.linked && peer.slots > 0 && peer.resting_until <= now;
+    if !reachable || gifts >= limits::GIFTS_PER_PEER_MAX {
+        return false;
+    }
+    let slots = usize::try_from(peer.slots).unwrap_or(usize::MAX);
+    // A gift is worked on by one slot: each should have one, and all of them enough ahead to hide a round trip.
+    gifts < slots || (gifts < slots.saturating_mul(2) && peer.busy_for() < limits::WINDOW)
+}
+
+/// How many items one run gets.
+pub fn chunk(wish: Chunk, estimate: &Estimate, speed: u64) -> u64 {
+    match wish {
+        Chunk::Items(items) => items.max(1),
+        Chunk::Timed => estimate.items_in(limits::CHUNK_WORK, speed).unwrap_or(1).min(limits::CHUNK_MAX),
+    }
+}
+
+/// How many runs one gift holds: what fills the window of one slot, less when the end is near, so that everybody
+/// finishes together.
+pub fn runs(estimate: &Estimate, peer: &Presence, chunk: u64, todo_runs: u64, slots_all: u64, carried: bool) -> u64 {
+    let by_time = estimate.items_in(limits::WINDOW, peer.speed).unwrap_or(1) / chunk.max(1);
+    let fair = todo_runs.div_ceil(slots_all.max(1).saturating_mul(2));
+    let most = if carried { limits::GIFT_INPUTS_MAX } else { limits::GIFT_PIECES_MAX };
+    by_time.min(fair).clamp(1, most)
+}
+
+/// How long a gift may be out before it counts as slow.
+pub fn patience(expected: Option<Millis>) -> Millis {
+    let expected = expected.unwrap_or(limits::LEASE);
+    Millis(expected.0.saturating_mul(limits::STRAGGLER_FACTOR)).max(limits::STRAGGLER_MIN)
+}

@@ -1,0 +1,57 @@
+//! How wide a tool is asked to cut, and how deep a tree may grow.
+
+use crate::job::Tool;
+use crate::limits;
+use crate::task::{Owner, Stage};
+
+/// The ways into which a tool is asked to cut one input, by the slots that could work on it.
+pub fn ways(slots: u64) -> u64 {
+    slots.max(1).saturating_mul(limits::WAYS_PER_SLOT).min(limits::WAYS_MAX)
+}
+
+/// Whether an input of a task becomes a task of its own, so that its tool can cut it.
+pub fn opens(tool: &Tool, owner: Owner, stage: Stage) -> bool {
+    let joins = tool.abilities.merge || tool.abilities.first;
+    tool.abilities.split && joins && owner == Owner::Person && stage == Stage::Work
+}
+
+/// How a task that a neighbour gave begins: by asking the tool, while somebody below could take a piece.
+pub fn first_stage(tool: &Tool, depth: u8, slots_below: u64) -> Stage {
+    if tool.abilities.split && depth < limits::DEPTH_MAX && slots_below > 1 { Stage::Split } else { Stage::Work }
+}
+
+/// How many items one merge of that level covers.
+pub fn merge_chunk(level: u8) -> u64 {
+    limits::MERGE_FAN.saturating_pow(u32::from(level))
+}
+
+/// The stage after this one; `None` when the task is done.
+pub fn next_stage(stage: Stage, items: u64, merges: bool) -> Option<Stage> {
+    let level = match stage {
+        Stage::Split => return Some(Stage::Work),
+        Stage::Work => 0,
+        Stage::Merge { level } => level,
+    };
+    let wanted = merges && (merge_chunk(level) < items || level == 0 && items > 1);
+    wanted.then_some(Stage::Merge { level: level + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merging_ends_at_one_output() {
+        let levels = |items| {
+            let mut stage = Stage::Work;
+            let mut levels = 0;
+            while let Some(next) = next_stage(stage, items, true) {
+                stage = next;
+                levels += 1;
+            }
+            levels
+        };
+        assert_eq!([1, 2, 256, 257, 65_536, 65_537].map(levels), [0, 1, 1, 2, 2, 3]);
+        assert_eq!(next_stage(Stage::Work, 1_000, false), None);
+    }
+}

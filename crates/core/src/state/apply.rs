@@ -1,0 +1,530 @@
+//! How each fact changes the state. Live and restart use this code and no other.
+
+use super::{Fact, JobBook, Purse, State, terms_of_input};
+use crate::id::{JobId, Lease, NodeId, TaskId};
+use crate::job::{Chunk, Job, Source, Standing};
+use crate::ledger::Account;
+use crate::limits;
+use crate::message::Gift;
+use crate::planted::{self, Bug};
+use crate::task::{Act, Grant, Owner, Parts, Pending, Proof, Span, Spans, Stage, Task, Terms, Why};
+use crate::units::{Credits, Fuel, Millis};
+use std::sync::Arc;
+
+impl State {
+    /// Makes a fact true. Never fails: what does not fit is counted and ignored.
+    pub fn apply(&mut self, fact: &Fact) {
+        if self.fit(fact).is_none() {
+            self.misfits += 1;
+        }
+    }
+
+    fn fit(&mut self, fact: &Fact) -> Option<()> {
+        match fact {
+            Fact::Started { incarnation, secret } => {
+                (self.incarnation, self.secret) = (*incarnation, *secret);
+                Some(())
+            }
+            Fact::Moved { from, to, amount } => {
+                self.ledger.transfer(*from, *to, *amount).ok()?;
+                if let Account::Node(node) = to {
+                    self.credit(*node, *amount);
+                }
+                Some(())
+            }
+            Fact::Submitted { job, root, at } => self.submitted(job, *root, *at),
+            Fact::Extended { job, count } => self.on_root(*job, |parts| parts.count += count),
+            Fact::Closed { job } => self.on_root(*job, |parts| parts.open = false),
+            Fact::Taken { task, from, gift, stage } => self.taken(*task, *from, gift, *stage),
+            Fact::Opened { task, parent, item } => self.opened(*task, *parent, *item),
+            Fact::Met { node, incarnation } => {
+                self.peers.entry(*node).or_default().incarnation = *incarnation;
+                Some(())
+            }
+            Fact::Given { lease, task, to, why, pieces, chunk, price } => {
+                let left = pieces.iter().fold(Spans::default(), |mut set, span| {
+                    set.add(*span);
+                    set
+                });
+                let twin = if let Why::Copy { of } = why { Some(*of) } else { None };
+                let pieces = pieces.clone();
+                let grant = Grant { to: *to, why: *why, chunk: *chunk, pieces, left, price: *price, twin };
+                self.given(*lease, *task, grant)
+            }
+            Fact::Answered { lease, spans, fuel } => self.answered(*lease, spans, *fuel),
+            Fact::SetAside { lease, pending } => self.set_aside(*lease, pending),
+            Fact::Proved { task, lease, firsts } => self.proved(*task, *lease, firsts),
+            Fact::Unsettled { task, lease, firsts, audit } => self.unsettled(*task, *lease, firsts, *audit),
+            Fact::Refuted { task, lease, first } => self.refuted(*task, *lease, *first),
+            Fact::Corrected { lease, span, fuel, failed } => self.corrected(*lease, *span, *fuel, *failed),
+            Fact::Caught { node } => self.caught(*node),
+            Fact::Returned { leases } => {
+                leases.iter().for_each(|lease| self.end_lease(*lease));
+                Some(())
+            }
+            Fact::Broke { lease, span } => self.broke(*lease, *span),
+            Fact::GaveUp { task, span } => self.gave_up(*task, *span),
+            Fact::Dearer { lease, span, limit } => self.dearer(*lease, *span, *limit),
+            Fact::Settled { task, first } => self.on_task(*task, |task| task.parts.settled = Some(*first)),
+            Fact::Ending { task } => self.on_task(*task, |task| task.parts.ending = true),
+            Fact::Vested { task, node, all, pay } => self.vested(*task, *node, *all, *pay),
+            Fact::Staged { task, stage, count } => self.staged(*task, *stage, *count),
+            Fact::Ended { task, standing, fuel, at } => self.ended(*task, *standing, *fuel, *at),
+            Fact::Retried { job, at: _, budget } => self.retried(*job, *budget),
+            Fact::Forgotten { job } => self.forgotten(*job),
+            Fact::Credited { node, total } => {
+                let record = self.peers.entry(*node).or_default();
+                record.paid_us = record.paid_us.max(*total);
+                Some(())
+            }
+            Fact::Balance { account, balance } => {
+                self.ledger.restore(*account, *balance);
+                Some(())
+            }
+            Fact::Known { node, record } => {
+                // Leases come back with the tasks that hold them.
+                self.peers.insert(*node, crate::peer::Record { leases: Default::default(), ..record.clone() });
+                Some(())
+            }
+            Fact::Numbered { next_task, next_lease, refused } => {
+                (self.next_task, self.next_lease, self.refused) = (*next_task, *next_lease, *refused);
+                Some(())
+            }
+            Fact::JobStands { book, purse } => {
+                self.purses.extend(purse.map(|purse| (book.root, purse)));
+                self.jobs.insert(book.job.id, (**book).clone());
+                Some(())
+            }
+            Fact::TaskStands { task, whole } => self.stands(*task, whole),
+        }
+    }
+
+    fn submitted(&mut self, job: &Job, root: TaskId, at: Millis) -> Option<()> {
+        let from = Account::Person(job.owner);
+        self.ledger.transfer(from, Account::Hold(root), job.budget).ok()?;
+        self.purses.insert(root, Purse { from, held: job.budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        let terms = Arc::new(Terms {
+            tool: Arc::clone(&job.tool),
+            check: job.check,
+            chunk: job.chunk,
+            merge: job.merge,
+            source: Some(job.source),
+            fails_max: job.fails_max,
+        });
+        let task = Task {
+            job: job.id,
+            root,
+            owner: Owner::Person,
+            stage: Stage::Work,
+            items: job.source.count(),
+            parts: Parts::new(job.source.count(), job.open, limits::FUEL_FIRST.min(job.tool.caps.fuel)),
+            terms,
+            satisfied: true,
+            depth: 0,
+            over: false,
+        };
+        let book = JobBook {
+            job: Arc::new(job.clone()),
+            root,
+            standing: Standing::Running,
+            submitted: at,
+            ended: None,
+            spent: Credits(0),
+            fuel: Fuel(0),
+        };
+        self.jobs.insert(job.id, book);
+        self.hold_task(root, task);
+        Some(())
+    }
+
+    fn taken(&mut self, id: TaskId, from: NodeId, gift: &Gift, stage: Stage) -> Option<()> {
+        let Act::Solve { depth } = gift.act else { return None };
+        let held = Credits(gift.price.0.saturating_mul(gift.run_count()));
+        self.purses.insert(id, Purse { from: Account::Node(from), held, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        let tool = Arc::clone(&gift.tool);
+        let terms = Terms {
+            check: gift.check,
+            chunk: Chunk::Items(1),
+            merge: tool.abilities.merge,
+            source: None::<Source>,
+            fails_max: u64::MAX,
+            tool,
+        };
+        let task = Task {
+            job: gift.job,
+            root: id,
+            owner: Owner::Peer { node: from, lease: gift.lease },
+            stage,
+            items: 1,
+            parts: Parts::new(1, false, gift.fuel),
+            terms: Arc::new(terms),
+            satisfied: stage == Stage::Work,
+            depth,
+            over: false,
+        };
+        self.hold_task(id, task);
+        Some(())
+    }
+
+    fn opened(&mut self, id: TaskId, parent: TaskId, item: u64) -> Option<()> {
+        let above = self.tasks.get_mut(&parent)?;
+        above.parts.again.remove(Span { first: item, len: 1 });
+        above.parts.next = above.parts.next.max(item + 1);
+        above.parts.opened.insert(item, id);
+        let task = Task {
+            job: above.job,
+            root: above.root,
+            owner: Owner::Parent { task: parent, item },
+            terms: Arc::new(terms_of_input(&above.terms)),
+            stage: Stage::Split,
+            items: 1,
+            parts: Parts::new(1, false, above.parts.fuel_limit),
+            satisfied: false,
+            depth: above.depth + 1,
+            over: false,
+        };
+        self.note(parent);
+        self.hold_task(id, task);
+        Some(())
+    }
+
+    fn given(&mut self, lease: Lease, id: TaskId, grant: Grant) -> Option<()> {
+        let task = self.tasks.get_mut(&id)?;
+        let (to, reserved, root) = (grant.to, grant.reserved(), task.root);
+        task.parts.give(lease, grant);
+        self.purses.get_mut(&root)?.reserved.0 += reserved.0;
+        self.leases.insert(lease, id);
+        self.peers.entry(to).or_default().leases.insert(lease);
+        self.next_lease = Lease(self.next_lease.0.max(lease.0 + 1));
+        self.note(id);
+        Some(())
+    }
+
+    fn answered(&mut self, lease: Lease, spans: &[Span], fuel: Fuel) -> Option<()> {
+        let id = *self.leases.get(&lease)?;
+        let by = self.clear(lease, spans)?;
+        let task = self.tasks.get_mut(&id)?;
+        let mut rest = fuel;
+        for span in spans {
+            task.parts.accept(by, *span, std::mem::take(&mut rest), false);
+        }
+        self.owe(id, fuel);
+        self.note(id);
+        Some(())
+    }
+
+    fn set_aside(&mut self, lease: Lease, pending: &[Pending]) -> Option<()> {
+        let id = *self.leases.get(&lease)?;
+        let spans: Vec<Span> = pending.iter().map(|one| one.span).collect();
+        self.clear(lease, &spans)?;
+        let task = self.tasks.get_mut(&id)?;
+        pending.iter().for_each(|one| task.parts.set_aside(*one));
+        let fuel = pending.iter().fold(Fuel(0), |sum, one| sum.plus(one.fuel));
+        self.owe(id, fuel);
+        self.note(id);
+        Some(())
+    }
+
+    fn proved(&mut self, id: TaskId, lease: Lease, firsts: &[u64]) -> Option<()> {
+        let (_, grant) = self.lease(lease)?;
+        let (why, prover) = (grant.why, grant.to);
+        for first in firsts {
+            let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
+            self.clear(lease, &[pending.span])?;
+            let task = self.tasks.get_mut(&id)?;
+            task.parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
+            if let Some(book) = task.parts.unvested.get_mut(&pending.by) {
+                book.passed += 1;
+            }
+            if why == Why::Proof(Proof::Second) {
+                // Whoever repeated the work has worked as much.
+                let book = task.parts.unvested.entry(prover).or_default();
+                book.fresh.1 = book.fresh.1.plus(pending.fuel);
+                self.owe(id, pending.fuel);
+            }
+            let record = self.peers.entry(pending.by).or_default();
+            record.trust.passed = record.trust.passed.saturating_add(1);
+        }
+        self.note(id);
+        Some(())
+    }
+
+    fn unsettled(&mut self, id: TaskId, lease: Lease, firsts: &[u64], audit: bool) -> Option<()> {
+        for first in firsts {
+            let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
+            self.clear(lease, &[pending.span])?;
+            let parts = &mut self.tasks.get_mut(&id)?.parts;
+            if audit {
+                parts.set_aside(Pending { proof: Proof::Audit, at: None, ..pending });
+            } else {
+                parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
+            }
+        }
+        self.note(id);
+        Some(())
+    }
+
+    fn refuted(&mut self, id: TaskId, lease: Lease, first: u64) -> Option<()> {
+        let task = self.tasks.get_mut(&id)?;
+        let (pending, root) = (task.parts.take_pending(first)?, task.root);
+        task.parts.again.add(pending.span);
+        self.unowe(root, pending.fuel);
+        // The run that refuted it stays out until its own answer is dealt with.
+        if self.lease(lease).is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit)) {
+            self.clear(lease, &[pending.span])?;
+        }
+        self.refused += 1;
+        self.note(id);
+        Some(())
+    }
+
+    fn corrected(&mut self, lease: Lease, span: Span, fuel: Fuel, failed: bool) -> Option<()> {
+        let id = *self.leases.get(&lease)?;
+        let by = self.clear(lease, &[span])?;
+        let parts = &mut self.tasks.get_mut(&id)?.parts;
+        parts.again.remove(span);
+        // The prover is believed and paid nothing extra: proving is the giver's own expense.
+        let _ = fuel;
+        parts.accept(by, span, Fuel(0), failed);
+        self.note(id);
+        Some(())
+    }
+
+    fn caught(&mut self, node: NodeId) -> Option<()> {
+        let record = self.peers.entry(node).or_default();
+        record.trust.caught = true;
+        if planted::is(Bug::KeepTheLies) {
+            return Some(());
+        }
+        let leases: Vec<Lease> = record.leases.iter().copied().collect();
+        leases.into_iter().for_each(|lease| self.end_lease(lease));
+        let tasks: Vec<TaskId> = self.tasks.iter().filter(|(_, task)| !task.over).map(|(id, _)| *id).collect();
+        for id in tasks {
+            let Some(task) = self.tasks.get_mut(&id) else { continue };
+            let lies = task.parts.pending.values().filter(|pending| pending.by == node);
+            let proofs: Vec<_> = lies.filter_map(|lie| lie.at.map(|lease| (lease, lie.span))).collect();
+            let (unpaid, root) = (task.parts.disown(node), task.root);
+            self.unowe(root, unpaid);
+            for (lease, span) in proofs {
+                self.clear(lease, &[span]);
+            }
+            self.note(id);
+        }
+        Some(())
+    }
+
+    fn broke(&mut self, lease: Lease, span: Span) -> Option<()> {
+        let id = *self.leases.get(&lease)?;
+        let grant = self.tasks.get(&id)?.parts.out.get(&lease)?;
+        let (proof, twin) = (matches!(grant.why, Why::Proof(_)), grant.twin);
+        let parts = &mut self.tasks.get_mut(&id)?.parts;
+        *parts.broken.entry(span.first).or_default() += 1;
+        if proof || twin.is_some_and(|twin| parts.out.contains_key(&twin)) {
+            // Whoever else works on it goes on alone; a proof is given anew.
+            self.end_lease(lease);
+        } else {
+            self.clear(lease, &[span])?;
+            self.tasks.get_mut(&id)?.parts.again.add(span);
+        }
+        self.note(id);
+        Some(())
+    }
+
+    fn gave_up(&mut self, id: TaskId, span: Span) -> Option<()> {
+        let parts = &mut self.tasks.get_mut(&id)?.parts;
+        parts.again.remove(span);
+        parts.answered.add(span);
+        parts.failed.add(span);
+        parts.broken.remove(&span.first);
+        self.note(id);
+        Some(())
+    }
+
+    fn dearer(&mut self, lease: Lease, span: Span, limit: Fuel) -> Option<()> {
+        let id = *self.leases.get(&lease)?;
+        self.clear(lease, &[span])?;
+        let parts = &mut self.tasks.get_mut(&id)?.parts;
+        parts.fuel_limit = parts.fuel_limit.max(limit);
+        parts.again.add(span);
+        self.note(id);
+        Some(())
+    }
+
+    fn vested(&mut self, id: TaskId, node: NodeId, all: bool, pay: Credits) -> Option<()> {
+        let task = self.tasks.get_mut(&id)?;
+        let (fuel, root, job, pays) = (task.parts.vest(node, all), task.root, task.job, self.is_durable(id));
+        self.unowe(root, fuel);
+        let purse = self.purses.get_mut(&root)?;
+        purse.held = purse.held.minus(pay);
+        purse.paid = purse.paid.plus(fuel);
+        // A task done for a neighbour is paid from the neighbour's own account, by a fact that lasts.
+        if pays {
+            self.ledger.transfer(Account::Hold(root), Account::Node(node), pay).ok()?;
+            let book = self.jobs.get_mut(&job)?;
+            book.spent = book.spent.plus(pay);
+            book.fuel = book.fuel.plus(fuel);
+            self.credit(node, pay);
+        }
+        if planted::is(Bug::PayTwice) {
+            self.ledger.restore(Account::Node(node), self.ledger.signed(Account::Node(node)) + 1);
+        }
+        self.note(id);
+        Some(())
+    }
+
+    fn staged(&mut self, id: TaskId, stage: Stage, count: u64) -> Option<()> {
+        self.on_task(id, |task| {
+            if task.stage == Stage::Split {
+                // No piece means that the tool is satisfied: the input is the one item of the work.
+                task.satisfied = count == 0;
+                task.items = count.max(1);
+            }
+            task.stage = stage;
+            task.parts = Parts::new(task.items, false, task.parts.fuel_limit);
+        })
+    }
+
+    fn ended(&mut self, id: TaskId, standing: Standing, _fuel: Fuel, at: Millis) -> Option<()> {
+        let task = self.tasks.get_mut(&id)?;
+        let (owner, job, root) = (task.owner, task.job, task.root);
+        task.over = true;
+        task.items = task.items.max(task.parts.count);
+        if let Owner::Parent { task: parent, item } = owner {
+            self.drop_task(id);
+            let above = self.tasks.get_mut(&parent)?;
+            above.parts.opened.remove(&item);
+            above.parts.answered.add(Span { first: item, len: 1 });
+            if standing != Standing::Done {
+                above.parts.failed.add(Span { first: item, len: 1 });
+            }
+            self.note(parent);
+            return Some(());
+        }
+        let purse = self.purses.remove(&root)?;
+        if planted::is(Bug::KeepTheHold) {
+            return Some(());
+        }
+        if owner == Owner::Person {
+            self.ledger.transfer(Account::Hold(root), purse.from, purse.held).ok()?;
+            let book = self.jobs.get_mut(&job)?;
+            (book.standing, book.ended) = (standing, Some(at));
+            self.note(id);
+        } else {
+            self.drop_task(id);
+        }
+        Some(())
+    }
+
+    fn retried(&mut self, job: JobId, budget: Credits) -> Option<()> {
+        let book = self.jobs.get_mut(&job)?;
+        let (root, from) = (book.root, Account::Person(book.job.owner));
+        self.ledger.transfer(from, Account::Hold(root), budget).ok()?;
+        (book.standing, book.ended) = (Standing::Running, None);
+        self.purses.insert(root, Purse { from, held: budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        self.on_task(root, |task| {
+            let items = task.items;
+            let parts = &mut task.parts;
+            let failed = std::mem::take(&mut parts.failed);
+            failed.iter().for_each(|span| parts.answered.remove(span));
+            parts.again.join(&failed);
+            (parts.count, parts.ending) = (items, false);
+            (task.stage, task.over) = (Stage::Work, false);
+        })
+    }
+
+    fn forgotten(&mut self, job: JobId) -> Option<()> {
+        let book = self.jobs.remove(&job)?;
+        self.drop_task(book.root);
+        Some(())
+    }
+
+    fn stands(&mut self, id: TaskId, whole: &Task) -> Option<()> {
+        for (lease, grant) in &whole.parts.out {
+            self.leases.insert(*lease, id);
+            self.peers.entry(grant.to).or_default().leases.insert(*lease);
+        }
+        self.hold_task(id, whole.clone());
+        Some(())
+    }
+
+    /// Answers arrived: their items are no longer out. Says who held the lease.
+    fn clear(&mut self, lease: Lease, spans: &[Span]) -> Option<NodeId> {
+        let id = *self.leases.get(&lease)?;
+        let task = self.tasks.get_mut(&id)?;
+        let grant = task.parts.out.get(&lease)?;
+        let (to, twin, root) = (grant.to, grant.twin, task.root);
+        let released = spans.iter().fold(Credits(0), |sum, span| sum.plus(task.parts.clear(lease, *span)));
+        self.release(root, released);
+        for ended in [Some(lease), twin].into_iter().flatten() {
+            if self.tasks.get(&id).is_some_and(|task| task.parts.out.get(&ended).is_none_or(|g| g.left.is_empty())) {
+                self.end_lease(ended);
+            }
+        }
+        Some(to)
+    }
+
+    fn end_lease(&mut self, lease: Lease) {
+        let Some(id) = self.leases.remove(&lease) else { return };
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        if let Some(record) = task.parts.out.get(&lease).and_then(|grant| self.peers.get_mut(&grant.to)) {
+            record.leases.remove(&lease);
+        }
+        let root = task.root;
+        let released = task.parts.end(lease);
+        self.release(root, released);
+        self.note(id);
+    }
+
+    fn on_root(&mut self, job: JobId, change: impl FnOnce(&mut Parts)) -> Option<()> {
+        let root = self.jobs.get(&job)?.root;
+        self.on_task(root, |task| {
+            change(&mut task.parts);
+            task.items = task.parts.count;
+        })
+    }
+
+    fn on_task(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) -> Option<()> {
+        change(self.tasks.get_mut(&id)?);
+        self.note(id);
+        Some(())
+    }
+
+    fn hold_task(&mut self, id: TaskId, task: Task) {
+        self.next_task = TaskId(self.next_task.0.max(id.0 + 1));
+        self.tasks.insert(id, task);
+        self.note(id);
+    }
+
+    fn drop_task(&mut self, id: TaskId) {
+        self.tasks.remove(&id);
+        self.note(id);
+    }
+
+    fn note(&mut self, id: TaskId) {
+        self.wants.note(id, self.tasks.get(&id));
+    }
+
+    fn credit(&mut self, node: NodeId, pay: Credits) {
+        let record = self.peers.entry(node).or_default();
+        record.paid_them = record.paid_them.plus(pay);
+    }
+
+    fn release(&mut self, root: TaskId, released: Credits) {
+        if let Some(purse) = self.purses.get_mut(&root) {
+            purse.reserved = purse.reserved.minus(released);
+        }
+    }
+
+    fn owe(&mut self, id: TaskId, fuel: Fuel) {
+        let root = self.tasks.get(&id).map(|task| task.root);
+        if let Some(purse) = root.and_then(|root| self.purses.get_mut(&root)) {
+            purse.owed = purse.owed.plus(fuel);
+        }
+    }
+
+    fn unowe(&mut self, root: TaskId, fuel: Fuel) {
+        if let Some(purse) = self.purses.get_mut(&root) {
+            purse.owed = Fuel(purse.owed.0.saturating_sub(fuel.0));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What can be seen of a node. Every face (command line, page, API, metrics) is rendered from this.
+
+use crate::id::{JobId, NodeId, TaskId};
+use crate::job::{Job, Standing};
+use crate::peer::{Presence, Record};
+use crate::state::{JobBook, State};
+use crate::task::{Owner, Stage, Task};
+use crate::units::{Credits, Fuel, Millis};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A job as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    pub job: Arc<Job>,
+    pub root: TaskId,
+    pub standing: Standing,
+    /// Work, then merges: where the root is.
+    pub stage: Stage,
+    pub submitted: Millis,
+    pub ended: Option<Millis>,
+    pub counts: Counts,
+    pub spent: Credits,
+    pub fuel: Fuel,
+    /// Whether the job has one merged answer, and where the answers lie: the stage and first item.
+    pub merged: bool,
+    pub answer: (u8, u64),
+    pub open: bool,
+}
+
+/// Items of a job's root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub items: u64,
+    /// Answered, failed ones not included.
+    pub done: u64,
+    pub failed: u64,
+    /// With a lender, or a task of their own.
+    pub running: u64,
+    /// Answered, but not proved yet.
+    pub checking: u64,
+    pub waiting: u64,
+}
+
+/// A neighbour as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerView {
+    pub node: NodeId,
+    pub linked: bool,
+    pub slots: u32,
+    pub gifts: usize,
+    pub trusted: bool,
+    pub caught: bool,
+    pub audits_passed: u32,
+    pub speed: u64,
+    /// What it has earned here, or, below zero, owes.
+    pub balance: i64,
+    pub silent: Millis,
+    pub resting: bool,
+}
+
+/// Why a job is not further than it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It is over.
+    Over { standing: Standing },
+    /// Parts are out: so many lenders are at work.
+    AtWork { lenders: u64, parts: u64 },
+    /// Answers wait to be proved.
+    Checking { answers: u64 },
+    /// Nobody lends.
+    NoLender,
+    /// Lenders are there, but none lends now.
+    LendersPaused { lenders: u64 },
+    /// All lenders are busy with other jobs.
+    LendersBusy { lenders: u64 },
+    /// What is left of the budget buys no further part until parts in flight have come back.
+    Budget { left: Credits },
+    /// The job is open and has no inputs to work on.
+    NoInputs,
+}
+
+/// Counts the items of a root task.
+pub fn counts(task: &Task) -> Counts {
+    let parts = &task.parts;
+    if task.stage != Stage::Work {
+        // All of the work is done; what runs now is the merge.
+        return Counts { items: task.items, done: task.items, ..Counts::default() };
+    }
+    let out: u64 = parts.out.values().filter(|grant| grant.twin.is_none()).map(|grant| grant.left.count()).sum();
+    let pending: u64 = parts.pending.values().map(|pending| pending.span.len).sum();
+    let failed = parts.failed.count();
+    Counts {
+        items: parts.count,
+        done: parts.answered.count() - failed,
+        failed,
+        running: (out + parts.opened.len() as u64).min(parts.count),
+        checking: pending,
+        waiting: parts.todo(),
+    }
+}
+
+/// One job.
+pub fn job(state: &State, book: &JobBook) -> Option<JobView> {
+    let task = state.task(book.root)?;
+    let (stage, first) = crate::state::answer_row(task);
+    Some(JobView {
+        job: Arc::clone(&book.job),
+        root: book.root,
+        standing: book.standing,
+        stage: task.stage,
+        submitted: book.submitted,
+        ended: book.ended,
+        counts: counts(task),
+        spent: book.spent,
+        fuel: book.fuel,
+        merged: book.job.merge,
+        answer: (stage.row(), first),
+        open: task.parts.open,
+    })
+}
+
+/// All neighbours, this node among them.
+pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -> Vec<PeerView> {
+    let nothing = (Presence::default(), Record::default());
+    let nodes: std::collections::BTreeSet<NodeId> = presence.keys().chain(state.peers().keys()).copied().collect();
+    let view = |node: NodeId| {
+        let here = presence.get(&node).unwrap_or(&nothing.0);
+        let record = state.peer(node).unwrap_or(&nothing.1);
+        PeerView {
+            node,
+            linked: here.linked,
+            slots: here.slots,
+            gifts: record.leases.len(),
+            trusted: here.trusted,
+            caught: record.trust.caught,
+            audits_passed: record.trust.passed,
+            speed: here.speed,
+            balance: state.ledger().signed(crate::ledger::Account::Node(node)),
+            silent: now.since(here.heard),
+            resting: here.resting_until > now,
+        }
+    };
+    nodes.into_iter().map(view).collect()
+}
+
+/// Why a job waits, the most important reason first.
+pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, job: JobId) -> Vec<Reason> {
+    let Some(book) = state.job(job) else { return Vec::new() };
+    if book.standing != Standing::Running {
+        return vec![Reason::Over { standing: book.standing }];
+    }
+    let mut reasons = Vec::new();
+    let tree = || state.tasks().values().filter(|task| task.job == job && !matches!(task.owner, Owner::Peer { .. }));
+    let grants = || tree().flat_map(|task| task.parts.out.values());
+    let lenders: std::collections::BTreeSet<NodeId> = grants().map(|grant| grant.to).collect();
+    if !lenders.is_empty() {
+        let parts = grants().map(|grant| grant.runs_left()).sum();
+        reasons.push(Reason::AtWork { lenders: lenders.len() as u64, parts });
+    }
+    let answers = tree().map(|task| task.parts.pending.len() as u64).sum();
+    if answers > 0 {
+        reasons.push(Reason::Checking { answers });
+    }
+    let todo: u64 = tree().map(|task| task.parts.todo()).sum();
+    if todo == 0 && reasons.is_empty() {
+        reasons.push(Reason::NoInputs);
+    }
+    if todo > 0 {
+        reasons.extend(waiting(state, presence, book));
+    }
+    reasons
+}
+
+fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook) -> Option<Reason> {
+    let linked: Vec<&Presence> = presence.values().filter(|peer| peer.linked).collect();
+    let lending = linked.iter().filter(|peer| peer.slots > 0).count() as u64;
+    let others = linked.iter().filter(|peer| !peer.trusted).count() as u64;
+    if lending == 0 {
+        return Some(if others == 0 { Reason::NoLender } else { Reason::LendersPaused { lenders: others } });
+    }
+    let purse = state.purse(book.root)?;
+    let limit = state.task(book.root)?.parts.fuel_limit;
+    if purse.free() < Credits::reserved(limit) {
+        return Some(Reason::Budget { left: purse.free() });
+    }
+    Some(Reason::LendersBusy { lenders: lending })
+}
