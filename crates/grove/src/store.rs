@@ -1,0 +1,197 @@
+//! The store: the journal of facts, the pages of results and the blobs of one node, in one private folder.
+//!
+//! One thread commits; each commit is one transaction and one sync, and what it returned is there after any crash.
+//! Anybody may read meanwhile through a [`Reader`]. The store knows a database and files. It knows no network, no
+//! scheduling and no clock, and what facts and results mean is not its business: they are bytes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use redb::Database;
+
+mod blobs;
+mod compact;
+mod database;
+mod error;
+mod folder;
+mod page;
+mod reader;
+mod replay;
+mod row;
+#[cfg_attr(unix, path = "store/system_unix.rs")]
+#[cfg_attr(not(unix), path = "store/system_other.rs")]
+mod system;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod write;
+
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Line, Swept, Upload};
+pub use error::{Damage, Owner, StoreError};
+pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey};
+pub use reader::{RESULTS_BYTES_MAX, Reader, Results};
+pub use replay::Replayed;
+pub use write::{Commit, FACTS_BYTES_MAX, Lift, PAGES_PER_COMMIT_MAX};
+
+use database::Found;
+use folder::Folder;
+use row::Totals;
+use usage::Usage;
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Rows and blobs together.
+    pub quota_bytes: u64,
+    /// Results and blobs are refused while the disk has less than this free, so that facts can still be written.
+    pub reserve_bytes: u64,
+    /// Memory for pages of the database.
+    pub cache_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            quota_bytes: 20 << 30,
+            reserve_bytes: 256 << 20,
+            cache_bytes: 32 << 20,
+        }
+    }
+}
+
+/// What was found when the folder was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// Nothing was there before.
+    pub created: bool,
+    /// Random, made with the folder: tells one store from a copy's sibling.
+    pub store_id: [u8; 16],
+    /// The last commit of the journal.
+    pub last: Position,
+    /// The store was not closed in order, and was put right.
+    pub repaired: bool,
+    /// The newest commit was not whole and was undone: the crash came before it was acknowledged, or, far less
+    /// likely, its pages rotted while the node was down. Worth a line in the log.
+    pub undone: bool,
+}
+
+/// The sequence of a commit; the first is 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub u64);
+
+#[derive(Debug)]
+pub struct Store {
+    database: Arc<Database>,
+    file: PathBuf,
+    settings: Settings,
+    usage: Usage,
+    blobs: Blobs,
+    last: Position,
+    totals: Totals,
+    /// How much of the journal is its last snapshot.
+    snapshot_bytes: u64,
+    /// Tasks with results, and when these were last written; a handful beside the rows themselves.
+    tasks: BTreeMap<u64, u64>,
+    /// After a failed write or sync nobody can say what the disk holds, so nothing more is acknowledged.
+    failed: bool,
+    /// Reused for encoding rows.
+    scratch: Vec<u8>,
+    /// Last, so that the lock outlives everything that it guards.
+    folder: Folder,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or creates it there. Nothing of a folder that is refused is changed.
+    pub fn open(dir: &Path, settings: Settings) -> Result<(Self, Opened), StoreError> {
+        let folder = Folder::open(dir)?;
+        let usage = Usage::new(settings.quota_bytes);
+        let blobs = Blobs::open(dir, settings.reserve_bytes, usage.clone())?;
+        let (database, found) = database::open(&folder, settings.cache_bytes)?;
+        Self::start(folder, database, found, settings, usage, blobs)
+    }
+
+    fn start(
+        folder: Folder,
+        mut database: Database,
+        found: Found,
+        settings: Settings,
+        usage: Usage,
+        blobs: Blobs,
+    ) -> Result<(Self, Opened), StoreError> {
+        let file = database::file(&folder);
+        let tail = database::guarded(&file, || replay::read_tail(&database, &file))?;
+        let tasks = database::guarded(&file, || tasks::read_tasks(&database, &file))?;
+        database::give_back(&mut database, &file, tail.totals.all())?;
+        usage.set_rows(tail.totals.all());
+        let store = Self {
+            database: Arc::new(database),
+            file,
+            settings,
+            usage,
+            blobs,
+            last: tail.last,
+            totals: tail.totals,
+            snapshot_bytes: tail.snapshot_bytes,
+            tasks,
+            failed: false,
+            scratch: Vec::new(),
+            folder,
+        };
+        let Found {
+            created,
+            store_id,
+            repaired,
+            undone,
+        } = found;
+        let opened = Opened {
+            created,
+            store_id,
+            last: store.last,
+            repaired,
+            undone,
+        };
+        Ok((store, opened))
+    }
+
+    /// Reads beside the commits, from any thread.
+    pub fn reader(&self) -> Reader {
+        Reader::new(self.database.clone(), &self.file)
+    }
+
+    /// The blobs of this store, from any thread.
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    pub fn last(&self) -> Position {
+        self.last
+    }
+
+    /// Bytes kept in rows and blobs, as the quota counts them.
+    pub fn used_bytes(&self) -> u64 {
+        self.usage.used()
+    }
+
+    /// Bytes that a restart has to read before it hands out work.
+    pub fn journal_bytes(&self) -> u64 {
+        self.totals.journal
+    }
+
+    /// Whether an earlier commit failed: the only way on is to stop and to start again.
+    pub fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    fn refuse_if_failed(&self) -> Result<(), StoreError> {
+        if self.failed { Err(StoreError::Failed) } else { Ok(()) }
+    }
+
+    /// A refusal is the caller's to answer; anything else is final.
+    fn settle<T>(&mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &outcome {
+            self.failed |= !error.is_refusal();
+        }
+        outcome
+    }
+}
