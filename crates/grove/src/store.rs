@@ -28,7 +28,7 @@ mod tests;
 mod usage;
 mod write;
 
-pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, Line, Swept, Upload};
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, NotABlobId, Swept, Upload};
 pub use error::{Damage, Owner, StoreError};
 pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey};
 pub use reader::{RESULTS_BYTES_MAX, Reader, Results};

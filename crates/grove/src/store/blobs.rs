@@ -21,8 +21,8 @@ mod map;
 mod read;
 mod write;
 
-pub use id::BlobId;
-pub use read::{BlobReader, Line};
+pub use id::{BlobId, NotABlobId};
+pub use read::{BlobReader, LINE_BYTES_MAX, Line};
 pub use write::{BlobWriter, Upload};
 
 const DIR: &str = "blobs";
