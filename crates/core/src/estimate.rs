@@ -23,9 +23,18 @@ impl Estimate {
             return;
         }
         let per_item = (fuel.0 / items).max(1);
-        self.mean = if self.seen == 0 { per_item } else { (self.mean / 8).saturating_mul(7).saturating_add(per_item / 8).max(1) };
+        self.mean = if self.seen == 0 {
+            per_item
+        } else {
+            (self.mean / 8).saturating_mul(7).saturating_add(per_item / 8).max(1)
+        };
         self.dearest = self.dearest.max(dearest.0);
         self.seen = self.seen.saturating_add(items);
+    }
+
+    /// Whether anything is known.
+    pub fn seen(&self) -> bool {
+        self.seen > 0
     }
 
     /// The fuel that so many items are expected to take; `None` before the first answer.
@@ -50,7 +59,9 @@ impl Estimate {
         if self.seen == 0 {
             return limits::FUEL_FIRST.min(most);
         }
-        Fuel(self.dearest.saturating_mul(limits::FUEL_SLACK)).max(limits::FUEL_LEAST).min(most)
+        Fuel(self.dearest.saturating_mul(limits::FUEL_SLACK))
+            .max(limits::FUEL_LEAST)
+            .min(most)
     }
 }
 
@@ -60,5 +71,9 @@ pub fn speed(before: u64, fuel: Fuel, micros: u64) -> u64 {
         return before;
     }
     let now = fuel.0.saturating_mul(1_000) / micros;
-    if before == 0 { now.max(1) } else { ((before / 4).saturating_mul(3)).saturating_add(now / 4).max(1) }
+    if before == 0 {
+        now.max(1)
+    } else {
+        ((before / 4).saturating_mul(3)).saturating_add(now / 4).max(1)
+    }
 }

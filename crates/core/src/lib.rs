@@ -4,21 +4,21 @@
 //! are one [`node::Node`]: events go in, facts are recorded, actions come out. Everything here is deterministic, so a
 //! seed is a run ([`sim`]) and a journal is a state ([`state::State::apply`]).
 
-pub mod limits;
-pub mod units;
+pub mod estimate;
 pub mod id;
 pub mod job;
-pub mod task;
-pub mod message;
 pub mod ledger;
+pub mod limits;
+pub mod message;
+pub mod node;
 pub mod peer;
-pub mod estimate;
-pub mod split;
 pub mod place;
-pub mod verify;
+pub mod split;
 pub mod state;
-//pub mod view;
-//pub mod node;
+pub mod task;
+pub mod units;
+pub mod verify;
+pub mod view;
 
 pub mod planted;
 //pub mod sim;

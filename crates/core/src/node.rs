@@ -16,8 +16,9 @@ pub use action::{Action, Feed, FeedFrom, Kept, Kind, News, Reply, Row};
 pub use event::{Event, Wish};
 
 use crate::estimate::Estimate;
-use crate::id::{JobId, Lease, NodeId, TaskId};
+use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::limits;
+use crate::message::Gift;
 use crate::peer::Presence;
 use crate::planted::{self, Bug};
 use crate::state::{Fact, State};
@@ -60,6 +61,10 @@ pub struct Node {
     alarms: BTreeSet<(Millis, NodeId)>,
     /// Slots of all neighbours that are here.
     slots_all: u64,
+    /// Gifts of this batch.
+    giving: BTreeMap<NodeId, Vec<(Gift, Feed)>>,
+    /// What inputs were cut into in this batch.
+    cut: BTreeMap<TaskId, u64>,
     desk: Desk,
     facts: Vec<Fact>,
     actions: Vec<Action>,
@@ -68,6 +73,7 @@ pub struct Node {
 /// A gift that is out.
 #[derive(Debug, Clone, Copy)]
 struct Watched {
+    holder: NodeId,
     given: Millis,
     /// After this long it counts as slow.
     patience: Millis,
@@ -78,7 +84,13 @@ struct Watched {
 impl Node {
     /// A node whose journal says what `state` says.
     pub fn new(config: Config, state: State, now: Millis) -> Node {
-        let own = Presence { linked: true, slots: config.slots, trusted: true, heard: now, ..Presence::default() };
+        let own = Presence {
+            linked: true,
+            slots: config.slots,
+            trusted: true,
+            heard: now,
+            ..Presence::default()
+        };
         Node {
             desk: Desk::new(config),
             config,
@@ -92,6 +104,8 @@ impl Node {
             to_pay: BTreeSet::new(),
             alarms: BTreeSet::new(),
             slots_all: u64::from(config.slots),
+            giving: BTreeMap::new(),
+            cut: BTreeMap::new(),
             facts: Vec::new(),
             actions: Vec::new(),
         }
@@ -129,7 +143,11 @@ impl Node {
     pub fn next_wake(&self) -> Option<Millis> {
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let slow = self.slow_at();
-        [alarm, slow, self.desk.next_wake()].into_iter().flatten().min().map(|at| at.max(self.now.plus(Millis(1))))
+        [alarm, slow, self.desk.next_wake()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(self.now.plus(Millis(1))))
     }
 
     pub fn state(&self) -> &State {
@@ -147,7 +165,10 @@ impl Node {
 
     /// All jobs, in the order of their ids.
     pub fn view_jobs(&self) -> impl Iterator<Item = JobView> + '_ {
-        self.state.jobs().values().filter_map(|book| view::job(&self.state, book))
+        self.state
+            .jobs()
+            .values()
+            .filter_map(|book| view::job(&self.state, book))
     }
 
     /// All neighbours, this node among them.
@@ -162,16 +183,34 @@ impl Node {
 
     fn on(&mut self, event: Event) {
         match event {
-            Event::Started { incarnation, secret } => self.record(Fact::Started { incarnation, secret }),
+            Event::Started { incarnation, secret } => self.started(incarnation, secret),
             Event::Asked { ask, wish } => self.asked(ask, wish),
             Event::Linked { node } => self.linked(node),
             Event::Unlinked { node } => self.unlinked(node),
             Event::Heard { from, message } => self.heard(from, message),
             Event::Ran { giver, lease, answers } => self.ran(giver, lease, answers),
-            Event::Checked { giver, lease, verdicts } => self.checked(giver, lease, &verdicts),
             Event::Lends { slots } => self.lends(slots),
             Event::Leaves => self.leaves(),
             Event::Woke => {}
+        }
+    }
+
+    /// A life begins. What this node itself was working on it has forgotten; its lenders have not, and get a full
+    /// new term to say so.
+    fn started(&mut self, incarnation: Incarnation, secret: u64) {
+        self.record(Fact::Started { incarnation, secret });
+        self.lost(self.config.id);
+        let holders: Vec<NodeId> = self
+            .state
+            .peers()
+            .iter()
+            .filter(|(_, record)| !record.leases.is_empty())
+            .map(|(node, _)| *node)
+            .collect();
+        for node in holders {
+            let now = self.now;
+            self.presence.entry(node).or_default().heard = now;
+            self.look_again(node, now.plus(self.config.lease));
         }
     }
 
@@ -244,6 +283,10 @@ impl Node {
     /// How often a lender says that it lives.
     fn alive_every(&self) -> Millis {
         let third = Millis(self.config.lease.0 / 3);
-        if planted::is(Bug::LazyHeartbeat) { self.config.lease.plus(self.config.lease) } else { third.min(limits::ALIVE_EVERY) }
+        if planted::is(Bug::LazyHeartbeat) {
+            self.config.lease.plus(self.config.lease)
+        } else {
+            third.min(limits::ALIVE_EVERY)
+        }
     }
 }

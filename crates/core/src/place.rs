@@ -21,7 +21,10 @@ pub fn is_hungry(peer: &Presence, gifts: usize, now: Millis) -> bool {
 pub fn chunk(wish: Chunk, estimate: &Estimate, speed: u64) -> u64 {
     match wish {
         Chunk::Items(items) => items.max(1),
-        Chunk::Timed => estimate.items_in(limits::CHUNK_WORK, speed).unwrap_or(1).min(limits::CHUNK_MAX),
+        Chunk::Timed => estimate
+            .items_in(limits::CHUNK_WORK, speed)
+            .unwrap_or(1)
+            .min(limits::CHUNK_MAX),
     }
 }
 
@@ -30,7 +33,11 @@ pub fn chunk(wish: Chunk, estimate: &Estimate, speed: u64) -> u64 {
 pub fn runs(estimate: &Estimate, peer: &Presence, chunk: u64, todo_runs: u64, slots_all: u64, carried: bool) -> u64 {
     let by_time = estimate.items_in(limits::WINDOW, peer.speed).unwrap_or(1) / chunk.max(1);
     let fair = todo_runs.div_ceil(slots_all.max(1).saturating_mul(2));
-    let most = if carried { limits::GIFT_INPUTS_MAX } else { limits::GIFT_PIECES_MAX };
+    let most = if carried {
+        limits::GIFT_INPUTS_MAX
+    } else {
+        limits::GIFT_PIECES_MAX
+    };
     by_time.min(fair).clamp(1, most)
 }
 

@@ -92,7 +92,8 @@ pub enum Act {
     Split { ways: u64 },
     /// Merge outputs, given in order.
     Merge,
-    /// Say whether an output is right for an input.
+    /// Say whether an output is right for an input: the outcome is `Right`, `Exit` 1 for wrong, anything else for
+    /// "cannot tell".
     Check,
     /// Take the whole piece as a task: split it, give parts on, merge, answer.
     Solve { depth: u8 },

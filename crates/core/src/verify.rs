@@ -1,18 +1,21 @@
 //! Which answers are believed, and what happens to those that are not.
 
 use crate::job::Check;
+use crate::message::Outcome;
 use crate::peer::Trust;
-use crate::task::{Proof, Stage};
+use crate::planted::{self, Bug};
+use crate::task::Proof;
 
 /// What is known about an answer when it comes in.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
-    pub stage: Stage,
     pub check: Check,
     pub failed: bool,
     /// It comes from where answers are believed.
     pub trusted: bool,
     pub trust: Trust,
+    /// Running the part again gives the same answer: its clock and its chance are not true ones.
+    pub repeats: bool,
     /// A number below 1,000 that nobody outside can guess.
     pub draw: u32,
 }
@@ -22,9 +25,16 @@ pub fn proof(claim: Claim) -> Option<Proof> {
     if claim.trusted || claim.check == Check::Trust {
         return None;
     }
+    if !claim.repeats {
+        return matches!(claim.check, Check::Prove { .. }).then_some(Proof::Prove);
+    }
     // That a tool fails on an input is a claim about the tool: another machine has to see it too.
     if claim.failed {
-        return Some(if claim.check == Check::Copies { Proof::Second } else { Proof::Audit });
+        return Some(if claim.check == Check::Copies {
+            Proof::Second
+        } else {
+            Proof::Audit
+        });
     }
     match claim.check {
         Check::Prove { .. } => Some(Proof::Prove),
@@ -36,10 +46,13 @@ pub fn proof(claim: Claim) -> Option<Proof> {
 
 /// What is done with an answer that the tool's own check cannot tell.
 pub fn unsure(claim: Claim) -> Option<Proof> {
-    audited(claim).then_some(Proof::Audit)
+    (claim.repeats && audited(claim)).then_some(Proof::Audit)
 }
 
 fn audited(claim: Claim) -> bool {
+    if planted::is(Bug::NoProbation) {
+        return false;
+    }
     claim.trust.is_new() || claim.draw < claim.check.per_mille()
 }
 
@@ -50,6 +63,15 @@ pub enum Verdict {
     Wrong,
     /// It cannot tell: "nothing found" is no proof that nothing is there.
     Unsure,
+}
+
+/// What the outcome of a check says about the answer that it looked at.
+pub fn verdict(outcome: Outcome) -> Verdict {
+    match outcome {
+        Outcome::Right => Verdict::Right,
+        Outcome::Exit { code: 1 } => Verdict::Wrong,
+        _ => Verdict::Unsure,
+    }
 }
 
 /// A number below 1,000 out of a secret and the name of a part.

@@ -27,7 +27,13 @@ pub enum Action {
     /// Keep a neighbour's piece, which is now a task of this node.
     Hold { task: TaskId, gift: Box<Gift> },
     /// Answer a neighbour with what lies at this row.
-    Deliver { to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel },
+    Deliver {
+        to: NodeId,
+        lease: Lease,
+        row: Row,
+        outcome: Outcome,
+        fuel: Fuel,
+    },
     /// Answer a person.
     Reply { ask: AskId, reply: Reply },
     /// Tell whoever watches.
@@ -58,6 +64,8 @@ pub struct Kept {
 pub struct Feed {
     pub from: FeedFrom,
     pub shift: u64,
+    /// For a check: the task and stage whose outputs for the same items of the gift are to be counted behind each input.
+    pub claims: Option<(TaskId, u8)>,
 }
 
 /// What inputs are made of.
@@ -73,40 +81,88 @@ pub enum FeedFrom {
     Pieces { row: Row },
     /// Outputs of the stage before, in order, counted: what a merge gets.
     Outputs { task: TaskId, stage: u8 },
-    /// An input and the output given for it, counted: what a check gets. The output lies at (task, stage), the input
-    /// comes from the feed of that task.
-    Claims { task: TaskId, stage: u8 },
 }
 
 /// What a person is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// On the books; `root` is the task under whose number inputs and answers are kept.
-    Accepted { job: JobId, root: TaskId },
+    Accepted {
+        job: JobId,
+        root: TaskId,
+    },
     /// Inputs `from` up to `from + count` have been added.
-    Extended { from: u64, count: u64 },
+    Extended {
+        from: u64,
+        count: u64,
+    },
     Done,
-    Refused { why: Refusal },
+    Refused {
+        why: Refusal,
+    },
 }
 
 /// What there is to see, for whoever watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    Submitted { job: JobId },
+    Submitted {
+        job: JobId,
+    },
     /// A lender was given runs of a task.
-    Given { job: JobId, task: TaskId, lease: Lease, to: NodeId, runs: u64, kind: Kind },
+    Given {
+        job: JobId,
+        task: TaskId,
+        lease: Lease,
+        to: NodeId,
+        runs: u64,
+        kind: Kind,
+    },
     /// Runs of a lease were answered.
-    Answered { job: JobId, task: TaskId, lease: Lease, by: NodeId, runs: u64, fuel: Fuel, micros: u64 },
+    Answered {
+        job: JobId,
+        task: TaskId,
+        lease: Lease,
+        by: NodeId,
+        runs: u64,
+        fuel: Fuel,
+        micros: u64,
+    },
     /// A lease ended without (all of) its answers.
-    Returned { job: JobId, task: TaskId, lease: Lease, by: NodeId },
+    Returned {
+        job: JobId,
+        task: TaskId,
+        lease: Lease,
+        by: NodeId,
+    },
     /// Items of a job's root have their answer.
-    Finished { job: JobId, span: Span, failed: bool, by: Option<NodeId> },
+    Finished {
+        job: JobId,
+        span: Span,
+        failed: bool,
+        by: Option<NodeId>,
+    },
     /// An answer settled a whole task.
-    Settled { job: JobId, task: TaskId, by: NodeId },
+    Settled {
+        job: JobId,
+        task: TaskId,
+        by: NodeId,
+    },
     /// An answer was proved wrong.
-    Refused { job: JobId, task: TaskId, by: NodeId },
-    Paid { job: JobId, to: NodeId, amount: Credits },
-    Ended { job: JobId, standing: Standing, at: Millis },
+    Refused {
+        job: JobId,
+        task: TaskId,
+        by: NodeId,
+    },
+    Paid {
+        job: JobId,
+        to: NodeId,
+        amount: Credits,
+    },
+    Ended {
+        job: JobId,
+        standing: Standing,
+        at: Millis,
+    },
 }
 
 /// What a lender was given runs for.

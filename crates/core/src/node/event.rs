@@ -4,7 +4,6 @@ use crate::id::{AskId, Incarnation, JobId, Lease, NodeId, PersonId};
 use crate::job::Job;
 use crate::message::{Answer, Message};
 use crate::units::{Credits, Millis};
-use crate::verify::Verdict;
 
 /// All that can happen to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +19,11 @@ pub enum Event {
     /// A neighbour, or this node itself, says something.
     Heard { from: NodeId, message: Message },
     /// An executor has answers for a gift that this node holds.
-    Ran { giver: NodeId, lease: Lease, answers: Vec<Answer> },
-    /// A check has been run here: what it says of each answer, by its first item.
-    Checked { giver: NodeId, lease: Lease, verdicts: Vec<(u64, Verdict)> },
+    Ran {
+        giver: NodeId,
+        lease: Lease,
+        answers: Vec<Answer>,
+    },
     /// The owner of this machine comes back (no slots) or leaves (some).
     Lends { slots: u32 },
     /// This node is about to stop in good order.
@@ -34,17 +35,37 @@ pub enum Event {
 /// What a person may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wish {
-    Submit { job: Box<Job> },
+    Submit {
+        job: Box<Job>,
+    },
     /// More inputs for an open job; `from` is the number of inputs that it has, so that asking twice adds once.
-    Extend { job: JobId, from: u64, count: u64 },
+    Extend {
+        job: JobId,
+        from: u64,
+        count: u64,
+    },
     /// No more inputs for an open job.
-    Close { job: JobId },
-    Cancel { job: JobId },
+    Close {
+        job: JobId,
+    },
+    Cancel {
+        job: JobId,
+    },
     /// Run the failed parts again.
-    Retry { job: JobId, budget: Credits },
-    Forget { job: JobId },
+    Retry {
+        job: JobId,
+        budget: Credits,
+    },
+    Forget {
+        job: JobId,
+    },
     /// Credits out of nothing, for a new person: the only mint.
-    Grant { person: PersonId, amount: Credits },
+    Grant {
+        person: PersonId,
+        amount: Credits,
+    },
     /// Finished jobs that ended before this are forgotten.
-    Expire { before: Millis },
+    Expire {
+        before: Millis,
+    },
 }

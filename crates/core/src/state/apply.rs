@@ -35,28 +35,59 @@ impl State {
             Fact::Submitted { job, root, at } => self.submitted(job, *root, *at),
             Fact::Extended { job, count } => self.on_root(*job, |parts| parts.count += count),
             Fact::Closed { job } => self.on_root(*job, |parts| parts.open = false),
-            Fact::Taken { task, from, gift, stage } => self.taken(*task, *from, gift, *stage),
+            Fact::Taken {
+                task,
+                from,
+                gift,
+                stage,
+            } => self.taken(*task, *from, gift, *stage),
             Fact::Opened { task, parent, item } => self.opened(*task, *parent, *item),
             Fact::Met { node, incarnation } => {
                 self.peers.entry(*node).or_default().incarnation = *incarnation;
                 Some(())
             }
-            Fact::Given { lease, task, to, why, pieces, chunk, price } => {
+            Fact::Given {
+                lease,
+                task,
+                to,
+                why,
+                pieces,
+                chunk,
+                price,
+            } => {
                 let left = pieces.iter().fold(Spans::default(), |mut set, span| {
                     set.add(*span);
                     set
                 });
                 let twin = if let Why::Copy { of } = why { Some(*of) } else { None };
                 let pieces = pieces.clone();
-                let grant = Grant { to: *to, why: *why, chunk: *chunk, pieces, left, price: *price, twin };
+                let grant = Grant {
+                    to: *to,
+                    why: *why,
+                    chunk: *chunk,
+                    pieces,
+                    left,
+                    price: *price,
+                    twin,
+                };
                 self.given(*lease, *task, grant)
             }
             Fact::Answered { lease, spans, fuel } => self.answered(*lease, spans, *fuel),
             Fact::SetAside { lease, pending } => self.set_aside(*lease, pending),
             Fact::Proved { task, lease, firsts } => self.proved(*task, *lease, firsts),
-            Fact::Unsettled { task, lease, firsts, audit } => self.unsettled(*task, *lease, firsts, *audit),
+            Fact::Unsettled {
+                task,
+                lease,
+                firsts,
+                audit,
+            } => self.unsettled(*task, *lease, firsts, *audit),
             Fact::Refuted { task, lease, first } => self.refuted(*task, *lease, *first),
-            Fact::Corrected { lease, span, fuel, failed } => self.corrected(*lease, *span, *fuel, *failed),
+            Fact::Corrected {
+                lease,
+                span,
+                fuel,
+                failed,
+            } => self.corrected(*lease, *span, *fuel, *failed),
             Fact::Caught { node } => self.caught(*node),
             Fact::Returned { leases } => {
                 leases.iter().for_each(|lease| self.end_lease(*lease));
@@ -66,10 +97,15 @@ impl State {
             Fact::GaveUp { task, span } => self.gave_up(*task, *span),
             Fact::Dearer { lease, span, limit } => self.dearer(*lease, *span, *limit),
             Fact::Settled { task, first } => self.on_task(*task, |task| task.parts.settled = Some(*first)),
-            Fact::Ending { task } => self.on_task(*task, |task| task.parts.ending = true),
+            Fact::Ending { task, standing } => self.on_task(*task, |task| task.parts.ending = Some(*standing)),
             Fact::Vested { task, node, all, pay } => self.vested(*task, *node, *all, *pay),
             Fact::Staged { task, stage, count } => self.staged(*task, *stage, *count),
-            Fact::Ended { task, standing, fuel, at } => self.ended(*task, *standing, *fuel, *at),
+            Fact::Ended {
+                task,
+                standing,
+                fuel,
+                at,
+            } => self.ended(*task, *standing, *fuel, *at),
             Fact::Retried { job, at: _, budget } => self.retried(*job, *budget),
             Fact::Forgotten { job } => self.forgotten(*job),
             Fact::Credited { node, total } => {
@@ -83,10 +119,20 @@ impl State {
             }
             Fact::Known { node, record } => {
                 // Leases come back with the tasks that hold them.
-                self.peers.insert(*node, crate::peer::Record { leases: Default::default(), ..record.clone() });
+                self.peers.insert(
+                    *node,
+                    crate::peer::Record {
+                        leases: Default::default(),
+                        ..record.clone()
+                    },
+                );
                 Some(())
             }
-            Fact::Numbered { next_task, next_lease, refused } => {
+            Fact::Numbered {
+                next_task,
+                next_lease,
+                refused,
+            } => {
                 (self.next_task, self.next_lease, self.refused) = (*next_task, *next_lease, *refused);
                 Some(())
             }
@@ -102,7 +148,16 @@ impl State {
     fn submitted(&mut self, job: &Job, root: TaskId, at: Millis) -> Option<()> {
         let from = Account::Person(job.owner);
         self.ledger.transfer(from, Account::Hold(root), job.budget).ok()?;
-        self.purses.insert(root, Purse { from, held: job.budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        self.purses.insert(
+            root,
+            Purse {
+                from,
+                held: job.budget,
+                reserved: Credits(0),
+                owed: Fuel(0),
+                paid: Fuel(0),
+            },
+        );
         let terms = Arc::new(Terms {
             tool: Arc::clone(&job.tool),
             check: job.check,
@@ -140,7 +195,16 @@ impl State {
     fn taken(&mut self, id: TaskId, from: NodeId, gift: &Gift, stage: Stage) -> Option<()> {
         let Act::Solve { depth } = gift.act else { return None };
         let held = Credits(gift.price.0.saturating_mul(gift.run_count()));
-        self.purses.insert(id, Purse { from: Account::Node(from), held, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        self.purses.insert(
+            id,
+            Purse {
+                from: Account::Node(from),
+                held,
+                reserved: Credits(0),
+                owed: Fuel(0),
+                paid: Fuel(0),
+            },
+        );
         let tool = Arc::clone(&gift.tool);
         let terms = Terms {
             check: gift.check,
@@ -153,7 +217,10 @@ impl State {
         let task = Task {
             job: gift.job,
             root: id,
-            owner: Owner::Peer { node: from, lease: gift.lease },
+            owner: Owner::Peer {
+                node: from,
+                lease: gift.lease,
+            },
             stage,
             items: 1,
             parts: Parts::new(1, false, gift.fuel),
@@ -232,7 +299,8 @@ impl State {
             let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
             self.clear(lease, &[pending.span])?;
             let task = self.tasks.get_mut(&id)?;
-            task.parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
+            task.parts
+                .accept(pending.by, pending.span, pending.fuel, pending.failed);
             if let Some(book) = task.parts.unvested.get_mut(&pending.by) {
                 book.passed += 1;
             }
@@ -255,7 +323,11 @@ impl State {
             self.clear(lease, &[pending.span])?;
             let parts = &mut self.tasks.get_mut(&id)?.parts;
             if audit {
-                parts.set_aside(Pending { proof: Proof::Audit, at: None, ..pending });
+                parts.set_aside(Pending {
+                    proof: Proof::Audit,
+                    at: None,
+                    ..pending
+                });
             } else {
                 parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
             }
@@ -270,7 +342,10 @@ impl State {
         task.parts.again.add(pending.span);
         self.unowe(root, pending.fuel);
         // The run that refuted it stays out until its own answer is dealt with.
-        if self.lease(lease).is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit)) {
+        if self
+            .lease(lease)
+            .is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit))
+        {
             self.clear(lease, &[pending.span])?;
         }
         self.refused += 1;
@@ -283,9 +358,8 @@ impl State {
         let by = self.clear(lease, &[span])?;
         let parts = &mut self.tasks.get_mut(&id)?.parts;
         parts.again.remove(span);
-        // The prover is believed and paid nothing extra: proving is the giver's own expense.
-        let _ = fuel;
-        parts.accept(by, span, Fuel(0), failed);
+        parts.accept(by, span, fuel, failed);
+        self.owe(id, fuel);
         self.note(id);
         Some(())
     }
@@ -298,7 +372,12 @@ impl State {
         }
         let leases: Vec<Lease> = record.leases.iter().copied().collect();
         leases.into_iter().for_each(|lease| self.end_lease(lease));
-        let tasks: Vec<TaskId> = self.tasks.iter().filter(|(_, task)| !task.over).map(|(id, _)| *id).collect();
+        let tasks: Vec<TaskId> = self
+            .tasks
+            .iter()
+            .filter(|(_, task)| !task.over)
+            .map(|(id, _)| *id)
+            .collect();
         for id in tasks {
             let Some(task) = self.tasks.get_mut(&id) else { continue };
             let lies = task.parts.pending.values().filter(|pending| pending.by == node);
@@ -359,14 +438,17 @@ impl State {
         purse.paid = purse.paid.plus(fuel);
         // A task done for a neighbour is paid from the neighbour's own account, by a fact that lasts.
         if pays {
-            self.ledger.transfer(Account::Hold(root), Account::Node(node), pay).ok()?;
+            self.ledger
+                .transfer(Account::Hold(root), Account::Node(node), pay)
+                .ok()?;
             let book = self.jobs.get_mut(&job)?;
             book.spent = book.spent.plus(pay);
             book.fuel = book.fuel.plus(fuel);
             self.credit(node, pay);
         }
         if planted::is(Bug::PayTwice) {
-            self.ledger.restore(Account::Node(node), self.ledger.signed(Account::Node(node)) + 1);
+            self.ledger
+                .restore(Account::Node(node), self.ledger.signed(Account::Node(node)) + 1);
         }
         self.note(id);
         Some(())
@@ -420,14 +502,23 @@ impl State {
         let (root, from) = (book.root, Account::Person(book.job.owner));
         self.ledger.transfer(from, Account::Hold(root), budget).ok()?;
         (book.standing, book.ended) = (Standing::Running, None);
-        self.purses.insert(root, Purse { from, held: budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        self.purses.insert(
+            root,
+            Purse {
+                from,
+                held: budget,
+                reserved: Credits(0),
+                owed: Fuel(0),
+                paid: Fuel(0),
+            },
+        );
         self.on_task(root, |task| {
             let items = task.items;
             let parts = &mut task.parts;
             let failed = std::mem::take(&mut parts.failed);
             failed.iter().for_each(|span| parts.answered.remove(span));
             parts.again.join(&failed);
-            (parts.count, parts.ending) = (items, false);
+            (parts.count, parts.ending) = (items, None);
             (task.stage, task.over) = (Stage::Work, false);
         })
     }
@@ -453,10 +544,16 @@ impl State {
         let task = self.tasks.get_mut(&id)?;
         let grant = task.parts.out.get(&lease)?;
         let (to, twin, root) = (grant.to, grant.twin, task.root);
-        let released = spans.iter().fold(Credits(0), |sum, span| sum.plus(task.parts.clear(lease, *span)));
+        let released = spans
+            .iter()
+            .fold(Credits(0), |sum, span| sum.plus(task.parts.clear(lease, *span)));
         self.release(root, released);
         for ended in [Some(lease), twin].into_iter().flatten() {
-            if self.tasks.get(&id).is_some_and(|task| task.parts.out.get(&ended).is_none_or(|g| g.left.is_empty())) {
+            if self
+                .tasks
+                .get(&id)
+                .is_some_and(|task| task.parts.out.get(&ended).is_none_or(|g| g.left.is_empty()))
+            {
                 self.end_lease(ended);
             }
         }
@@ -466,7 +563,12 @@ impl State {
     fn end_lease(&mut self, lease: Lease) {
         let Some(id) = self.leases.remove(&lease) else { return };
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        if let Some(record) = task.parts.out.get(&lease).and_then(|grant| self.peers.get_mut(&grant.to)) {
+        if let Some(record) = task
+            .parts
+            .out
+            .get(&lease)
+            .and_then(|grant| self.peers.get_mut(&grant.to))
+        {
             record.leases.remove(&lease);
         }
         let root = task.root;

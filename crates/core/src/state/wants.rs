@@ -16,6 +16,8 @@ pub struct Wants {
     pub seconds: BTreeSet<TaskId>,
     /// Inputs to be opened as tasks of their own.
     pub openings: BTreeSet<TaskId>,
+    /// Tasks whose tool is being asked to cut.
+    pub splitting: BTreeSet<TaskId>,
     /// Tasks that may be over, or ready for their next stage.
     pub complete: BTreeSet<TaskId>,
     /// Parts that are out and nothing more to give: somebody may be slow.
@@ -31,12 +33,17 @@ impl Wants {
             (&mut self.trusted, wishes.trusted),
             (&mut self.seconds, wishes.seconds),
             (&mut self.openings, wishes.openings),
+            (&mut self.splitting, wishes.splitting),
             (&mut self.complete, wishes.complete),
             (&mut self.slow, wishes.slow),
         ];
         for (set, wanted) in sets {
             if wanted != set.contains(&id) {
-                if wanted { set.insert(id) } else { set.remove(&id) };
+                if wanted {
+                    set.insert(id)
+                } else {
+                    set.remove(&id)
+                };
             }
         }
     }
@@ -48,6 +55,7 @@ struct Wishes {
     trusted: bool,
     seconds: bool,
     openings: bool,
+    splitting: bool,
     complete: bool,
     slow: bool,
 }
@@ -58,13 +66,13 @@ impl Wishes {
         let todo = parts.todo() > 0;
         let work = task.stage == Stage::Work;
         let opens = split::opens(&task.terms.tool, task.owner, task.stage);
-
         // Proofs sort by kind, `Second` last.
         Wishes {
             tries: todo && work && !opens,
             trusted: todo && !work || parts.unproved.first().is_some_and(|(proof, _)| *proof != Proof::Second),
             seconds: parts.unproved.last().is_some_and(|(proof, _)| *proof == Proof::Second),
             openings: todo && work && opens,
+            splitting: task.stage == Stage::Split,
             complete: parts.complete(),
             slow: work && !todo && !parts.out.is_empty(),
         }

@@ -1,6 +1,7 @@
 //! The book of one stage's parts. Level-triggered: it says what is wanting, never what to do next.
 
 use crate::id::{Digest, Lease, NodeId, TaskId};
+use crate::job::Standing;
 use crate::task::{Span, Spans};
 use crate::units::{Credits, Fuel};
 use serde::{Deserialize, Serialize};
@@ -35,8 +36,8 @@ pub struct Parts {
     pub broken: BTreeMap<u64, u32>,
     /// The answer that settled the whole task, if one did.
     pub settled: Option<u64>,
-    /// Nothing more is wanted: what is out is called back, what is pending is judged.
-    pub ending: bool,
+    /// Nothing more is wanted, and how it will have ended: what is out is called back, what is pending is judged.
+    pub ending: Option<Standing>,
     /// What one piece may cost for now.
     pub fuel_limit: Fuel,
 }
@@ -107,11 +108,11 @@ impl Grant {
     /// Whether the span is one of the runs of this grant.
     pub fn is_run(&self, span: Span) -> bool {
         let at = self.pieces.partition_point(|piece| piece.first <= span.first);
-        let Some(piece) = at.checked_sub(1).and_then(|before| self.pieces.get(before)) else { return false };
+        let Some(piece) = at.checked_sub(1).and_then(|before| self.pieces.get(before)) else {
+            return false;
+        };
         let offset = span.first - piece.first;
-        span.first < piece.end()
-            && offset.is_multiple_of(self.chunk)
-            && span.len == self.chunk.min(piece.len - offset)
+        span.first < piece.end() && offset.is_multiple_of(self.chunk) && span.len == self.chunk.min(piece.len - offset)
     }
 
     /// Runs that have no answer yet.
@@ -135,12 +136,21 @@ impl Unvested {
 impl Parts {
     /// A stage of so many items.
     pub fn new(count: u64, open: bool, fuel_limit: Fuel) -> Parts {
-        Parts { count, open, fuel_limit, ..Parts::default() }
+        Parts {
+            count,
+            open,
+            fuel_limit,
+            ..Parts::default()
+        }
     }
 
     /// Items that nobody holds and that have no answer.
     pub fn todo(&self) -> u64 {
-        if self.ending { 0 } else { self.count - self.next + self.again.count() }
+        if self.ending.is_some() {
+            0
+        } else {
+            self.count - self.next + self.again.count()
+        }
     }
 
     /// The first of those, at most `items` in at most `ranges` runs.
@@ -163,7 +173,7 @@ impl Parts {
 
     /// Whether every item has its answer and every answer is judged.
     pub fn complete(&self) -> bool {
-        let all = self.ending || (!self.open && self.next == self.count && self.again.is_empty());
+        let all = self.ending.is_some() || (!self.open && self.next == self.count && self.again.is_empty());
         all && self.out.is_empty() && self.pending.is_empty() && self.opened.is_empty()
     }
 
@@ -196,7 +206,9 @@ impl Parts {
     /// Items of a lease are answered: they are no longer out, under this lease or its twin. Returns what had been
     /// held back for them. A lease with nothing left is ended by whoever keeps the leases.
     pub fn clear(&mut self, lease: Lease, span: Span) -> Credits {
-        let Some(grant) = self.out.get_mut(&lease) else { return Credits(0) };
+        let Some(grant) = self.out.get_mut(&lease) else {
+            return Credits(0);
+        };
         let before = grant.reserved();
         grant.left.remove(span);
         let mut released = before.minus(grant.reserved());
@@ -211,8 +223,14 @@ impl Parts {
 
     /// A lease ends: what it has not answered is wanted again, unless its twin still works on it.
     pub fn end(&mut self, lease: Lease) -> Credits {
-        let Some(grant) = self.out.remove(&lease) else { return Credits(0) };
-        let twin_lives = grant.twin.and_then(|twin| self.out.get_mut(&twin)).map(|twin| twin.twin = None).is_some();
+        let Some(grant) = self.out.remove(&lease) else {
+            return Credits(0);
+        };
+        let twin_lives = grant
+            .twin
+            .and_then(|twin| self.out.get_mut(&twin))
+            .map(|twin| twin.twin = None)
+            .is_some();
         match grant.why {
             Why::Try | Why::Copy { .. } if !twin_lives => self.again.join(&grant.left),
             Why::Try | Why::Copy { .. } => {}
@@ -253,7 +271,9 @@ impl Parts {
 
     /// A lender's older answers become final (all of them at the end of a stage). Returns the fuel to be paid.
     pub fn vest(&mut self, by: NodeId, all: bool) -> Fuel {
-        let Some(book) = self.unvested.get_mut(&by) else { return Fuel(0) };
+        let Some(book) = self.unvested.get_mut(&by) else {
+            return Fuel(0);
+        };
         if all {
             let fuel = book.fuel();
             self.unvested.remove(&by);
@@ -275,7 +295,12 @@ impl Parts {
                 self.again.add(span);
             }
         }
-        let lies: Vec<u64> = self.pending.values().filter(|p| p.by == by).map(|p| p.span.first).collect();
+        let lies: Vec<u64> = self
+            .pending
+            .values()
+            .filter(|p| p.by == by)
+            .map(|p| p.span.first)
+            .collect();
         for first in lies {
             if let Some(pending) = self.take_pending(first) {
                 unpaid = unpaid.plus(pending.fuel);
@@ -291,7 +316,10 @@ impl Parts {
     }
 
     fn pendings_in(&self, span: Span) -> Vec<u64> {
-        self.pending.range(span.first..span.end()).map(|(first, _)| *first).collect()
+        self.pending
+            .range(span.first..span.end())
+            .map(|(first, _)| *first)
+            .collect()
     }
 
     fn unprove(&mut self, first: u64, lease: Lease) {

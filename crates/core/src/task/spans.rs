@@ -13,7 +13,10 @@ pub struct Span {
 impl Span {
     /// The items from `first` up to, not including, `end`.
     pub fn between(first: u64, end: u64) -> Span {
-        Span { first, len: end.saturating_sub(first) }
+        Span {
+            first,
+            len: end.saturating_sub(first),
+        }
     }
 
     /// The item after the last.
@@ -73,12 +76,19 @@ impl Spans {
     /// Whether every item of the span is in the set.
     pub fn holds(&self, span: Span) -> bool {
         span.len == 0
-            || self.ends.range(..=span.first).next_back().is_some_and(|(_, end)| *end >= span.end())
+            || self
+                .ends
+                .range(..=span.first)
+                .next_back()
+                .is_some_and(|(_, end)| *end >= span.end())
     }
 
     /// Whether any item of the span is in the set.
     pub fn touches(&self, span: Span) -> bool {
-        self.ends.range(..span.end()).next_back().is_some_and(|(_, end)| *end > span.first)
+        self.ends
+            .range(..span.end())
+            .next_back()
+            .is_some_and(|(_, end)| *end > span.first)
     }
 
     /// The range in which the item lies.
@@ -157,17 +167,30 @@ mod tests {
     fn a_set_of_ranges_agrees_with_a_set_of_items() {
         let mut seed = 7_u64;
         let mut draw = |below: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (seed >> 33) % below
         };
         for _ in 0..200 {
             let (mut spans, mut items) = (Spans::default(), BTreeSet::new());
             for _ in 0..60 {
-                let span = Span { first: draw(60), len: draw(12) };
+                let span = Span {
+                    first: draw(60),
+                    len: draw(12),
+                };
                 let all: Vec<u64> = (span.first..span.end()).collect();
-                assert_eq!(spans.holds(span), all.iter().all(|item| items.contains(item)), "{spans:?} {span:?}");
+                assert_eq!(
+                    spans.holds(span),
+                    all.iter().all(|item| items.contains(item)),
+                    "{spans:?} {span:?}"
+                );
                 if span.len > 0 {
-                    assert_eq!(spans.touches(span), all.iter().any(|item| items.contains(item)), "{spans:?} {span:?}");
+                    assert_eq!(
+                        spans.touches(span),
+                        all.iter().any(|item| items.contains(item)),
+                        "{spans:?} {span:?}"
+                    );
                 }
                 if draw(3) == 0 {
                     spans.remove(span);
@@ -179,7 +202,10 @@ mod tests {
                 assert_eq!(spans.count(), items.len() as u64);
                 let told: Vec<u64> = spans.iter().flat_map(|span| span.first..span.end()).collect();
                 assert_eq!(told, items.iter().copied().collect::<Vec<_>>());
-                assert!(spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.end() < b.first), "adjacent ranges");
+                assert!(
+                    spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.end() < b.first),
+                    "adjacent ranges"
+                );
             }
         }
     }
@@ -187,6 +213,13 @@ mod tests {
     #[test]
     fn cutting_covers_the_span_once() {
         let pieces: Vec<Span> = Span { first: 5, len: 10 }.cut(4).collect();
-        assert_eq!(pieces, [Span { first: 5, len: 4 }, Span { first: 9, len: 4 }, Span { first: 13, len: 2 }]);
+        assert_eq!(
+            pieces,
+            [
+                Span { first: 5, len: 4 },
+                Span { first: 9, len: 4 },
+                Span { first: 13, len: 2 }
+            ]
+        );
     }
 }

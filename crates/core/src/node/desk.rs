@@ -1,0 +1,381 @@
+//! The lender's side of a node: gifts that it holds for others, and for itself.
+//!
+//! None of this is on the books: the giver will place it again. Answers are kept until the giver has noted them.
+
+use super::{Action, Config, Node};
+use crate::id::{Lease, NodeId, TaskId};
+use crate::limits;
+use crate::message::{Answer, Decline, Gift, Inputs, Message};
+use crate::planted::{self, Bug};
+use crate::split;
+use crate::state::Fact;
+use crate::task::{Act, Span, Why};
+use crate::units::Millis;
+use std::collections::{BTreeMap, VecDeque};
+
+/// All gifts at hand.
+#[derive(Debug)]
+pub(super) struct Desk {
+    me: NodeId,
+    slots: u32,
+    gifts: BTreeMap<(NodeId, Lease), Held>,
+    queue: VecDeque<(NodeId, Lease)>,
+    running: u32,
+    alive_at: Millis,
+}
+
+#[derive(Debug)]
+struct Held {
+    gift: Gift,
+    stage: HeldStage,
+    /// Answers that the giver has not noted.
+    unnoted: BTreeMap<u64, Answer>,
+    /// Runs without an answer.
+    left: u64,
+    /// When the giver was last at hand; after [`limits::SPOOL`] its answers are dropped.
+    since: Millis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeldStage {
+    Queued,
+    Running,
+    /// It has become a task of this node.
+    Task(TaskId),
+    Finished,
+}
+
+impl Desk {
+    pub(super) fn new(config: Config) -> Desk {
+        let nothing = (BTreeMap::new(), VecDeque::new());
+        Desk {
+            me: config.id,
+            slots: config.slots,
+            gifts: nothing.0,
+            queue: nothing.1,
+            running: 0,
+            alive_at: Millis(0),
+        }
+    }
+
+    pub(super) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// What is held for a giver.
+    pub(super) fn holding(&self, giver: NodeId) -> Vec<Lease> {
+        self.of(giver).map(|(lease, _)| lease).collect()
+    }
+
+    /// The giver has these answers on its books.
+    pub(super) fn noted(&mut self, giver: NodeId, noted: &[(Lease, Span)], actions: &mut Vec<Action>) {
+        for (lease, span) in noted {
+            let Some(held) = self.gifts.get_mut(&(giver, *lease)) else {
+                continue;
+            };
+            let firsts: Vec<u64> = held
+                .unnoted
+                .range(span.first..span.end())
+                .map(|(first, _)| *first)
+                .collect();
+            firsts.iter().for_each(|first| drop(held.unnoted.remove(first)));
+            if held.stage == HeldStage::Finished && held.unnoted.is_empty() {
+                self.forget(giver, *lease, actions);
+            }
+        }
+    }
+
+    /// A giver can be reached again: it is told all answers that it has not noted.
+    pub(super) fn send_again(&mut self, giver: NodeId, actions: &mut Vec<Action>) {
+        for (lease, held) in self.of(giver) {
+            let answers: Vec<Answer> = held.unnoted.values().cloned().collect();
+            for some in answers.chunks(limits::ANSWERS_MAX) {
+                let message = Message::Done {
+                    lease,
+                    answers: some.to_vec(),
+                };
+                actions.push(Action::Send { to: giver, message });
+            }
+        }
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Millis> {
+        (self.alive_at > Millis(0)).then_some(self.alive_at)
+    }
+
+    fn of(&self, giver: NodeId) -> impl Iterator<Item = (Lease, &Held)> + '_ {
+        let all = (giver, Lease(0))..=(giver, Lease(u64::MAX));
+        self.gifts.range(all).map(|((_, lease), held)| (*lease, held))
+    }
+
+    fn forget(&mut self, giver: NodeId, lease: Lease, actions: &mut Vec<Action>) {
+        let Some(held) = self.gifts.remove(&(giver, lease)) else {
+            return;
+        };
+        match held.stage {
+            HeldStage::Running => {
+                self.running -= 1;
+                actions.push(Action::Stop { giver, lease });
+            }
+            HeldStage::Queued => self.queue.retain(|queued| *queued != (giver, lease)),
+            HeldStage::Task(_) | HeldStage::Finished => {}
+        }
+    }
+
+    /// Runs the next gifts while slots are free. A hub that does not lend still proves answers, one at a time.
+    fn start(&mut self, actions: &mut Vec<Action>) {
+        while self.running < self.slots.max(1) + 1 {
+            let spare = self.running < self.slots.max(1);
+            // The slot beyond is for this node's own proofs, splits and merges: they must not wait for long parts.
+            let next = self.queue.iter().position(|(giver, _)| spare || *giver == self.me);
+            let Some(key) = next.and_then(|at| self.queue.remove(at)) else {
+                return;
+            };
+            let Some(held) = self.gifts.get_mut(&key) else { continue };
+            held.stage = HeldStage::Running;
+            self.running += 1;
+            actions.push(Action::Run {
+                giver: key.0,
+                gift: Box::new(held.gift.clone()),
+            });
+        }
+    }
+}
+
+impl Node {
+    /// A giver lends pieces.
+    pub(super) fn taken(&mut self, from: NodeId, gifts: Vec<Gift>) {
+        let mut refused: BTreeMap<Decline, Vec<Lease>> = BTreeMap::new();
+        for gift in gifts.into_iter().take(limits::GIFTS_PER_PEER_MAX) {
+            let lease = gift.lease;
+            if self.desk.gifts.contains_key(&(from, lease)) {
+                continue;
+            }
+            if let Err(why) = self.take(from, gift) {
+                refused.entry(why).or_default().push(lease);
+            }
+        }
+        for (why, leases) in refused {
+            self.send(from, Message::Decline { leases, why });
+        }
+    }
+
+    fn take(&mut self, from: NodeId, gift: Gift) -> Result<(), Decline> {
+        let me = self.config.id;
+        let runs = gift.run_count();
+        let carried = match &gift.inputs {
+            Inputs::Numbers { .. } => runs,
+            Inputs::Carried { data } => data.len() as u64,
+        };
+        if runs == 0 || runs > limits::GIFT_PIECES_MAX || carried != runs || gift.chunk == 0 {
+            return Err(Decline::Absurd);
+        }
+        if from != me && self.desk.slots == 0 {
+            return Err(Decline::Paused);
+        }
+        if self.desk.of(from).count() >= limits::GIFTS_PER_PEER_MAX {
+            return Err(Decline::Full);
+        }
+        let key = (from, gift.lease);
+        let mut held = Held {
+            stage: HeldStage::Queued,
+            unnoted: BTreeMap::new(),
+            left: runs,
+            since: self.now,
+            gift,
+        };
+        if let Act::Solve { depth } = held.gift.act {
+            let task = self.take_task(from, &held.gift, depth)?;
+            held.stage = HeldStage::Task(task);
+        } else if from == me && self.is_proof(held.gift.lease) {
+            self.desk.queue.push_front(key);
+        } else {
+            self.desk.queue.push_back(key);
+        }
+        self.desk.gifts.insert(key, held);
+        Ok(())
+    }
+
+    /// A piece becomes a task of this node, unless it holds some of that job already: no piece goes round in circles.
+    fn take_task(&mut self, from: NodeId, gift: &Gift, depth: u8) -> Result<TaskId, Decline> {
+        if depth > limits::DEPTH_MAX {
+            return Err(Decline::TooDeep);
+        }
+        let for_peers = self
+            .desk
+            .gifts
+            .values()
+            .filter(|held| matches!(held.stage, HeldStage::Task(_)))
+            .count();
+        if for_peers >= limits::TASKS_FOR_PEERS_MAX {
+            return Err(Decline::Full);
+        }
+        let ancestor = self.state.job(gift.job).is_some()
+            || self
+                .state
+                .tasks()
+                .values()
+                .any(|task| task.job == gift.job && !task.over && task.depth != depth);
+        if ancestor {
+            return Err(Decline::Ancestor);
+        }
+        let task = self.state.next_task();
+        let below = self
+            .slots_all
+            .saturating_sub(self.presence.get(&from).map_or(0, |peer| u64::from(peer.slots)));
+        let stage = split::first_stage(&gift.tool, depth, below);
+        let without_inputs = Gift {
+            inputs: Inputs::Carried { data: Vec::new() },
+            ..gift.clone()
+        };
+        self.record(Fact::Taken {
+            task,
+            from,
+            gift: Box::new(without_inputs),
+            stage,
+        });
+        self.actions.push(Action::Hold {
+            task,
+            gift: Box::new(gift.clone()),
+        });
+        Ok(task)
+    }
+
+    fn is_proof(&self, lease: Lease) -> bool {
+        self.state
+            .lease(lease)
+            .is_some_and(|(_, grant)| matches!(grant.why, Why::Proof(_)))
+    }
+
+    /// Executors have answers.
+    pub(super) fn ran(&mut self, giver: NodeId, lease: Lease, answers: Vec<Answer>) {
+        let Some(held) = self.desk.gifts.get_mut(&(giver, lease)) else {
+            return;
+        };
+        held.left = held.left.saturating_sub(answers.len() as u64);
+        let mut finished = None;
+        if held.left == 0 {
+            finished = match held.stage {
+                HeldStage::Running => {
+                    self.desk.running -= 1;
+                    None
+                }
+                HeldStage::Task(task) => Some(task),
+                HeldStage::Queued | HeldStage::Finished => None,
+            };
+            held.stage = HeldStage::Finished;
+        }
+        if giver == self.config.id {
+            if held.left == 0 {
+                self.desk.gifts.remove(&(giver, lease));
+            }
+            return self.answers(giver, lease, answers);
+        }
+        if planted::is(Bug::ForgetUnnoted) {
+            if held.left == 0 {
+                self.desk.gifts.remove(&(giver, lease));
+            }
+        } else {
+            held.unnoted
+                .extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
+        }
+        if let Some(task) = finished {
+            self.actions.push(Action::Drop { task });
+        }
+        if self.presence.get(&giver).is_some_and(|peer| peer.linked) {
+            self.send(giver, Message::Done { lease, answers });
+        }
+    }
+
+    /// A giver does not wait for these any more.
+    pub(super) fn called_back(&mut self, giver: NodeId, leases: &[Lease]) {
+        for lease in leases {
+            let stage = self.desk.gifts.get(&(giver, *lease)).map(|held| held.stage);
+            self.desk.forget(giver, *lease, &mut self.actions);
+            if let Some(HeldStage::Task(task)) = stage {
+                self.abandon(task);
+            }
+        }
+    }
+
+    /// The owner comes or goes: slots change; with none left, everything held for others goes back at once.
+    pub(super) fn lends(&mut self, slots: u32) {
+        self.desk.slots = slots;
+        let me = self.config.id;
+        self.offers(me, slots);
+        if slots == 0 {
+            let unfinished = self
+                .desk
+                .gifts
+                .iter()
+                .filter(|(_, held)| held.stage != HeldStage::Finished);
+            let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
+            for (giver, lease) in held {
+                if giver != me {
+                    self.called_back(giver, &[lease]);
+                    self.send(
+                        giver,
+                        Message::Decline {
+                            leases: vec![lease],
+                            why: Decline::Paused,
+                        },
+                    );
+                } else if !self.is_proof(lease) {
+                    self.call_back(vec![lease]);
+                }
+            }
+        }
+        self.say_alive();
+    }
+
+    /// The node stops in good order: its givers need not wait for the lease to end.
+    pub(super) fn leaves(&mut self) {
+        for node in self.neighbours() {
+            self.send(node, Message::Bye);
+        }
+    }
+
+    /// Starts what can start, says that it lives, and drops answers that nobody has asked for in a long time.
+    pub(super) fn tend_desk(&mut self) {
+        self.desk.start(&mut self.actions);
+        if self.desk.alive_at <= self.now {
+            if self.desk.alive_at > Millis(0) {
+                self.say_alive();
+                self.drop_spool();
+            }
+            self.desk.alive_at = self.now.plus(self.alive_every());
+        }
+    }
+
+    fn say_alive(&mut self) {
+        if self.config.slots == 0 {
+            return;
+        }
+        for node in self.neighbours() {
+            self.send(node, Message::Alive { slots: self.desk.slots });
+        }
+    }
+
+    fn drop_spool(&mut self) {
+        let mut old = Vec::new();
+        for ((giver, lease), held) in &mut self.desk.gifts {
+            if *giver == self.config.id || self.presence.get(giver).is_some_and(|peer| peer.linked) {
+                held.since = self.now;
+            } else if self.now.since(held.since) > limits::SPOOL {
+                old.push((*giver, *lease));
+            }
+        }
+        for (giver, lease) in old {
+            self.called_back(giver, &[lease]);
+        }
+    }
+
+    fn neighbours(&self) -> Vec<NodeId> {
+        let me = self.config.id;
+        self.presence
+            .iter()
+            .filter(|(node, peer)| **node != me && peer.linked)
+            .map(|(node, _)| *node)
+            .collect()
+    }
+}

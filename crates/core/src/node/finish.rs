@@ -1,0 +1,169 @@
+//! Tasks that have all their answers: they are paid for, go on to their next stage, or end.
+
+use super::{Action, News, Node, Row};
+use crate::id::{Lease, NodeId, TaskId};
+use crate::job::Standing;
+use crate::message::{Outcome, Trap};
+use crate::split;
+use crate::state::{Fact, answer_row};
+use crate::task::{Owner, Span, Stage, Task};
+use crate::units::Fuel;
+
+impl Node {
+    /// Goes on with every task that is complete, up the tree.
+    pub(super) fn finish(&mut self) {
+        while let Some(id) = self.state.wants().complete.first().copied() {
+            self.complete(id);
+        }
+    }
+
+    fn complete(&mut self, id: TaskId) {
+        let Some(task) = self.state.task(id) else { return };
+        let lenders: Vec<(NodeId, Fuel)> = task
+            .parts
+            .unvested
+            .iter()
+            .map(|(node, book)| (*node, book.fuel()))
+            .collect();
+        for (node, fuel) in lenders {
+            self.vest(id, node, true, fuel);
+        }
+        let Some(task) = self.state.task(id) else { return };
+        match verdict(task) {
+            Some(standing) => self.end(id, standing),
+            None => self.next_stage(id),
+        }
+    }
+
+    fn next_stage(&mut self, id: TaskId) {
+        let Some(task) = self.state.task(id) else { return };
+        match split::next_stage(task.stage, task.items, task.terms.merge) {
+            Some(stage) => {
+                let count = self.cut.remove(&id).unwrap_or(task.items);
+                self.record(Fact::Staged { task: id, stage, count });
+            }
+            None => self.end(id, Standing::Done),
+        }
+    }
+
+    fn end(&mut self, id: TaskId, standing: Standing) {
+        let Some(task) = self.state.task(id) else { return };
+        let (job, root, owner) = (task.job, task.root, task.owner);
+        let row = answer(id, task, standing);
+        let fuel = self.state.purse(root).map(|purse| purse.paid).unwrap_or_default();
+        self.record(Fact::Ended {
+            task: id,
+            standing,
+            fuel,
+            at: self.now,
+        });
+        self.cut.remove(&id);
+        match owner {
+            Owner::Person => {
+                self.estimates.remove(&id);
+                self.tell(News::Ended {
+                    job,
+                    standing,
+                    at: self.now,
+                });
+            }
+            Owner::Parent { task: parent, item } => {
+                let stage = Stage::Work.row();
+                self.actions.push(Action::Lift {
+                    from: row,
+                    to: Row {
+                        task: parent,
+                        stage,
+                        first: item,
+                    },
+                });
+                self.actions.push(Action::Drop { task: id });
+                let span = Span { first: item, len: 1 };
+                let above = self
+                    .state
+                    .task(parent)
+                    .is_some_and(|above| above.owner == Owner::Person);
+                if above && standing != Standing::Cancelled {
+                    let failed = standing != Standing::Done;
+                    self.tell(News::Finished {
+                        job,
+                        span,
+                        failed,
+                        by: None,
+                    });
+                }
+                self.check_failures(parent);
+            }
+            Owner::Peer { node, lease } => self.deliver(node, lease, id, row, standing, fuel),
+        }
+    }
+
+    fn deliver(&mut self, to: NodeId, lease: Lease, task: TaskId, row: Row, standing: Standing, fuel: Fuel) {
+        self.estimates.remove(&task);
+        match standing {
+            Standing::Done => {
+                self.actions.push(Action::Deliver {
+                    to,
+                    lease,
+                    row,
+                    outcome: Outcome::Right,
+                    fuel,
+                });
+            }
+            Standing::Failed => {
+                let outcome = Outcome::Trapped { trap: Trap::Crashed };
+                self.actions.push(Action::Deliver {
+                    to,
+                    lease,
+                    row,
+                    outcome,
+                    fuel,
+                });
+            }
+            // The giver has called it back, or its price did not suffice: nothing to answer.
+            Standing::Cancelled | Standing::Unpaid | Standing::Running => {
+                self.called_back(to, &[lease]);
+                self.actions.push(Action::Drop { task });
+                if standing == Standing::Unpaid {
+                    let message = crate::message::Message::Decline {
+                        leases: vec![lease],
+                        why: crate::message::Decline::Full,
+                    };
+                    self.send(to, message);
+                }
+            }
+        }
+    }
+
+    /// A job with too many failures is not worth going on with.
+    pub(super) fn check_failures(&mut self, id: TaskId) {
+        let Some(task) = self.state.task(id) else { return };
+        if task.parts.ending.is_none() && !task.over && task.parts.failed.count() > task.terms.fails_max {
+            self.end_tree(task.root, Standing::Failed);
+        }
+    }
+}
+
+/// How a complete task ends; `None` if it goes on to another stage.
+fn verdict(task: &Task) -> Option<Standing> {
+    if task.parts.settled.is_some() {
+        return Some(Standing::Done);
+    }
+    if let Some(standing) = task.parts.ending {
+        return Some(standing);
+    }
+    (!task.parts.failed.is_empty()).then_some(Standing::Failed)
+}
+
+/// Where a task's answer lies; of a failed one, the first failure.
+fn answer(id: TaskId, task: &Task, standing: Standing) -> Row {
+    let (stage, mut first) = answer_row(task);
+    if standing == Standing::Failed {
+        first = task.parts.failed.iter().next().map_or(first, |span| span.first);
+    }
+    Row {
+        task: id,
+        stage: stage.row(),
+        first,
+    }
+}

@@ -1,0 +1,555 @@
+//! Place: looks at what is wanting and at who could do it, and fills the gap.
+
+use super::{Feed, FeedFrom, Kind, News, Node, Row, Watched};
+use crate::id::{Lease, NodeId, TaskId};
+use crate::job::{Source, Standing};
+use crate::limits;
+use crate::message::{Gift, Inputs};
+use crate::place;
+use crate::planted::{self, Bug};
+use crate::split;
+use crate::state::Fact;
+use crate::task::{Act, Owner, Proof, Span, Stage, Task, Why};
+use crate::units::{Credits, Fuel, Millis};
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// Claims that one gift asks to be proved.
+const PROOFS_PER_GIFT: usize = 64;
+/// Ragged ranges in one gift.
+const RANGES_PER_GIFT: usize = 64;
+/// Tasks looked at for one neighbour, and neighbours for whom nothing was found, before the rest is left as it is.
+const LOOKED_AT: usize = 64;
+const TRIED_IN_VAIN: usize = 8;
+/// Inputs being cut at one time.
+const SPLITTING_MAX: usize = 2;
+
+/// A gift in the making.
+struct Offer {
+    task: TaskId,
+    act: Act,
+    why: Why,
+    pieces: Vec<Span>,
+    chunk: u64,
+    fuel: Fuel,
+    price: Credits,
+    kind: Kind,
+}
+
+impl Node {
+    /// Fills what is wanting. Says whether something changed that may make more possible.
+    pub(super) fn place(&mut self) -> bool {
+        self.refresh_hungry();
+        let proofs = self.place_trusted();
+        let mut opened = false;
+        let mut in_vain = 0;
+        let mut next = self.hungry.first().copied();
+        while let Some(node) = next {
+            if opened || in_vain > TRIED_IN_VAIN {
+                break;
+            }
+            next = self
+                .hungry
+                .range((Bound::Excluded(node), Bound::Unbounded))
+                .next()
+                .copied();
+            while self.is_hungry(node) && !opened {
+                if self.give_second(node) || self.give_try(node) {
+                    continue;
+                }
+                opened = self.open_input();
+                if !opened && !self.give_copy(node) {
+                    in_vain += 1;
+                    break;
+                }
+            }
+            if !self.is_hungry(node) {
+                self.hungry.remove(&node);
+            }
+        }
+        for (to, gifts) in std::mem::take(&mut self.giving) {
+            self.actions.push(super::Action::Give { to, gifts });
+        }
+        opened || proofs
+    }
+
+    fn refresh_hungry(&mut self) {
+        for node in std::mem::take(&mut self.touched) {
+            if self.is_hungry(node) {
+                self.hungry.insert(node)
+            } else {
+                self.hungry.remove(&node)
+            };
+        }
+    }
+
+    fn is_hungry(&self, node: NodeId) -> bool {
+        let record = self.state.peer(node);
+        let caught = record.is_some_and(|record| record.trust.caught);
+        let gifts = record.map_or(0, |record| record.leases.len());
+        !caught
+            && self
+                .presence
+                .get(&node)
+                .is_some_and(|peer| place::is_hungry(peer, gifts, self.now))
+    }
+
+    /// Splits, merges and proofs go where answers are believed: proving a split costs as much as making it.
+    fn place_trusted(&mut self) -> bool {
+        let mut given = false;
+        while let Some(id) = self.state.wants().trusted.first().copied() {
+            let Some(node) = self.trusted_with_room() else { break };
+            let Some(task) = self.state.task(id) else { break };
+            let offer = match task.parts.unproved.first().copied() {
+                Some((proof, _)) if proof != Proof::Second => self.proof_offer(id, task, proof),
+                _ => {
+                    let (act, chunk, kind) = match task.stage {
+                        Stage::Split => (
+                            Act::Split {
+                                ways: split::ways(self.slots_all),
+                            },
+                            1,
+                            Kind::Split,
+                        ),
+                        Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),
+                        Stage::Work => break,
+                    };
+                    let pieces = task.parts.first_todo(chunk.saturating_mul(4), RANGES_PER_GIFT);
+                    let fuel = task.terms.tool.caps.fuel;
+                    Offer {
+                        task: id,
+                        act,
+                        why: Why::Try,
+                        pieces,
+                        chunk,
+                        fuel,
+                        price: Credits(0),
+                        kind,
+                    }
+                }
+            };
+            self.give(node, offer);
+            given = true;
+        }
+        given
+    }
+
+    fn proof_offer(&self, id: TaskId, task: &Task, proof: Proof) -> Offer {
+        let same = task
+            .parts
+            .unproved
+            .iter()
+            .filter(|(kind, _)| *kind == proof)
+            .take(PROOFS_PER_GIFT);
+        let pieces = same
+            .filter_map(|(_, first)| task.parts.pending.get(first))
+            .map(|one| one.span)
+            .collect();
+        let (act, kind) = if proof == Proof::Prove {
+            (Act::Check, Kind::Check)
+        } else {
+            (Act::Run, Kind::Audit)
+        };
+        let fuel = task.terms.tool.caps.fuel;
+        Offer {
+            task: id,
+            act,
+            why: Why::Proof(proof),
+            pieces,
+            chunk: u64::MAX,
+            fuel,
+            price: Credits(0),
+            kind,
+        }
+    }
+
+    fn trusted_with_room(&self) -> Option<NodeId> {
+        let room = |node: &NodeId| {
+            let leases = self.state.peer(*node).map(|record| &record.leases);
+            let proofs = leases.map_or(0, |leases| {
+                leases.iter().filter(|lease| self.is_free_work(**lease)).count()
+            });
+            proofs < 2
+        };
+        let here = self
+            .presence
+            .iter()
+            .filter(|(_, peer)| peer.trusted && peer.linked)
+            .map(|(node, _)| *node);
+        here.filter(room).min_by_key(|node| *node != self.config.id)
+    }
+
+    fn is_free_work(&self, lease: Lease) -> bool {
+        self.state
+            .lease(lease)
+            .is_some_and(|(_, grant)| grant.price == Credits(0))
+    }
+
+    /// A part that nobody holds.
+    fn give_try(&mut self, node: NodeId) -> bool {
+        let mut unpaid = Vec::new();
+        let mut found = None;
+        for id in self.state.wants().tries.iter().copied().take(LOOKED_AT) {
+            let Some(task) = self.state.task(id) else { continue };
+            if matches!(task.owner, Owner::Peer { node: giver, .. } if giver == node) {
+                continue;
+            }
+            found = self.try_offer(node, id, task);
+            if found.is_some() {
+                break;
+            }
+            unpaid.push(id);
+        }
+        unpaid.into_iter().for_each(|id| self.give_up_unpaid(id));
+        found.map(|offer| self.give(node, offer)).is_some()
+    }
+
+    fn try_offer(&self, node: NodeId, id: TaskId, task: &Task) -> Option<Offer> {
+        let peer = self.presence.get(&node)?;
+        let purse = self.state.purse(task.root)?;
+        let estimate = self.estimates.get(&task.root).copied().unwrap_or_default();
+        let act = if peer.solves && node != self.config.id && task.terms.tool.abilities.split {
+            Act::Solve { depth: task.depth + 1 }
+        } else {
+            Act::Run
+        };
+        let chunk = place::chunk(task.terms.chunk, &estimate, peer.speed);
+        let most = task.terms.tool.caps.fuel;
+        let raised = if task.parts.fuel_limit > limits::FUEL_FIRST {
+            task.parts.fuel_limit
+        } else {
+            Fuel(0)
+        };
+        let mut fuel = estimate
+            .fuel_limit(Fuel(u64::MAX))
+            .times(if estimate.seen() { chunk } else { 1 });
+        fuel = fuel.max(raised).min(most);
+        let mut price = Credits::reserved(fuel);
+        let free = purse.free();
+        if price > free
+            && purse.reserved == Credits(0)
+            && raised == Fuel(0)
+            && free >= Credits::reserved(limits::FUEL_LEAST)
+        {
+            // What is left buys one run at least, if it is a cheap one.
+            (fuel, price) = (free.buys(), free);
+        }
+        let affordable = free.0 / price.0.max(1);
+        if affordable == 0 && !planted::is(Bug::IgnoreBudget) {
+            return None;
+        }
+        let carried = !matches!(task.terms.source, Some(Source::Numbers { .. }));
+        let todo = task.parts.todo().div_ceil(chunk);
+        let runs = place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1));
+        let pieces = task.parts.first_todo(runs.saturating_mul(chunk), RANGES_PER_GIFT);
+        let pieces = at_most(pieces, chunk, runs);
+        Some(Offer {
+            task: id,
+            act,
+            why: Why::Try,
+            pieces,
+            chunk,
+            fuel,
+            price,
+            kind: Kind::Work,
+        })
+    }
+
+    /// A job whose purse buys nothing more, and to which nothing will come back, is over.
+    fn give_up_unpaid(&mut self, id: TaskId) {
+        let Some(task) = self.state.task(id) else { return };
+        let root = task.root;
+        let waits = self.state.purse(root).is_some_and(|purse| purse.reserved > Credits(0));
+        let judging = !task.parts.pending.is_empty();
+        if !waits && !judging && task.parts.ending.is_none() {
+            self.end_tree(root, Standing::Unpaid);
+        }
+    }
+
+    /// An answer that another lender should repeat.
+    fn give_second(&mut self, node: NodeId) -> bool {
+        for id in self.state.wants().seconds.iter().copied().collect::<Vec<_>>() {
+            let Some(task) = self.state.task(id) else { continue };
+            let Some(purse) = self.state.purse(task.root) else {
+                continue;
+            };
+            let same = planted::is(Bug::SecondBySame);
+            let seconds = task
+                .parts
+                .unproved
+                .iter()
+                .rev()
+                .filter(|(proof, _)| *proof == Proof::Second);
+            let others = seconds
+                .filter_map(|(_, first)| task.parts.pending.get(first))
+                .filter(|one| one.by != node || same);
+            let pieces: Vec<Span> = others.take(PROOFS_PER_GIFT).map(|one| one.span).collect();
+            let dearest = pieces
+                .iter()
+                .filter_map(|span| task.parts.pending.get(&span.first))
+                .map(|one| one.fuel)
+                .max();
+            let fuel = dearest.unwrap_or_default().times(2).max(limits::FUEL_LEAST);
+            let price = Credits::reserved(fuel);
+            if pieces.is_empty() || price.0.saturating_mul(pieces.len() as u64) > purse.free().0 {
+                continue;
+            }
+            let why = Why::Proof(Proof::Second);
+            let offer = Offer {
+                task: id,
+                act: Act::Run,
+                why,
+                pieces,
+                chunk: u64::MAX,
+                fuel,
+                price,
+                kind: Kind::Work,
+            };
+            self.give(node, offer);
+            return true;
+        }
+        false
+    }
+
+    /// An input becomes a task of its own, so that its tool can cut it.
+    fn open_input(&mut self) -> bool {
+        if self.state.wants().splitting.len() >= SPLITTING_MAX || self.state.tasks().len() >= limits::OPEN_TASKS_MAX {
+            return false;
+        }
+        let Some(parent) = self.state.wants().openings.first().copied() else {
+            return false;
+        };
+        let item = self
+            .state
+            .task(parent)
+            .and_then(|task| task.parts.first_todo(1, 1).first().map(|span| span.first));
+        let Some(item) = item else { return false };
+        let task = self.state.next_task();
+        self.record(Fact::Opened { task, parent, item });
+        true
+    }
+
+    /// A gift whose holder is slow is given once more.
+    fn give_copy(&mut self, node: NodeId) -> bool {
+        let Some((id, of)) = self.slow_lease(node) else {
+            return false;
+        };
+        let Some((_, grant)) = self.state.lease(of) else {
+            return false;
+        };
+        let Some(task) = self.state.task(id) else { return false };
+        let Some(purse) = self.state.purse(task.root) else {
+            return false;
+        };
+        let (price, chunk) = (grant.price, grant.chunk);
+        // Runs that the slow holder has still to answer, whole: its pieces are cut the same way.
+        let pieces: Vec<Span> = grant.left.iter().collect();
+        let runs: u64 = pieces.iter().map(|piece| piece.pieces(chunk)).sum();
+        if price.0.saturating_mul(runs) > purse.free().0 || pieces.len() > RANGES_PER_GIFT * 4 {
+            return false;
+        }
+        let (fuel, act) = (price.buys().min(task.terms.tool.caps.fuel), Act::Run);
+        self.give(
+            node,
+            Offer {
+                task: id,
+                act,
+                why: Why::Copy { of },
+                pieces,
+                chunk,
+                fuel,
+                price,
+                kind: Kind::Work,
+            },
+        );
+        true
+    }
+
+    fn slow_lease(&self, node: NodeId) -> Option<(TaskId, Lease)> {
+        let slow = self
+            .state
+            .wants()
+            .slow
+            .iter()
+            .filter_map(|id| Some((*id, self.state.task(*id)?)));
+        slow.flat_map(|(id, task)| {
+            task.parts
+                .out
+                .iter()
+                .take(RANGES_PER_GIFT)
+                .map(move |(lease, grant)| (id, *lease, grant))
+        })
+        .find(|(_, lease, grant)| {
+            grant.to != node && grant.why == Why::Try && grant.twin.is_none() && self.is_slow(*lease, self.now)
+        })
+        .map(|(id, lease, _)| (id, lease))
+    }
+
+    /// When the first gift counts as slow, if somebody could take it over.
+    pub(super) fn slow_at(&self) -> Option<Millis> {
+        if self.hungry.is_empty() {
+            return None;
+        }
+        let slow = self.state.wants().slow.iter().filter_map(|id| self.state.task(*id));
+        let open = slow.flat_map(|task| task.parts.out.iter().take(RANGES_PER_GIFT));
+        let free = open.filter(|(_, grant)| grant.why == Why::Try && grant.twin.is_none());
+        let due = free
+            .filter_map(|(lease, _)| self.watched.get(lease))
+            .map(|one| one.given.plus(one.patience));
+        due.filter(|due| *due > self.now).min()
+    }
+
+    fn give(&mut self, to: NodeId, offer: Offer) {
+        let Offer {
+            task: id,
+            act,
+            why,
+            pieces,
+            chunk,
+            fuel,
+            price,
+            kind,
+        } = offer;
+        let Some(task) = self.state.task(id) else { return };
+        let (job, tool, check, root) = (task.job, Arc::clone(&task.terms.tool), task.terms.check, task.root);
+        let feed = self.feed(id, task, act);
+        let lease = self.state.next_lease();
+        let inputs = match feed.from {
+            FeedFrom::Numbers { from } if act == Act::Run => Inputs::Numbers {
+                from: from.saturating_add(feed.shift),
+            },
+            _ => Inputs::Carried { data: Vec::new() },
+        };
+        let gift = Gift {
+            lease,
+            job,
+            tool,
+            act,
+            pieces,
+            chunk,
+            inputs,
+            fuel,
+            price,
+            check,
+        };
+        let runs = gift.run_count();
+        let estimate = self.estimates.get(&root).copied().unwrap_or_default();
+        let items: u64 = gift.pieces.iter().map(|span| span.len).sum();
+        let expected = estimate.items(items).unwrap_or_default();
+        let speed = self.presence.get(&to).map_or(0, |peer| peer.speed);
+        let ahead = self.presence.get(&to).map_or(Millis(0), |peer| peer.busy_for());
+        let time = estimate.time(items, speed).map(|time| time.plus(ahead));
+        let watched = Watched {
+            holder: to,
+            given: self.now,
+            patience: place::patience(time),
+            run: Fuel(expected.0 / runs.max(1)),
+        };
+        self.watched.insert(lease, watched);
+        if let Some(peer) = self.presence.get_mut(&to) {
+            peer.load = peer.load.plus(expected);
+        }
+        let pieces = gift.pieces.clone();
+        self.record(Fact::Given {
+            lease,
+            task: id,
+            to,
+            why,
+            pieces,
+            chunk,
+            price,
+        });
+        self.tell(News::Given {
+            job,
+            task: id,
+            lease,
+            to,
+            runs,
+            kind,
+        });
+        self.touched.insert(to);
+        self.giving.entry(to).or_default().push((gift, feed));
+    }
+
+    /// Where the inputs of a task's parts come from.
+    fn feed(&self, id: TaskId, task: &Task, act: Act) -> Feed {
+        let below = match task.stage {
+            Stage::Merge { level: 1 } => Stage::Work.row(),
+            stage => stage.row().saturating_sub(1),
+        };
+        match act {
+            Act::Split { .. } => self.input_feed(id, task),
+            Act::Merge => Feed {
+                from: FeedFrom::Outputs { task: id, stage: below },
+                shift: 0,
+                claims: None,
+            },
+            Act::Check => Feed {
+                claims: Some((id, Stage::Work.row())),
+                ..self.work_feed(id, task)
+            },
+            Act::Run | Act::Solve { .. } => self.work_feed(id, task),
+        }
+    }
+
+    fn work_feed(&self, id: TaskId, task: &Task) -> Feed {
+        let pieces = Row {
+            task: id,
+            stage: Stage::Split.row(),
+            first: 0,
+        };
+        let from = match task.terms.source {
+            Some(Source::Numbers { from, .. }) => FeedFrom::Numbers { from },
+            Some(Source::Listed { .. }) => FeedFrom::Listed { task: id },
+            Some(Source::Lines { blob, .. }) => FeedFrom::Lines { blob },
+            None if task.satisfied => return self.input_feed(id, task),
+            None => FeedFrom::Pieces { row: pieces },
+        };
+        Feed {
+            from,
+            shift: 0,
+            claims: None,
+        }
+    }
+
+    /// Where the one input of a task lies that its tool cuts.
+    fn input_feed(&self, id: TaskId, task: &Task) -> Feed {
+        if let Owner::Parent { task: parent, item } = task.owner {
+            if let Some(above) = self.state.task(parent) {
+                let feed = self.work_feed(parent, above);
+                return Feed {
+                    shift: feed.shift.saturating_add(item),
+                    ..feed
+                };
+            }
+        }
+        Feed {
+            from: FeedFrom::Listed { task: id },
+            shift: 0,
+            claims: None,
+        }
+    }
+}
+
+/// The first pieces that make at most so many runs.
+fn at_most(pieces: Vec<Span>, chunk: u64, runs: u64) -> Vec<Span> {
+    let mut left = runs;
+    let mut kept = Vec::new();
+    for piece in pieces {
+        if left == 0 {
+            break;
+        }
+        let len = piece.len.min(left.saturating_mul(chunk));
+        left -= Span {
+            first: piece.first,
+            len,
+        }
+        .pieces(chunk)
+        .min(left);
+        kept.push(Span {
+            first: piece.first,
+            len,
+        });
+    }
+    kept
+}

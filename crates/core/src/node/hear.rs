@@ -1,0 +1,191 @@
+//! What neighbours say, and that they come and go.
+
+use super::Node;
+use crate::id::{Incarnation, Lease, NodeId};
+use crate::limits;
+use crate::message::Message;
+use crate::planted::{self, Bug};
+use crate::state::Fact;
+use std::collections::BTreeSet;
+
+impl Node {
+    pub(super) fn linked(&mut self, node: NodeId) {
+        let now = self.now;
+        let peer = self.presence.entry(node).or_default();
+        (peer.linked, peer.heard) = (true, now);
+        self.look_again(node, now.plus(self.config.lease));
+        self.touched.insert(node);
+        self.greet(node);
+        self.desk.send_again(node, &mut self.actions);
+        self.to_pay.insert(node);
+    }
+
+    pub(super) fn unlinked(&mut self, node: NodeId) {
+        let Some(peer) = self.presence.get_mut(&node) else {
+            return;
+        };
+        self.slots_all -= u64::from(std::mem::take(&mut peer.slots));
+        peer.linked = false;
+        self.touched.insert(node);
+    }
+
+    pub(super) fn heard(&mut self, from: NodeId, message: Message) {
+        if from != self.config.id {
+            let now = self.now;
+            match self.presence.get_mut(&from) {
+                Some(peer) if peer.linked => peer.heard = now,
+                // Said before its link stood or after it broke: it will say it again.
+                _ => return,
+            }
+        }
+        match message {
+            Message::Hello {
+                incarnation,
+                slots,
+                solves,
+                holding,
+            } => {
+                self.hello(from, incarnation, &holding);
+                if let Some(peer) = self.presence.get_mut(&from) {
+                    peer.solves = solves;
+                }
+                self.offers(from, slots);
+            }
+            Message::Alive { slots } => self.offers(from, slots),
+            Message::Give { gifts } => self.taken(from, gifts),
+            Message::Cancel { leases } => self.called_back(from, &leases),
+            Message::Noted { noted } => self.desk.noted(from, &noted, &mut self.actions),
+            Message::Pay { total } => self.credited(from, total),
+            Message::Decline { leases, why: _ } => self.declined(from, &leases),
+            Message::Done { lease, answers } => self.answers(from, lease, answers),
+            Message::Bye => {
+                self.lost(from);
+                self.offers(from, 0);
+            }
+        }
+    }
+
+    /// Says who this node is and what it still holds of the neighbour's.
+    fn greet(&mut self, node: NodeId) {
+        let hello = Message::Hello {
+            incarnation: self.state.incarnation(),
+            slots: self.desk.slots(),
+            solves: self.config.solves,
+            holding: self.desk.holding(node),
+        };
+        self.send(node, hello);
+    }
+
+    fn hello(&mut self, from: NodeId, incarnation: Incarnation, holding: &[Lease]) {
+        let held: BTreeSet<Lease> = self
+            .state
+            .peer(from)
+            .map(|record| record.leases.clone())
+            .unwrap_or_default();
+        let known = self.state.peer(from).map(|record| record.incarnation);
+        if known != Some(incarnation) {
+            // It began anew: what it held it has forgotten.
+            self.record(Fact::Met {
+                node: from,
+                incarnation,
+            });
+        }
+        let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
+        if !planted::is(Bug::ForgetRestarts) {
+            self.take_back(held.difference(&holding).copied().collect());
+        }
+        let stale: Vec<Lease> = holding.difference(&held).copied().collect();
+        if !stale.is_empty() {
+            self.send(from, Message::Cancel { leases: stale });
+        }
+    }
+
+    /// A neighbour lends so many slots.
+    pub(super) fn offers(&mut self, from: NodeId, slots: u32) {
+        let Some(peer) = self.presence.get_mut(&from) else {
+            return;
+        };
+        let slots = slots.min(limits::SLOTS_MAX);
+        self.slots_all = self.slots_all - u64::from(peer.slots) + u64::from(slots);
+        peer.slots = slots;
+        self.touched.insert(from);
+    }
+
+    fn declined(&mut self, from: NodeId, leases: &[Lease]) {
+        let held = self.state.peer(from).map(|record| &record.leases);
+        let theirs = leases
+            .iter()
+            .copied()
+            .filter(|lease| held.is_some_and(|held| held.contains(lease)))
+            .collect();
+        self.take_back(theirs);
+        self.rest(from, limits::DECLINE_PAUSE);
+    }
+
+    fn credited(&mut self, from: NodeId, total: crate::units::Credits) {
+        let before = self.state.peer(from).map(|record| record.paid_us).unwrap_or_default();
+        if planted::is(Bug::PayIncrements) {
+            return self.record(Fact::Credited {
+                node: from,
+                total: before.plus(total),
+            });
+        }
+        if total > before {
+            self.record(Fact::Credited { node: from, total });
+        }
+    }
+
+    /// Whatever a neighbour holds is wanted again.
+    pub(super) fn lost(&mut self, node: NodeId) {
+        let leases = self
+            .state
+            .peer(node)
+            .map(|record| record.leases.iter().copied().collect())
+            .unwrap_or_default();
+        self.take_back(leases);
+    }
+
+    /// Leases end; what they have not answered goes back to where it is placed from.
+    pub(super) fn take_back(&mut self, leases: Vec<Lease>) {
+        if leases.is_empty() {
+            return;
+        }
+        for lease in &leases {
+            self.forget_watch(*lease);
+            if let Some((task, grant)) = self.state.lease(*lease) {
+                let (by, job) = (grant.to, self.state.task(task).map(|task| task.job).unwrap_or_default());
+                self.touched.insert(by);
+                self.tell(super::News::Returned {
+                    job,
+                    task,
+                    lease: *lease,
+                    by,
+                });
+            }
+        }
+        self.record(Fact::Returned { leases });
+    }
+
+    /// Leases end, and their holders are told to stop.
+    pub(super) fn call_back(&mut self, leases: Vec<Lease>) {
+        let mut by_holder: std::collections::BTreeMap<NodeId, Vec<Lease>> = Default::default();
+        for lease in &leases {
+            if let Some((_, grant)) = self.state.lease(*lease) {
+                by_holder.entry(grant.to).or_default().push(*lease);
+            }
+        }
+        self.take_back(leases);
+        for (holder, leases) in by_holder {
+            self.stop_at(holder, leases);
+        }
+    }
+
+    /// Tells a holder that nobody waits for these any more.
+    pub(super) fn stop_at(&mut self, holder: NodeId, leases: Vec<Lease>) {
+        if holder == self.config.id {
+            self.called_back(holder, &leases);
+        } else {
+            self.send(holder, Message::Cancel { leases });
+        }
+    }
+}

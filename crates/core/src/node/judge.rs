@@ -1,0 +1,540 @@
+//! What answers are worth: counted, set aside until they are proved, or found to be lies.
+
+use super::{Action, Kept, News, Node, Row};
+use crate::estimate;
+use crate::id::{Lease, NodeId, TaskId};
+use crate::job::{Chunk, Standing};
+use crate::limits;
+use crate::message::{Answer, Message, Outcome, Trap};
+use crate::planted::{self, Bug};
+use crate::state::Fact;
+use crate::task::{Owner, Pending, Proof, Span, Spans, Stage, Task, Why};
+use crate::units::{Credits, Fuel, Millis};
+use crate::verify::{self, Claim, Verdict};
+use std::collections::BTreeSet;
+
+/// What a batch of answers under one lease comes to.
+#[derive(Default)]
+struct Sorted {
+    counted: Spans,
+    fuel: Fuel,
+    /// Believed, and the tool fails on them.
+    failures: Vec<(Span, Fuel)>,
+    aside: Vec<Pending>,
+    broke: Vec<Span>,
+    dearer: Vec<Span>,
+    kept: Vec<Kept>,
+    /// Runs that tell what such runs cost.
+    learned: (u64, Fuel, Fuel),
+    micros: u64,
+    /// What a split cut its input into.
+    pieces: u64,
+}
+
+impl Node {
+    /// A lender answers.
+    pub(super) fn answers(&mut self, from: NodeId, lease: Lease, answers: Vec<Answer>) {
+        let held_by = self.state.lease(lease).map(|(task, grant)| (task, grant.to, grant.why));
+        let anybody = planted::is(Bug::AnswersFromAnybody);
+        let Some((task, _, why)) = held_by.filter(|(_, holder, _)| *holder == from || anybody) else {
+            // A stale lease: nobody waits for this.
+            return self.stop_at_other(from, lease);
+        };
+        if answers.len() > limits::ANSWERS_MAX {
+            return;
+        }
+        let noted = noted(lease, &answers);
+        match why {
+            Why::Proof(proof) => self.proofs(from, task, lease, proof, answers),
+            Why::Try | Why::Copy { .. } => self.tries(from, task, lease, answers),
+        }
+        self.touched.insert(from);
+        if from != self.config.id {
+            self.send(from, Message::Noted { noted });
+        }
+    }
+
+    fn stop_at_other(&mut self, from: NodeId, lease: Lease) {
+        if from != self.config.id {
+            self.send(from, Message::Cancel { leases: vec![lease] });
+        }
+    }
+
+    fn tries(&mut self, from: NodeId, id: TaskId, lease: Lease, answers: Vec<Answer>) {
+        let Some(task) = self.state.task(id) else { return };
+        let (job, stage, twin) = (
+            task.job,
+            task.stage,
+            task.parts.out.get(&lease).and_then(|grant| grant.twin),
+        );
+        let runs = answers.len() as u64;
+        let sorted = self.sort(from, task, lease, answers);
+        self.learn(from, id, &sorted, runs, lease);
+        if let Some(first) = sorted.kept.first() {
+            let row = Row {
+                task: id,
+                stage: stage.row(),
+                first: first.span.first,
+            };
+            self.actions.push(Action::Keep {
+                row,
+                answers: sorted.kept,
+            });
+        }
+        if stage == Stage::Split {
+            self.cut.insert(id, sorted.pieces);
+        }
+        self.tell(News::Answered {
+            job,
+            task: id,
+            lease,
+            by: from,
+            runs,
+            fuel: sorted.fuel,
+            micros: sorted.micros,
+        });
+        self.finished_items(id, sorted.counted.iter().collect(), false, from);
+        if !sorted.counted.is_empty() {
+            let spans = sorted.counted.iter().collect();
+            self.record(Fact::Answered {
+                lease,
+                spans,
+                fuel: sorted.fuel,
+            });
+        }
+        for (span, fuel) in sorted.failures {
+            self.finished_items(id, vec![span], true, from);
+            self.record(Fact::Corrected {
+                lease,
+                span,
+                fuel,
+                failed: true,
+            });
+        }
+        if !sorted.aside.is_empty() {
+            self.record(Fact::SetAside {
+                lease,
+                pending: sorted.aside,
+            });
+        }
+        for span in sorted.broke {
+            self.broke(from, id, lease, span);
+        }
+        for span in sorted.dearer {
+            self.dearer(id, lease, span);
+        }
+        self.after_lease(lease);
+        self.after_twin(twin);
+    }
+
+    /// Decides on each answer of a lease; nothing is recorded here.
+    fn sort(&self, from: NodeId, task: &Task, lease: Lease, answers: Vec<Answer>) -> Sorted {
+        let mut sorted = Sorted::default();
+        let Some(grant) = task.parts.out.get(&lease) else {
+            return sorted;
+        };
+        let free_of_charge = grant.price == Credits(0);
+        let mut seen = Spans::default();
+        for answer in answers {
+            let span = answer.span;
+            let fits = grant.is_run(span) && grant.left.holds(span) && !seen.touches(span);
+            if !fits && !planted::is(Bug::AnswersTwice) {
+                continue;
+            }
+            seen.add(span);
+            sorted.micros = sorted.micros.saturating_add(answer.micros);
+            let fuel = if free_of_charge { Fuel(0) } else { answer.fuel };
+            // A claim above the price cannot be: the run would have been stopped.
+            let overclaims = !free_of_charge && Credits::reserved(answer.fuel) > grant.price;
+            let outcome = self.outcome(task, grant.price, answer.outcome);
+            match outcome {
+                _ if overclaims => sorted.broke.push(span),
+                Outcome::Broken => sorted.broke.push(span),
+                Outcome::OutOfFuel => sorted.dearer.push(span),
+                _ => {
+                    let failed = outcome.is_failure() || answer.pieces > limits::WAYS_MAX;
+                    let pending = self.claim(from, task, &answer, failed);
+                    match pending {
+                        Some(proof) => sorted.aside.push(Pending {
+                            by: from,
+                            span,
+                            digest: answer.digest,
+                            fuel,
+                            failed,
+                            inner: self.presence.get(&from).is_some_and(|peer| peer.solves),
+                            proof,
+                            at: None,
+                        }),
+                        None if failed => sorted.failures.push((span, fuel)),
+                        None => {
+                            sorted.counted.add(span);
+                            sorted.fuel = sorted.fuel.plus(fuel);
+                        }
+                    }
+                    if !failed {
+                        let (items, sum, most) = sorted.learned;
+                        sorted.learned = (items + span.len, sum.plus(answer.fuel), most.max(answer.fuel));
+                    }
+                    sorted.pieces = answer.pieces;
+                    sorted.kept.push(kept(from, outcome, answer));
+                }
+            }
+        }
+        sorted
+    }
+
+    /// Out of fuel means that the estimate was too low, unless the job itself allows no more.
+    fn outcome(&self, task: &Task, price: Credits, outcome: Outcome) -> Outcome {
+        let most = Credits::reserved(task.terms.tool.caps.fuel);
+        if outcome == Outcome::OutOfFuel && (price >= most || price == Credits(0)) {
+            return Outcome::Trapped { trap: Trap::OutOfFuel };
+        }
+        outcome
+    }
+
+    fn claim(&self, from: NodeId, task: &Task, answer: &Answer, failed: bool) -> Option<Proof> {
+        verify::proof(self.claim_of(from, task, answer.span, failed))
+    }
+
+    fn claim_of(&self, from: NodeId, task: &Task, span: Span, failed: bool) -> Claim {
+        Claim {
+            check: task.terms.check,
+            failed,
+            trusted: self.presence.get(&from).is_some_and(|peer| peer.trusted),
+            trust: self.state.peer(from).map(|record| record.trust).unwrap_or_default(),
+            repeats: !task.terms.tool.real_time,
+            draw: self.draw(task.root, span.first),
+        }
+    }
+
+    fn learn(&mut self, from: NodeId, id: TaskId, sorted: &Sorted, runs: u64, lease: Lease) {
+        let Some(task) = self.state.task(id) else { return };
+        let (items, fuel, dearest) = sorted.learned;
+        let done = self
+            .watched
+            .get(&lease)
+            .map_or(Fuel(0), |watched| watched.run.times(runs));
+        if task.stage == Stage::Work {
+            let chunked = task.terms.chunk == Chunk::Timed;
+            // With timed chunks the cost of one item is what counts; the dearest run grows with its chunk.
+            let dearest = if chunked {
+                Fuel(dearest.0 / items.max(1))
+            } else {
+                dearest
+            };
+            self.estimates.entry(task.root).or_default().learn(items, fuel, dearest);
+        }
+        if let Some(peer) = self.presence.get_mut(&from) {
+            peer.load = Fuel(peer.load.0.saturating_sub(done.0));
+            peer.speed = estimate::speed(peer.speed, fuel, sorted.micros);
+        }
+    }
+
+    fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
+        self.record(Fact::Broke { lease, span });
+        let tries = self
+            .state
+            .task(id)
+            .and_then(|task| task.parts.broken.get(&span.first).copied())
+            .unwrap_or(0);
+        if tries >= limits::BROKEN_MAX {
+            self.finished_items(id, vec![span], true, from);
+            self.record(Fact::GaveUp { task: id, span });
+        }
+        self.rest(from, limits::BROKEN_PAUSE);
+    }
+
+    fn dearer(&mut self, id: TaskId, lease: Lease, span: Span) {
+        let Some((_, grant)) = self.state.lease(lease) else {
+            return;
+        };
+        let most = self.state.task(id).map_or(Fuel(0), |task| task.terms.tool.caps.fuel);
+        let limit = grant
+            .price
+            .buys()
+            .times(limits::FUEL_SLACK)
+            .max(limits::FUEL_FIRST)
+            .min(most);
+        self.record(Fact::Dearer { lease, span, limit });
+    }
+
+    /// Somebody who is believed has proved answers, or another lender has repeated them.
+    fn proofs(&mut self, from: NodeId, id: TaskId, lease: Lease, proof: Proof, answers: Vec<Answer>) {
+        let mut proved = Vec::new();
+        let mut unsure = Vec::new();
+        for answer in answers {
+            let Some(task) = self.state.task(id) else { break };
+            let pending = task.parts.pending.get(&answer.span.first).copied();
+            let Some(pending) = pending.filter(|one| one.at == Some(lease) && one.span == answer.span) else {
+                continue;
+            };
+            if matches!(answer.outcome, Outcome::Broken) {
+                self.broke(from, id, lease, answer.span);
+                break;
+            }
+            match self.verdict(proof, &pending, &answer) {
+                Verdict::Right => proved.push(pending),
+                Verdict::Unsure => unsure.push(pending),
+                Verdict::Wrong => self.refute(from, id, lease, pending, answer),
+            }
+        }
+        self.proved(id, lease, proof, proved);
+        self.unsure(id, lease, proof, unsure);
+        self.after_lease(lease);
+    }
+
+    fn verdict(&self, proof: Proof, pending: &Pending, answer: &Answer) -> Verdict {
+        let same = answer.digest == pending.digest && (pending.inner || answer.fuel == pending.fuel);
+        match proof {
+            Proof::Prove => verify::verdict(answer.outcome),
+            _ if same || planted::is(Bug::BlindAudit) => Verdict::Right,
+            Proof::Audit => Verdict::Wrong,
+            // Two lenders disagree: only a run that is believed can tell who lies.
+            Proof::Second => Verdict::Unsure,
+        }
+    }
+
+    fn proved(&mut self, id: TaskId, lease: Lease, proof: Proof, proved: Vec<Pending>) {
+        if proved.is_empty() {
+            return;
+        }
+        for one in &proved {
+            self.finished_items(id, vec![one.span], one.failed, one.by);
+        }
+        let firsts = proved.iter().map(|one| one.span.first).collect();
+        self.record(Fact::Proved {
+            task: id,
+            lease,
+            firsts,
+        });
+        let lenders: BTreeSet<NodeId> = proved.iter().map(|one| one.by).collect();
+        lenders.into_iter().for_each(|node| self.vest_older(id, node));
+        let settles = self.state.task(id).is_some_and(|task| {
+            task.terms.tool.abilities.first && task.owner != Owner::Person && task.stage == Stage::Work
+        });
+        if proof == Proof::Prove && settles {
+            self.settle(id, proved[0].span.first, proved[0].by);
+        }
+    }
+
+    /// One right answer is enough for the whole task.
+    fn settle(&mut self, id: TaskId, first: u64, by: NodeId) {
+        let Some(task) = self.state.task(id) else { return };
+        if task.parts.ending.is_some() {
+            return;
+        }
+        let job = task.job;
+        self.record(Fact::Settled { task: id, first });
+        self.record(Fact::Ending {
+            task: id,
+            standing: Standing::Done,
+        });
+        self.tell(News::Settled { job, task: id, by });
+        self.call_back_tries(id);
+    }
+
+    fn unsure(&mut self, id: TaskId, lease: Lease, proof: Proof, unsure: Vec<Pending>) {
+        let Some(task) = self.state.task(id) else { return };
+        let audit = |one: &Pending| {
+            let claim = self.claim_of(one.by, task, one.span, one.failed);
+            proof == Proof::Second || verify::unsure(claim).is_some()
+        };
+        let (audited, counted): (Vec<Pending>, Vec<Pending>) = unsure.into_iter().partition(audit);
+        for one in &counted {
+            self.finished_items(id, vec![one.span], one.failed, one.by);
+        }
+        for (some, audit) in [(audited, true), (counted, false)] {
+            if !some.is_empty() {
+                let firsts = some.iter().map(|one| one.span.first).collect();
+                self.record(Fact::Unsettled {
+                    task: id,
+                    lease,
+                    firsts,
+                    audit,
+                });
+            }
+        }
+    }
+
+    /// An answer is a lie. What its lender said and is not final is wanted again.
+    fn refute(&mut self, prover: NodeId, id: TaskId, lease: Lease, pending: Pending, answer: Answer) {
+        let Some(task) = self.state.task(id) else { return };
+        let (job, stage) = (task.job, task.stage);
+        self.tell(News::Refused {
+            job,
+            task: id,
+            by: pending.by,
+        });
+        self.record(Fact::Refuted {
+            task: id,
+            lease,
+            first: pending.span.first,
+        });
+        if self.state.lease(lease).is_some()
+            && matches!(
+                answer.outcome,
+                Outcome::Right | Outcome::Exit { .. } | Outcome::Trapped { .. }
+            )
+        {
+            let failed = answer.outcome.is_failure();
+            if self
+                .state
+                .lease(lease)
+                .is_some_and(|(_, grant)| grant.why == Why::Proof(Proof::Audit))
+            {
+                let row = Row {
+                    task: id,
+                    stage: stage.row(),
+                    first: answer.span.first,
+                };
+                let span = answer.span;
+                self.finished_items(id, vec![span], failed, prover);
+                self.actions.push(Action::Keep {
+                    row,
+                    answers: vec![kept(prover, answer.outcome, answer)],
+                });
+                self.record(Fact::Corrected {
+                    lease,
+                    span,
+                    fuel: Fuel(0),
+                    failed,
+                });
+            }
+        }
+        let holds: Vec<Lease> = self
+            .state
+            .peer(pending.by)
+            .map(|record| record.leases.iter().copied().collect())
+            .unwrap_or_default();
+        for lease in &holds {
+            self.forget_watch(*lease);
+        }
+        self.record(Fact::Caught { node: pending.by });
+        self.stop_at(pending.by, holds);
+        self.touched.insert(pending.by);
+    }
+
+    /// Older answers of a lender are final once enough audits that came later were right.
+    fn vest_older(&mut self, id: TaskId, node: NodeId) {
+        let book = self.state.task(id).and_then(|task| task.parts.unvested.get(&node));
+        if let Some(book) = book.filter(|book| book.passed >= limits::VESTING_AUDITS) {
+            let fuel = book.older.1;
+            self.vest(id, node, false, fuel);
+        }
+    }
+
+    /// Answers are final: accepted and paid in one fact.
+    pub(super) fn vest(&mut self, id: TaskId, node: NodeId, all: bool, fuel: Fuel) {
+        let Some(task) = self.state.task(id) else { return };
+        let (job, root) = (task.job, task.root);
+        let held = self.state.purse(root).map(|purse| purse.held).unwrap_or_default();
+        let pay = Credits::earned(fuel).min(held);
+        let giver = self.state.task(root).map(|root| root.owner);
+        self.record(Fact::Vested {
+            task: id,
+            node,
+            all,
+            pay,
+        });
+        if pay == Credits(0) {
+            return;
+        }
+        if let Some(Owner::Peer { node: giver, .. }) = giver {
+            use crate::ledger::Account;
+            self.record(Fact::Moved {
+                from: Account::Node(giver),
+                to: Account::Node(node),
+                amount: pay,
+            });
+        }
+        self.tell(News::Paid {
+            job,
+            to: node,
+            amount: pay,
+        });
+        self.to_pay.insert(node);
+    }
+
+    /// Tells whoever watches that inputs of a job have their answer.
+    pub(super) fn finished_items(&mut self, id: TaskId, spans: Vec<Span>, failed: bool, by: NodeId) {
+        let Some(task) = self.state.task(id) else { return };
+        if task.owner == Owner::Person && task.stage == Stage::Work {
+            let job = task.job;
+            for span in spans {
+                self.tell(News::Finished {
+                    job,
+                    span,
+                    failed,
+                    by: Some(by),
+                });
+            }
+        }
+    }
+
+    /// Whether a lease has ended with what was recorded; then it needs no watch.
+    pub(super) fn after_lease(&mut self, lease: Lease) {
+        if self.state.lease(lease).is_none() {
+            self.forget_watch(lease);
+        }
+    }
+
+    /// The other lease over the same items ends with this one's answers.
+    fn after_twin(&mut self, twin: Option<Lease>) {
+        let Some(twin) = twin else { return };
+        if self.state.lease(twin).is_some() {
+            return;
+        }
+        if let Some(watched) = self.watched.get(&twin).copied() {
+            let holder = watched.holder;
+            self.forget_watch(twin);
+            self.stop_at(holder, vec![twin]);
+            self.touched.insert(holder);
+        }
+    }
+
+    /// A gift is not out any more.
+    pub(super) fn forget_watch(&mut self, lease: Lease) {
+        let Some(watched) = self.watched.remove(&lease) else {
+            return;
+        };
+        let idle = self
+            .state
+            .peer(watched.holder)
+            .is_none_or(|record| record.leases.len() <= 1);
+        if let Some(peer) = self.presence.get_mut(&watched.holder) {
+            if idle {
+                peer.load = Fuel(0);
+            }
+        }
+        self.touched.insert(watched.holder);
+    }
+
+    /// How long a lease may be out before it counts as slow.
+    pub(super) fn is_slow(&self, lease: Lease, now: Millis) -> bool {
+        self.watched.get(&lease).is_none_or(|watched| {
+            let gone = !self.presence.get(&watched.holder).is_some_and(|peer| peer.linked);
+            let patience = if gone { limits::STRAGGLER_MIN } else { watched.patience };
+            watched.given.plus(patience) <= now
+        })
+    }
+}
+
+fn kept(by: NodeId, outcome: Outcome, answer: Answer) -> Kept {
+    Kept {
+        span: answer.span,
+        outcome,
+        output: answer.output,
+        fuel: answer.fuel,
+        micros: answer.micros,
+        by,
+    }
+}
+
+/// What a giver confirms: the spans of a message, neighbouring ones as one.
+fn noted(lease: Lease, answers: &[Answer]) -> Vec<(Lease, Span)> {
+    let spans = answers.iter().fold(Spans::default(), |mut spans, answer| {
+        spans.add(answer.span);
+        spans
+    });
+    spans.iter().map(|span| (lease, span)).collect()
+}
