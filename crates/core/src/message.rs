@@ -29,8 +29,9 @@ pub enum Message {
     Pay { total: Credits },
     /// Lender: not these, not now.
     Decline { leases: Vec<Lease>, why: Decline },
-    /// Lender: I live, and I can take so much.
-    Alive { slots: u32 },
+    /// Lender: I live, I can take so much, and this is what I hold of yours. Said again and again, so that any other
+    /// message may be lost.
+    Alive { slots: u32, holding: Vec<Lease> },
     /// Lender: answers.
     Done { lease: Lease, answers: Vec<Answer> },
     /// Lender: I go; give what I hold to somebody else.

@@ -341,6 +341,7 @@ impl Node {
         if self.desk.alive_at <= self.now {
             if self.desk.alive_at > Millis(0) {
                 self.say_alive();
+                self.neighbours().into_iter().for_each(|node| self.desk.send_again(node, &mut self.actions));
                 self.drop_spool();
             }
             self.desk.alive_at = self.now.plus(self.alive_every());
@@ -352,7 +353,8 @@ impl Node {
             return;
         }
         for node in self.neighbours() {
-            self.send(node, Message::Alive { slots: self.desk.slots });
+            let holding = self.desk.holding(node);
+            self.send(node, Message::Alive { slots: self.desk.slots, holding });
         }
     }
 

@@ -51,7 +51,7 @@ impl Node {
                 }
                 self.offers(from, slots);
             }
-            Message::Alive { slots } => self.offers(from, slots),
+            Message::Alive { slots, holding } => self.alive(from, slots, &holding),
             Message::Give { gifts } => self.taken(from, gifts),
             Message::Cancel { leases } => self.called_back(from, &leases),
             Message::Noted { noted } => self.desk.noted(from, &noted, &mut self.actions),
@@ -94,6 +94,23 @@ impl Node {
         if !planted::is(Bug::ForgetRestarts) {
             self.take_back(held.difference(&holding).copied().collect());
         }
+        let stale: Vec<Lease> = holding.difference(&held).copied().collect();
+        if !stale.is_empty() {
+            self.send(from, Message::Cancel { leases: stale });
+        }
+    }
+
+    /// A neighbour says what it holds. What it was given a while ago and does not hold was lost on the way, there or
+    /// back.
+    fn alive(&mut self, from: NodeId, slots: u32, holding: &[Lease]) {
+        self.offers(from, slots);
+        self.to_pay.insert(from);
+        let grace = self.alive_every();
+        let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
+        let held = self.state.peer(from).map(|record| record.leases.clone()).unwrap_or_default();
+        let lost = held.difference(&holding).copied();
+        let settled = |lease: &Lease| self.watched.get(lease).is_none_or(|one| one.given.plus(grace) <= self.now);
+        self.take_back(lost.filter(settled).collect());
         let stale: Vec<Lease> = holding.difference(&held).copied().collect();
         if !stale.is_empty() {
             self.send(from, Message::Cancel { leases: stale });
