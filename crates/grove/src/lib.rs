@@ -2,4 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod amount;
+pub mod config;
 pub mod store;
+pub mod tokens;

@@ -1,0 +1,289 @@
+//! Settings, resolved once: a flag, else a `GROVE_*` variable, else the user's file, else `config/default.toml`.
+//!
+//! It knows where the files of this machine's node are. It does not know what anybody does with a setting.
+
+mod home;
+
+pub use home::{Home, HomeError, Hub};
+
+use crate::amount::{NotAnAmount, parse_bytes, parse_millis};
+use grove_core::units::Millis;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Every setting with its default and its meaning.
+const DEFAULTS: &str = include_str!("config/default.toml");
+/// A settings file is a page of text; more is a mistake.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What holds for this process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub home: Home,
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where other nodes are heard.
+    pub link: SocketAddr,
+    /// Another hub than the one that the home folder names.
+    pub hub: Option<String>,
+    pub slots: u32,
+    pub disk_bytes: u64,
+    pub keep: Millis,
+    pub log: String,
+}
+
+/// What one place says; anything may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    pub home: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub link: Option<String>,
+    pub hub: Option<String>,
+    pub slots: Option<u32>,
+    pub disk: Option<String>,
+    pub keep: Option<String>,
+    pub log: Option<String>,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read the settings in {}: {source}\nhint: check the file and its rights", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the settings in {} are longer than {FILE_BYTES_MAX} bytes\nhint: is this the right file?", path.display())]
+    TooLong { path: PathBuf },
+    #[error("the settings in {} are wrong: {source}hint: `grove help settings` lists them all", path.display())]
+    Wrong {
+        path: PathBuf,
+        source: Box<toml::de::Error>,
+    },
+    #[error("the setting {name} is wrong: {source}\nhint: correct it in {place}")]
+    Amount {
+        name: &'static str,
+        place: &'static str,
+        source: NotAnAmount,
+    },
+    #[error("the setting {name} is wrong: {value:?} is not a number\nhint: correct the variable, or unset it")]
+    NotANumber { name: &'static str, value: String },
+    #[error("the setting {name} is wrong: {value:?} is not an address and a port\nhint: for instance 127.0.0.1:7420")]
+    NotAnAddress { name: &'static str, value: String },
+    #[error(
+        "the setting {name} is wrong: {value} is not on this machine alone, and nobody could be told apart there\n\
+         hint: use 127.0.0.1 or [::1]"
+    )]
+    BeyondLoopback { name: &'static str, value: SocketAddr },
+    #[error("there is no home folder\nhint: say where this node keeps its state, with --home or GROVE_HOME")]
+    NoHome,
+}
+
+impl Settings {
+    /// What flags, environment, file and defaults come to.
+    pub fn resolve(flags: Layer) -> Result<Settings, ConfigError> {
+        let file = match user_file() {
+            Some(path) => Layer::from_file(&path)?,
+            None => Layer::default(),
+        };
+        let env = Layer::from_env(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))?;
+        flags.or(env).or(file).or(Layer::built_in()?).settle()
+    }
+
+    /// All settings with their defaults, as a file that can be changed.
+    pub fn explained() -> &'static str {
+        DEFAULTS
+    }
+}
+
+impl Layer {
+    /// The defaults: the only place that has them is the commented file.
+    fn built_in() -> Result<Layer, ConfigError> {
+        Layer::from_text(DEFAULTS, Path::new("default.toml"))
+    }
+
+    fn from_file(path: &Path) -> Result<Layer, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Layer::default()),
+            Err(error) => return Err(unreadable(error)),
+            Ok(found) if found.len() > FILE_BYTES_MAX => return Err(ConfigError::TooLong { path: path.to_owned() }),
+            Ok(_) => {}
+        }
+        Layer::from_text(&std::fs::read_to_string(path).map_err(unreadable)?, path)
+    }
+
+    fn from_text(text: &str, path: &Path) -> Result<Layer, ConfigError> {
+        let wrong = |error| ConfigError::Wrong {
+            path: path.to_owned(),
+            source: Box::new(error),
+        };
+        toml::from_str(text).map_err(wrong)
+    }
+
+    fn from_env(look: impl Fn(&'static str) -> Option<String>) -> Result<Layer, ConfigError> {
+        let slots = look("GROVE_SLOTS").map(|value| {
+            value.parse().map_err(|_| ConfigError::NotANumber {
+                name: "GROVE_SLOTS",
+                value,
+            })
+        });
+        Ok(Layer {
+            home: look("GROVE_HOME").map(PathBuf::from),
+            listen: look("GROVE_LISTEN"),
+            link: look("GROVE_LINK"),
+            hub: look("GROVE_HUB"),
+            slots: slots.transpose()?,
+            disk: look("GROVE_DISK"),
+            keep: look("GROVE_KEEP"),
+            log: look("GROVE_LOG"),
+        })
+    }
+
+    fn or(self, other: Layer) -> Layer {
+        Layer {
+            home: self.home.or(other.home),
+            listen: self.listen.or(other.listen),
+            link: self.link.or(other.link),
+            hub: self.hub.or(other.hub),
+            slots: self.slots.or(other.slots),
+            disk: self.disk.or(other.disk),
+            keep: self.keep.or(other.keep),
+            log: self.log.or(other.log),
+        }
+    }
+
+    fn settle(self) -> Result<Settings, ConfigError> {
+        let amount = |name| {
+            move |source| ConfigError::Amount {
+                name,
+                place: "the file or variable that sets it",
+                source,
+            }
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        Ok(Settings {
+            home: Home::at(self.home.or_else(state_folder).ok_or(ConfigError::NoHome)?),
+            listen: address("listen", self.listen.unwrap_or_default())?,
+            link: address("link", self.link.unwrap_or_default())?,
+            hub: self.hub.filter(|hub| !hub.is_empty()),
+            slots: self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores),
+            disk_bytes: parse_bytes(&self.disk.unwrap_or_default()).map_err(amount("disk"))?,
+            keep: parse_millis(&self.keep.unwrap_or_default()).map_err(amount("keep"))?,
+            log: self.log.unwrap_or_default(),
+        })
+    }
+}
+
+fn address(name: &'static str, value: String) -> Result<SocketAddr, ConfigError> {
+    let Ok(address) = value.parse::<SocketAddr>() else {
+        return Err(ConfigError::NotAnAddress { name, value });
+    };
+    if !address.ip().is_loopback() {
+        // Accounts and TLS come first; until then the token is all that stands between a stranger and this machine.
+        return Err(ConfigError::BeyondLoopback { name, value: address });
+    }
+    Ok(address)
+}
+
+/// Where the user's own settings are.
+pub fn user_file() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let places = etcetera::choose_base_strategy().ok()?;
+    Some(places.config_dir().join("grove").join("config.toml"))
+}
+
+fn state_folder() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let places = etcetera::choose_base_strategy().ok()?;
+    // Only some systems have a place for state of its own.
+    Some(places.state_dir().unwrap_or_else(|| places.data_dir()).join("grove"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(layer: Layer) -> Settings {
+        let home = Layer {
+            home: Some("/somewhere".into()),
+            ..Layer::default()
+        };
+        layer.or(home).or(Layer::built_in().unwrap()).settle().unwrap()
+    }
+
+    #[test]
+    fn the_commented_file_holds_every_setting_and_is_the_default() {
+        let Layer {
+            home,
+            listen,
+            link,
+            hub,
+            slots,
+            disk,
+            keep,
+            log,
+        } = Layer::built_in().unwrap();
+        assert!(home.is_none(), "each machine has its own");
+        let said = [
+            listen.is_some(),
+            link.is_some(),
+            hub.is_some(),
+            slots.is_some(),
+            disk.is_some(),
+            keep.is_some(),
+        ];
+        assert_eq!((said, log.as_deref()), ([true; 6], Some("info")));
+        let settings = settled(Layer::default());
+        assert_eq!(
+            (settings.disk_bytes, settings.keep, settings.hub),
+            (20 << 30, Millis(30 * 86_400_000), None)
+        );
+        assert!(settings.slots > 0);
+        assert!(
+            DEFAULTS
+                .lines()
+                .all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = "))
+        );
+    }
+
+    #[test]
+    fn a_flag_comes_before_the_environment_and_that_before_the_file() {
+        let say = |hub: &str, keep: Option<&str>| Layer {
+            hub: Some(hub.to_owned()),
+            keep: keep.map(str::to_owned),
+            ..Layer::default()
+        };
+        let env = Layer::from_env(|name| (name == "GROVE_HUB").then(|| "env:1".to_owned())).unwrap();
+        let settings = settled(say("flag:1", None).or(env.clone()).or(say("file:1", Some("2d"))));
+        assert_eq!(
+            (settings.hub.as_deref(), settings.keep),
+            (Some("flag:1"), Millis(2 * 86_400_000))
+        );
+        assert_eq!(settled(env.or(say("file:1", None))).hub.as_deref(), Some("env:1"));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_place() {
+        let error = Layer::from_text("lisen = 3", Path::new("/c/config.toml"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("/c/config.toml") && error.contains("lisen") && error.contains("\nhint: "),
+            "{error}"
+        );
+        let layer = Layer {
+            listen: Some("0.0.0.0:7420".into()),
+            ..Layer::default()
+        };
+        let error = layer.or(Layer::built_in().unwrap()).settle().unwrap_err().to_string();
+        assert!(
+            error.contains("listen") && error.contains("hint: use 127.0.0.1"),
+            "{error}"
+        );
+        let error = Layer::from_env(|name| (name == "GROVE_SLOTS").then(|| "many".to_owned())).unwrap_err();
+        assert!(error.to_string().contains("GROVE_SLOTS"), "{error}");
+    }
+}
