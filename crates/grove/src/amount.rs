@@ -67,7 +67,8 @@ pub fn parse_millis(text: &str) -> Result<Millis, NotAnAmount> {
 
 /// `12`, `2.5`: credits, of which a millionth is the least.
 pub fn parse_credits(text: &str) -> Result<Credits, NotAnAmount> {
-    let (whole, part) = text.trim().split_once('.').unwrap_or((text.trim(), "0"));
+    let text = text.trim();
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     if part.len() > 6 || part.is_empty() || !part.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(NotAnAmount::Credits);
     }
@@ -130,7 +131,7 @@ pub fn bytes_text(bytes: u64) -> String {
         return format!("{bytes} B");
     }
     let step = (bytes.ilog2() / 10).min(4);
-    let tenths = u128::from(bytes) * 10 >> (10 * step);
+    let tenths = (u128::from(bytes) * 10) >> (10 * step);
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[step as usize - 1])
 }
 
