@@ -21,4 +21,4 @@ pub mod verify;
 pub mod view;
 
 pub mod planted;
-//pub mod sim;
+pub mod sim;

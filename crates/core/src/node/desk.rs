@@ -247,6 +247,11 @@ impl Node {
             .is_some_and(|(_, grant)| matches!(grant.why, Why::Proof(_)))
     }
 
+    /// The one run of a piece that has become a task of this node.
+    pub fn held_span(&self, giver: NodeId, lease: Lease) -> Option<Span> {
+        self.desk.gifts.get(&(giver, lease))?.gift.runs().next()
+    }
+
     /// Executors have answers.
     pub(super) fn ran(&mut self, giver: NodeId, lease: Lease, answers: Vec<Answer>) {
         let Some(held) = self.desk.gifts.get_mut(&(giver, lease)) else {

@@ -1,0 +1,197 @@
+//! A tool as small as can be, with every ability, and what it answers when one computer does all of it.
+
+use crate::id::Digest;
+use crate::job::{Abilities, Caps, Tool};
+use crate::message::{Data, Outcome, Output};
+use crate::units::Fuel;
+use crate::verify::mix;
+use std::sync::Arc;
+
+/// What a toy computes over ranges of numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Toy {
+    kind: Kind,
+    split: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The sum of a hash of each number.
+    Sum,
+    /// The same, but some numbers make it fail.
+    Failing,
+    /// The number in the range that has a rare property, or nothing.
+    Search,
+}
+
+/// Numbers in one input of a tool that splits.
+const RANGE: u64 = 64;
+/// A range this small satisfies the tool.
+const SMALL: u64 = 8;
+/// Fuel for one number, on average.
+const FUEL_PER_NUMBER: u64 = 20_000_000;
+
+impl Toy {
+    pub fn plain() -> Toy {
+        Toy { kind: Kind::Sum, split: false }
+    }
+
+    pub fn failing() -> Toy {
+        Toy { kind: Kind::Failing, split: false }
+    }
+
+    pub fn sum(split: bool) -> Toy {
+        Toy { kind: Kind::Sum, split }
+    }
+
+    pub fn search() -> Toy {
+        Toy { kind: Kind::Search, split: true }
+    }
+
+    pub fn abilities(self) -> Abilities {
+        let check = self.kind == Kind::Search;
+        Abilities { split: self.split, merge: self.kind != Kind::Failing, check, first: check }
+    }
+
+    /// Whether one run may be given several items.
+    pub fn chunks(self) -> bool {
+        !self.split && self.kind == Kind::Sum
+    }
+
+    pub fn tool(self) -> Tool {
+        let mark = match self.kind {
+            Kind::Sum => 1,
+            Kind::Failing => 2,
+            Kind::Search => 3,
+        };
+        let mut module = [mark; 32];
+        module[1] = u8::from(self.split);
+        let caps = Caps { fuel: Fuel(50_000_000_000), ..Caps::default() };
+        Tool {
+            module: Digest(module),
+            abilities: self.abilities(),
+            args: Vec::new(),
+            stdin: true,
+            real_time: false,
+            caps,
+        }
+    }
+
+    /// The toy that a tool is.
+    pub fn of(tool: &Tool) -> Toy {
+        let kind = match tool.module.0[0] {
+            1 => Kind::Sum,
+            2 => Kind::Failing,
+            _ => Kind::Search,
+        };
+        Toy { kind, split: tool.module.0[1] == 1 }
+    }
+
+    /// The input of one item.
+    pub fn input(self, item: u64) -> (u64, u64) {
+        if self.split { (item * RANGE, item * RANGE + RANGE) } else { (item, item + 1) }
+    }
+
+    /// Runs on a range of numbers.
+    pub fn run(self, range: (u64, u64)) -> (Outcome, String, Fuel) {
+        let fuel = Fuel((range.0..range.1).map(|n| FUEL_PER_NUMBER / 2 + mix(n) % FUEL_PER_NUMBER).sum());
+        match self.kind {
+            Kind::Failing if (range.0..range.1).any(|n| mix(n).is_multiple_of(11)) => {
+                (Outcome::Exit { code: 3 }, String::new(), fuel)
+            }
+            Kind::Sum | Kind::Failing => {
+                let sum = (range.0..range.1).fold(0_u64, |sum, n| sum.wrapping_add(mix(n)));
+                (Outcome::Right, sum.to_string(), fuel)
+            }
+            Kind::Search => {
+                let found = (range.0..range.1).find(|n| is_rare(*n));
+                (Outcome::Right, found.map_or("none".to_owned(), |n| n.to_string()), fuel)
+            }
+        }
+    }
+
+    /// Cuts a range; nothing when it is small enough.
+    pub fn split(self, range: (u64, u64), ways: u64) -> Vec<(u64, u64)> {
+        let len = range.1 - range.0;
+        if len <= SMALL {
+            return Vec::new();
+        }
+        let step = len.div_ceil(ways.clamp(2, 6)).max(1);
+        (0..len.div_ceil(step)).map(|n| (range.0 + n * step, range.1.min(range.0 + (n + 1) * step))).collect()
+    }
+
+    /// Makes one output of several.
+    pub fn merge(self, outputs: &[String]) -> String {
+        match self.kind {
+            Kind::Search => outputs.iter().find(|output| *output != "none").cloned().unwrap_or("none".to_owned()),
+            _ => outputs.iter().fold(0_u64, |sum, one| sum.wrapping_add(one.parse().unwrap_or(0))).to_string(),
+        }
+    }
+
+    /// Says whether an output is right, as the outcome of a check.
+    pub fn check(self, range: (u64, u64), output: &str) -> Outcome {
+        match output.parse() {
+            Ok(n) if is_rare(n) && (range.0..range.1).contains(&n) => Outcome::Right,
+            Ok(_) => Outcome::Exit { code: 1 },
+            Err(_) if output == "none" => Outcome::Exit { code: 2 },
+            Err(_) => Outcome::Exit { code: 1 },
+        }
+    }
+
+    /// What one computer alone answers for the items of a run of the job.
+    pub fn alone(self, first: u64, len: u64) -> (Outcome, String) {
+        let (from, to) = (self.input(first).0, self.input(first + len - 1).1);
+        let (outcome, output, _) = self.run((from, to));
+        (outcome, output)
+    }
+
+    /// Whether an answer is as good as the one that a computer alone gives: of several rare numbers, any will do.
+    pub fn agrees(self, first: u64, len: u64, answer: &str) -> bool {
+        let alone = self.alone(first, len).1;
+        if self.kind == Kind::Search && alone != "none" {
+            return self.check((self.input(first).0, self.input(first + len - 1).1), answer) == Outcome::Right;
+        }
+        alone == answer
+    }
+}
+
+fn is_rare(n: u64) -> bool {
+    mix(n ^ 0xabcd).is_multiple_of(61)
+}
+
+/// Text as an input or output.
+pub(super) fn data(text: &str) -> Data {
+    Data::Inline { bytes: Arc::from(text.as_bytes()) }
+}
+
+/// An input or output as text.
+pub(super) fn text(data: &Data) -> String {
+    match data {
+        Data::Inline { bytes } => String::from_utf8_lossy(bytes).into_owned(),
+        Data::Blob { .. } => String::new(),
+    }
+}
+
+/// A range as an input.
+pub(super) fn range_data(range: (u64, u64)) -> Data {
+    data(&format!("{}..{}", range.0, range.1))
+}
+
+/// A range read back.
+pub(super) fn range_of(input: &str) -> (u64, u64) {
+    let mut ends = input.split("..").map(|end| end.parse().unwrap_or(0));
+    (ends.next().unwrap_or(0), ends.next().unwrap_or(0))
+}
+
+/// The digest over what an answer says.
+pub(super) fn digest(outcome: Outcome, output: &Output) -> Digest {
+    let mut sum = mix(match outcome {
+        Outcome::Right => 1,
+        Outcome::Exit { code } => 100 + u64::from(code.unsigned_abs()),
+        _ => 2,
+    });
+    text(&output.stdout).bytes().for_each(|byte| sum = mix(sum ^ u64::from(byte)));
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&sum.to_le_bytes());
+    Digest(bytes)
+}
