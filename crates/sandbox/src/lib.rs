@@ -1,1 +1,14 @@
-//! Runs one tool on one input under limits, and meters it.
+//! Runs one tool on one input under limits, and meters it. It knows WebAssembly and the walls around an executor
+//! process; it knows no network, no jobs, and no money.
+
+mod cpu;
+mod inspect;
+pub mod limits;
+mod part;
+mod tool;
+mod wasi;
+
+pub use inspect::{Inspection, MANIFEST_SECTION, NotATool, inspect};
+pub use limits::Limits;
+pub use part::{Outcome, Part, Status, Terms, Written};
+pub use tool::{CompileOptions, ENGINE, Engine, Tool, ToolError};

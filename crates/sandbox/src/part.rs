@@ -1,0 +1,142 @@
+//! A part as the sandbox sees it: what goes in, what comes out, and how it ended. It knows no job and no node.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+
+/// Everything one run of a tool is given. The same part gives the same answer on every machine with this engine.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    /// Arguments after the tool's name.
+    pub args: Vec<String>,
+    /// Standard input.
+    pub stdin: Arc<[u8]>,
+    /// Files below `/in`, by relative path.
+    pub files: Vec<(String, Arc<[u8]>)>,
+    /// What the tool's random numbers are made from.
+    pub seed: u64,
+}
+
+/// What holds for all parts of an order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// What each part may use.
+    pub limits: Limits,
+    /// True clocks and true random numbers instead of reproducible ones.
+    pub real_time: bool,
+}
+
+/// What a run gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// Standard output, whole.
+    pub stdout: Vec<u8>,
+    /// The last bytes of standard error.
+    pub stderr_tail: Vec<u8>,
+    /// Files left below `/out`, sorted by path.
+    pub files: Vec<Written>,
+    /// Work done, comparable between machines of one `ENGINE`.
+    pub fuel: u64,
+    /// CPU time.
+    pub cpu_us: u64,
+    /// Time on the wall.
+    pub wall_us: u64,
+}
+
+/// A file that a tool left below `/out`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Relative path, with `/` between names; never `..`, never absolute.
+    pub path: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// The tool ended by itself with this code.
+    Exit(u32),
+    /// The tool broke one of WebAssembly's rules.
+    Trap(String),
+    /// The tool used all its fuel.
+    OutOfFuel,
+    /// The tool wanted more memory than allowed and could not go on without.
+    OutOfMemory,
+    /// The tool printed more than allowed.
+    OutputTooLarge,
+    /// The tool wrote more, or more files, than allowed.
+    FilesTooLarge,
+    /// The tool ran for longer than allowed.
+    TimedOut,
+    /// The tool needs something that is not given.
+    Unsupported(String),
+    /// The input itself breaks a limit: too many arguments, or a file's path that cannot be.
+    BadInput(String),
+}
+
+impl Status {
+    /// Whether the tool did what it was asked.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        *self == Status::Exit(0)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Exit(0) => write!(f, "the tool ended well"),
+            Status::Exit(code) => write!(f, "the tool ended with exit code {code}"),
+            Status::Trap(what) => write!(f, "the tool crashed: {what}"),
+            Status::OutOfFuel => write!(
+                f,
+                "the tool used all its fuel\nhint: raise the fuel limit or cut smaller parts"
+            ),
+            Status::OutOfMemory => write!(
+                f,
+                "the tool needs more memory than allowed\nhint: raise the memory limit"
+            ),
+            Status::OutputTooLarge => {
+                write!(
+                    f,
+                    "the tool printed more than allowed\nhint: print less, or raise the output limit"
+                )
+            }
+            Status::FilesTooLarge => {
+                write!(
+                    f,
+                    "the tool wrote more to /out than allowed\nhint: write less, or raise the files limit"
+                )
+            }
+            Status::TimedOut => write!(f, "the tool ran for longer than allowed\nhint: cut smaller parts"),
+            Status::Unsupported(import) => {
+                write!(
+                    f,
+                    "the tool needs {import}, which is not given\nhint: compile it for wasm32-wasip1"
+                )
+            }
+            Status::BadInput(what) => write!(f, "the part cannot be run: {what}"),
+        }
+    }
+}
+
+impl Outcome {
+    /// A part that could not begin.
+    pub(crate) fn early(status: Status) -> Outcome {
+        Outcome {
+            status,
+            stdout: vec![],
+            stderr_tail: vec![],
+            files: vec![],
+            fuel: 0,
+            cpu_us: 0,
+            wall_us: 0,
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a tool sees of the world: WASI preview 1, played entirely in memory. No call here reaches the operating
+//! system (but for true clocks and random numbers when asked), so there is nothing to escape to.
+
+mod clock;
+mod descriptors;
+mod errno;
+mod guest;
+mod paths;
+mod process;
+mod tree;
+
+use wasmtime::{Caller, Linker, Memory, ResourceLimiter, Trap};
+
+pub(crate) use clock::World;
+use descriptors::Descriptor;
+use errno::{Errno, Fault};
+use guest::Guest;
+use tree::Tree;
+
+use crate::limits::{BYTE_FUEL, CALL_FUEL, Limits, STDERR_TAIL_BYTES, TABLE_ELEMENTS_MAX};
+use crate::part::{Part, Status, Written};
+
+/// The module name under which tools import all this.
+pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
+
+/// The state behind one part's calls.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) memory: Option<Memory>,
+    args: Vec<String>,
+    stdin: std::sync::Arc<[u8]>,
+    stdin_at: usize,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    world: World,
+    tree: Tree,
+    descriptors: Vec<Option<Descriptor>>,
+    limits: Limits,
+    fuel_left: u64,
+    /// Memory was refused; whatever the tool dies of afterwards, this is why.
+    starved: bool,
+}
+
+impl Host {
+    /// A world for one part; folders are there only for tools that can open paths.
+    pub(crate) fn new(part: &Part, limits: Limits, world: World, folders: bool) -> Result<Host, Status> {
+        let mut args = Vec::with_capacity(part.args.len() + 1);
+        // Every program expects its own name first; a neutral one, since real names and paths stay outside.
+        args.push("tool".to_owned());
+        args.extend(part.args.iter().cloned());
+        let tree = Tree::new(&part.files, limits.files_bytes, limits.files_count).map_err(Status::BadInput)?;
+        let mut descriptors = vec![
+            Some(Descriptor::Stdin),
+            Some(Descriptor::Stdout),
+            Some(Descriptor::Stderr),
+        ];
+        if folders {
+            descriptors.push(Some(Descriptor::folder(tree::IN, Some("/in"))));
+            descriptors.push(Some(Descriptor::folder(tree::OUT, Some("/out"))));
+        }
+        Ok(Host {
+            memory: None,
+            args,
+            stdin: part.stdin.clone(),
+            stdin_at: 0,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            world,
+            tree,
+            descriptors,
+            limits,
+            fuel_left: 0,
+            starved: false,
+        })
+    }
+
+    /// Whether memory was refused to this part.
+    pub(crate) fn starved(&self) -> bool {
+        self.starved
+    }
+
+    /// Standard output, the tail of standard error, and the files below `/out`.
+    pub(crate) fn into_output(mut self) -> (Vec<u8>, Vec<u8>, Vec<Written>) {
+        let tail = self.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
+        self.stderr.drain(..tail);
+        (self.stdout, self.stderr, self.tree.into_written())
+    }
+
+    /// Takes fuel for work done outside WebAssembly, before it is done.
+    fn charge(&mut self, bytes: u64) -> Result<(), Fault> {
+        match self.fuel_left.checked_sub(bytes.saturating_mul(BYTE_FUEL)) {
+            Some(left) => {
+                self.fuel_left = left;
+                Ok(())
+            }
+            None => {
+                self.fuel_left = 0;
+                Err(Fault::Stop(Stop::OutOfFuel))
+            }
+        }
+    }
+}
+
+/// Why the host itself ends a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error("exit code {0}")]
+    Exit(u32),
+    #[error("all fuel used")]
+    OutOfFuel,
+    #[error("too much output")]
+    OutputTooLarge,
+    #[error("too many files")]
+    FilesTooLarge,
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(&mut self, _now: usize, wanted: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = wanted as u64 <= self.limits.memory_bytes;
+        self.starved |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, _now: usize, wanted: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = wanted <= TABLE_ELEMENTS_MAX;
+        self.starved |= !allowed;
+        Ok(allowed)
+    }
+}
+
+/// Runs one call: meters it, gives it the tool's memory, and turns what it says into what WASI says.
+fn call(
+    caller: &mut Caller<'_, Host>,
+    act: impl FnOnce(&mut Host, &mut Guest<'_>) -> Result<(), Fault>,
+) -> wasmtime::Result<i32> {
+    let fuel = caller.get_fuel()?;
+    // Only a start function can call before its memory is known, and compilers do not emit one.
+    let Some(memory) = caller.data().memory else {
+        return Ok(Errno::FAULT.code());
+    };
+    let (bytes, host) = memory.data_and_store_mut(&mut *caller);
+    host.fuel_left = fuel;
+    let said = host.charge(CALL_FUEL).and_then(|()| act(host, &mut Guest::new(bytes)));
+    let left = host.fuel_left;
+    caller.set_fuel(left)?;
+    match said {
+        Ok(()) => Ok(0),
+        Err(Fault::Errno(errno)) => Ok(errno.code()),
+        Err(Fault::Stop(Stop::OutOfFuel)) => Err(Trap::OutOfFuel.into()),
+        Err(Fault::Stop(stop)) => Err(stop.into()),
+    }
+}
+
+/// Declares the calls once: for the linker, and as the list that `inspect` compares a tool's imports with.
+macro_rules! calls {
+    ($($from:ident :: $name:ident ( $($arg:ident : $kind:ty),* );)*) => {
+        /// The calls that are given.
+        pub(crate) const CALLS: &[&str] = &[$(stringify!($name),)* "proc_exit"];
+
+        /// Gives all calls to a linker.
+        pub(crate) fn give(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+            $(linker.func_wrap(MODULE, stringify!($name), |mut caller: Caller<'_, Host>, $($arg: $kind),*| {
+                call(&mut caller, |host, guest| $from::$name(host, guest, $($arg),*))
+            })?;)*
+            linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> { Err(Stop::Exit(code).into()) })?;
+            Ok(())
+        }
+    };
+}
+
+calls! {
+    process::args_get(pointers: u32, buffer: u32);
+    process::args_sizes_get(count: u32, size: u32);
+    process::environ_get(pointers: u32, buffer: u32);
+    process::environ_sizes_get(count: u32, size: u32);
+    process::clock_res_get(id: u32, out: u32);
+    process::clock_time_get(id: u32, precision: u64, out: u32);
+    process::poll_oneoff(subscriptions: u32, events: u32, count: u32, out: u32);
+    process::proc_raise(signal: u32);
+    process::sched_yield();
+    process::random_get(at: u32, len: u32);
+    process::sock_accept(fd: u32, flags: u32, out: u32);
+    process::sock_recv(fd: u32, vectors: u32, count: u32, flags: u32, size: u32, out: u32);
+    process::sock_send(fd: u32, vectors: u32, count: u32, flags: u32, size: u32);
+    process::sock_shutdown(fd: u32, how: u32);
+    descriptors::fd_advise(fd: u32, offset: u64, len: u64, advice: u32);
+    descriptors::fd_allocate(fd: u32, offset: u64, len: u64);
+    descriptors::fd_close(fd: u32);
+    descriptors::fd_datasync(fd: u32);
+    descriptors::fd_fdstat_get(fd: u32, out: u32);
+    descriptors::fd_fdstat_set_flags(fd: u32, flags: u32);
+    descriptors::fd_fdstat_set_rights(fd: u32, base: u64, inheriting: u64);
+    descriptors::fd_filestat_get(fd: u32, out: u32);
+    descriptors::fd_filestat_set_size(fd: u32, size: u64);
+    descriptors::fd_filestat_set_times(fd: u32, accessed: u64, modified: u64, flags: u32);
+    descriptors::fd_pread(fd: u32, vectors: u32, count: u32, offset: u64, out: u32);
+    descriptors::fd_prestat_get(fd: u32, out: u32);
+    descriptors::fd_prestat_dir_name(fd: u32, path: u32, len: u32);
+    descriptors::fd_pwrite(fd: u32, vectors: u32, count: u32, offset: u64, out: u32);
+    descriptors::fd_read(fd: u32, vectors: u32, count: u32, out: u32);
+    descriptors::fd_readdir(fd: u32, buffer: u32, len: u32, cookie: u64, out: u32);
+    descriptors::fd_renumber(from: u32, to: u32);
+    descriptors::fd_seek(fd: u32, offset: i64, whence: u32, out: u32);
+    descriptors::fd_sync(fd: u32);
+    descriptors::fd_tell(fd: u32, out: u32);
+    descriptors::fd_write(fd: u32, vectors: u32, count: u32, out: u32);
+    paths::path_create_directory(fd: u32, path: u32, len: u32);
+    paths::path_filestat_get(fd: u32, follow: u32, path: u32, len: u32, out: u32);
+    paths::path_filestat_set_times(fd: u32, follow: u32, path: u32, len: u32, accessed: u64, modified: u64, flags: u32);
+    paths::path_link(from_fd: u32, follow: u32, from: u32, from_len: u32, fd: u32, path: u32, len: u32);
+    paths::path_open(fd: u32, follow: u32, path: u32, len: u32, how: u32, rights: u64, inheriting: u64, flags: u32, out: u32);
+    paths::path_readlink(fd: u32, path: u32, len: u32, buffer: u32, size: u32, out: u32);
+    paths::path_remove_directory(fd: u32, path: u32, len: u32);
+    paths::path_rename(from_fd: u32, from: u32, from_len: u32, fd: u32, path: u32, len: u32);
+    paths::path_symlink(target: u32, target_len: u32, fd: u32, path: u32, len: u32);
+    paths::path_unlink_file(fd: u32, path: u32, len: u32);
+}

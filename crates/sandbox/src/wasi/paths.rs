@@ -1,0 +1,260 @@
+//! Calls that name a file by its path, always below a folder that the part has open.
+
+use super::Host;
+use super::descriptors::{Descriptor, FileStat, OPEN_READ, OPEN_WRITE};
+use super::errno::{Done, Errno};
+use super::guest::Guest;
+use super::tree::{Kind, Node, Place};
+
+const CREATE: u32 = 1;
+const FOLDER: u32 = 2;
+const EXCLUSIVE: u32 = 4;
+const TRUNCATE: u32 = 8;
+const APPEND: u32 = 1;
+
+pub(super) fn path_open(
+    host: &mut Host,
+    guest: &mut Guest<'_>,
+    fd: u32,
+    _follow: u32,
+    path: u32,
+    len: u32,
+    how: u32,
+    rights: u64,
+    _inheriting: u64,
+    flags: u32,
+    out: u32,
+) -> Done {
+    let folder = host.folder(fd)?;
+    let path = guest.text(path, len)?;
+    let (node, created) = match host.tree.walk(folder, path)? {
+        Place::Here(node) => (Some(node), None),
+        Place::In {
+            node: Some(node),
+            slash,
+            ..
+        } => {
+            if slash && host.tree.kind(node) != Kind::Folder {
+                return Err(Errno::NOTDIR.into());
+            }
+            (Some(node), None)
+        }
+        Place::In { slash: true, .. } => (None, None),
+        Place::In {
+            folder,
+            name,
+            node: None,
+            slash: false,
+        } => (None, Some((folder, name))),
+    };
+    let node = match (node, created) {
+        (Some(_), _) if how & CREATE != 0 && how & EXCLUSIVE != 0 => return Err(Errno::EXIST.into()),
+        (Some(node), _) => node,
+        (None, Some((folder, name))) if how & CREATE != 0 && how & FOLDER == 0 => host.tree.make_file(folder, name)?,
+        (None, _) => return Err(Errno::NOENT.into()),
+    };
+    let opened = match host.tree.kind(node) {
+        Kind::Folder if how & TRUNCATE != 0 || rights & OPEN_WRITE != 0 && rights & OPEN_READ == 0 => {
+            return Err(Errno::ISDIR.into());
+        }
+        Kind::Folder => Descriptor::folder(node, None),
+        Kind::File { .. } if how & FOLDER != 0 => return Err(Errno::NOTDIR.into()),
+        Kind::File { .. } => {
+            let write = rights & OPEN_WRITE != 0;
+            if (write || how & TRUNCATE != 0) && !host.tree.writable(node) {
+                return Err(Errno::ROFS.into());
+            }
+            if how & TRUNCATE != 0 {
+                host.tree.resize(node, 0)?;
+            }
+            Descriptor::File {
+                node,
+                at: 0,
+                read: rights & OPEN_READ != 0,
+                write,
+                append: flags & APPEND != 0,
+            }
+        }
+    };
+    let opened = host.open(opened)?;
+    Ok(guest.put_u32(out, opened)?)
+}
+
+pub(super) fn path_filestat_get(
+    host: &mut Host,
+    guest: &mut Guest<'_>,
+    fd: u32,
+    _follow: u32,
+    path: u32,
+    len: u32,
+    out: u32,
+) -> Done {
+    let node = host.tree.find(host.folder(fd)?, guest.text(path, len)?)?;
+    Ok(guest.put(out, &FileStat::of(&host.tree, node).encode())?)
+}
+
+/// Times are neutral and stay so; setting them is granted, as `touch`-like programs expect, and has no effect.
+pub(super) fn path_filestat_set_times(
+    host: &mut Host,
+    guest: &mut Guest<'_>,
+    fd: u32,
+    _follow: u32,
+    path: u32,
+    len: u32,
+    _accessed: u64,
+    _modified: u64,
+    _flags: u32,
+) -> Done {
+    let node = host.tree.find(host.folder(fd)?, guest.text(path, len)?)?;
+    if host.tree.writable(node) {
+        Ok(())
+    } else {
+        Err(Errno::ROFS.into())
+    }
+}
+
+pub(super) fn path_create_directory(host: &mut Host, guest: &mut Guest<'_>, fd: u32, path: u32, len: u32) -> Done {
+    match host.tree.walk(host.folder(fd)?, guest.text(path, len)?)? {
+        Place::In {
+            folder,
+            name,
+            node: None,
+            ..
+        } => {
+            host.tree.make_folder(folder, name)?;
+            Ok(())
+        }
+        Place::In { .. } | Place::Here(_) => Err(Errno::EXIST.into()),
+    }
+}
+
+pub(super) fn path_remove_directory(host: &mut Host, guest: &mut Guest<'_>, fd: u32, path: u32, len: u32) -> Done {
+    let Place::In { folder, name, node, .. } = host.tree.walk(host.folder(fd)?, guest.text(path, len)?)? else {
+        return Err(Errno::INVAL.into());
+    };
+    if host.tree.list(node.ok_or(Errno::NOENT)?, 0)?.next().is_some() {
+        return Err(Errno::NOTEMPTY.into());
+    }
+    remove(host, folder, &name)
+}
+
+pub(super) fn path_unlink_file(host: &mut Host, guest: &mut Guest<'_>, fd: u32, path: u32, len: u32) -> Done {
+    let Place::In {
+        folder,
+        name,
+        node,
+        slash,
+    } = host.tree.walk(host.folder(fd)?, guest.text(path, len)?)?
+    else {
+        return Err(Errno::ISDIR.into());
+    };
+    match host.tree.kind(node.ok_or(Errno::NOENT)?) {
+        Kind::Folder => Err(Errno::ISDIR.into()),
+        Kind::File { .. } if slash => Err(Errno::NOTDIR.into()),
+        Kind::File { .. } => remove(host, folder, &name),
+    }
+}
+
+fn remove(host: &mut Host, folder: Node, name: &str) -> Done {
+    let node = host.tree.unlink(folder, name)?;
+    host.forget_if_closed(node);
+    Ok(())
+}
+
+pub(super) fn path_rename(
+    host: &mut Host,
+    guest: &mut Guest<'_>,
+    from_fd: u32,
+    from: u32,
+    from_len: u32,
+    fd: u32,
+    path: u32,
+    len: u32,
+) -> Done {
+    let source = host.tree.walk(host.folder(from_fd)?, guest.text(from, from_len)?)?;
+    let target = host.tree.walk(host.folder(fd)?, guest.text(path, len)?)?;
+    let (
+        Place::In {
+            folder: old_folder,
+            name: old_name,
+            node,
+            slash: old_slash,
+        },
+        Place::In {
+            folder,
+            name,
+            node: replaced,
+            slash,
+        },
+    ) = (source, target)
+    else {
+        return Err(Errno::INVAL.into());
+    };
+    let node = node.ok_or(Errno::NOENT)?;
+    if !host.tree.writable(old_folder) || !host.tree.writable(folder) {
+        return Err(Errno::ROFS.into());
+    }
+    let is_folder = host.tree.kind(node) == Kind::Folder;
+    if !is_folder && (slash || old_slash) {
+        return Err(Errno::NOTDIR.into());
+    }
+    if is_folder && host.tree.holds(node, folder) {
+        return Err(Errno::INVAL.into());
+    }
+    if replaced == Some(node) {
+        return Ok(());
+    }
+    if let Some(replaced) = replaced {
+        match (is_folder, host.tree.kind(replaced) == Kind::Folder) {
+            (true, false) => return Err(Errno::NOTDIR.into()),
+            (false, true) => return Err(Errno::ISDIR.into()),
+            (true, true) if host.tree.list(replaced, 0)?.next().is_some() => return Err(Errno::NOTEMPTY.into()),
+            (true, true) | (false, false) => remove(host, folder, &name)?,
+        }
+    }
+    host.tree.unlink(old_folder, &old_name)?;
+    host.tree.relink(folder, name, node);
+    Ok(())
+}
+
+/// Links could make a path lead elsewhere, so there are none.
+pub(super) fn path_link(
+    _: &mut Host,
+    _: &mut Guest<'_>,
+    _from_fd: u32,
+    _follow: u32,
+    _from: u32,
+    _from_len: u32,
+    _fd: u32,
+    _path: u32,
+    _len: u32,
+) -> Done {
+    Err(Errno::NOTSUP.into())
+}
+
+pub(super) fn path_symlink(
+    _: &mut Host,
+    _: &mut Guest<'_>,
+    _target: u32,
+    _target_len: u32,
+    _fd: u32,
+    _path: u32,
+    _len: u32,
+) -> Done {
+    Err(Errno::NOTSUP.into())
+}
+
+/// Nothing here is a link.
+pub(super) fn path_readlink(
+    host: &mut Host,
+    guest: &mut Guest<'_>,
+    fd: u32,
+    path: u32,
+    len: u32,
+    _buffer: u32,
+    _size: u32,
+    _out: u32,
+) -> Done {
+    host.tree.find(host.folder(fd)?, guest.text(path, len)?)?;
+    Err(Errno::INVAL.into())
+}
