@@ -26,6 +26,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod witness;
 mod write;
 
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, NotABlobId, Swept, Upload};
@@ -35,10 +36,11 @@ pub use reader::{RESULTS_BYTES_MAX, Reader, Results};
 pub use replay::Replayed;
 pub use write::{Commit, FACTS_BYTES_MAX, Lift, PAGES_PER_COMMIT_MAX};
 
-use database::Found;
+use database::{Found, Shared};
 use folder::Folder;
 use row::Totals;
 use usage::Usage;
+use witness::Witness;
 
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -71,8 +73,7 @@ pub struct Opened {
     pub last: Position,
     /// The store was not closed in order, and was put right.
     pub repaired: bool,
-    /// The newest commit was not whole and was undone: the crash came before it was acknowledged, or, far less
-    /// likely, its pages rotted while the node was down. Worth a line in the log.
+    /// The newest commit was not whole and was undone: the crash came before it was acknowledged.
     pub undone: bool,
 }
 
@@ -82,12 +83,13 @@ pub struct Position(pub u64);
 
 #[derive(Debug)]
 pub struct Store {
-    database: Arc<Database>,
+    database: Arc<Shared>,
     file: PathBuf,
     settings: Settings,
     usage: Usage,
     blobs: Blobs,
     last: Position,
+    witness: Witness,
     totals: Totals,
     /// How much of the journal is its last snapshot.
     snapshot_bytes: u64,
@@ -102,13 +104,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in `dir`, or creates it there. Nothing of a folder that is refused is changed.
+    /// Opens the store in `dir`, or creates it there. A store that is refused is left as it is.
     pub fn open(dir: &Path, settings: Settings) -> Result<(Self, Opened), StoreError> {
         let folder = Folder::open(dir)?;
-        let usage = Usage::new(settings.quota_bytes);
-        let blobs = Blobs::open(dir, settings.reserve_bytes, usage.clone())?;
         let (database, found) = database::open(&folder, settings.cache_bytes)?;
-        Self::start(folder, database, found, settings, usage, blobs)
+        Self::start(folder, database, found, settings)
     }
 
     fn start(
@@ -116,21 +116,32 @@ impl Store {
         mut database: Database,
         found: Found,
         settings: Settings,
-        usage: Usage,
-        blobs: Blobs,
     ) -> Result<(Self, Opened), StoreError> {
+        let usage = Usage::new(settings.quota_bytes);
+        let blobs = Blobs::open(folder.dir(), settings.reserve_bytes, usage.clone())?;
         let file = database::file(&folder);
         let tail = database::guarded(&file, || replay::read_tail(&database, &file))?;
+        let (witness, acknowledged) = Witness::open(&folder)?;
+        if tail.last < acknowledged {
+            let what = Damage::Lost {
+                acknowledged: acknowledged.0,
+                found: tail.last.0,
+            };
+            return Err(StoreError::Damaged { file, what });
+        }
         let tasks = database::guarded(&file, || tasks::read_tasks(&database, &file))?;
-        database::give_back(&mut database, &file, tail.totals.all())?;
+        database::guarded(&file, || {
+            database::give_back(&mut database, &file, found.file_bytes, tail.totals.all())
+        })?;
         usage.set_rows(tail.totals.all());
         let store = Self {
-            database: Arc::new(database),
+            database: Shared::new(database),
             file,
             settings,
             usage,
             blobs,
             last: tail.last,
+            witness,
             totals: tail.totals,
             snapshot_bytes: tail.snapshot_bytes,
             tasks,
@@ -143,6 +154,7 @@ impl Store {
             store_id,
             repaired,
             undone,
+            ..
         } = found;
         let opened = Opened {
             created,
@@ -181,6 +193,15 @@ impl Store {
     /// Whether an earlier commit failed: the only way on is to stop and to start again.
     pub fn has_failed(&self) -> bool {
         self.failed
+    }
+
+    /// A transaction is durable: from here on it counts.
+    fn advance(&mut self, last: Position, totals: Totals) -> Result<(), StoreError> {
+        self.last = last;
+        self.totals = totals;
+        self.usage.set_rows(totals.all());
+        let witnessed = self.witness.write(last);
+        self.settle(witnessed)
     }
 
     fn refuse_if_failed(&self) -> Result<(), StoreError> {

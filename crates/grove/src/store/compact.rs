@@ -22,10 +22,9 @@ impl Store {
         self.refuse_if_failed()?;
         let mut pieces = snapshot.into_iter();
         let outcome = guarded(&self.file, || self.write_snapshot(&mut pieces));
-        self.totals = self.settle(outcome)?;
-        self.snapshot_bytes = self.totals.journal;
-        self.usage.set_rows(self.totals.all());
-        Ok(())
+        let totals = self.settle(outcome)?;
+        self.snapshot_bytes = totals.journal;
+        self.advance(self.last, totals)
     }
 
     fn write_snapshot(&self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> Result<Totals, StoreError> {

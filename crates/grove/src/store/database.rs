@@ -1,14 +1,17 @@
 //! Opening the database file: created whole or not at all, recognised by its marker, checked before it is trusted.
 //! Knows the file and its marker; the rows are none of its business.
 
-use std::fs::{self, File};
+use std::fmt;
+use std::fs;
 use std::io::{self, Read};
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redb::{Database, DatabaseError, ReadableDatabase};
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use super::error::{Damage, Owner, StoreError, database_error, io_error};
 use super::folder::{self, Folder, private_options};
@@ -39,6 +42,7 @@ pub(super) struct Found {
     pub(super) store_id: [u8; 16],
     pub(super) repaired: bool,
     pub(super) undone: bool,
+    pub(super) file_bytes: u64,
 }
 
 pub(super) fn open(folder: &Folder, cache_bytes: usize) -> Result<(Database, Found), StoreError> {
@@ -61,7 +65,41 @@ pub(super) fn open(folder: &Folder, cache_bytes: usize) -> Result<(Database, Fou
     if magic != REDB_MAGIC {
         return Err(StoreError::Foreign { file: path });
     }
-    guarded(&path, || open_file(folder, &path, file, cache_bytes, created))
+    let disk = FileBackend::new(file).map_err(|error| open_error(&path, error))?;
+    open_on(disk, &path, cache_bytes, created)
+}
+
+/// A database that is closed when its last user is gone. Closing reads and writes; a page that has rotted meanwhile
+/// must not bring down the thread that happens to be last, and the next start finds it.
+pub(super) struct Shared(Option<Database>);
+
+impl Shared {
+    pub(super) fn new(database: Database) -> Arc<Self> {
+        Arc::new(Self(Some(database)))
+    }
+}
+
+impl Deref for Shared {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        self.0.as_ref().expect("it is only taken by drop")
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let database = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!("the database could not be closed in order; the next start will check it");
+        }
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
 }
 
 /// A damaged file may trip an assertion of the database; to the caller that is damage like any other.
@@ -109,14 +147,34 @@ pub(super) fn lay_out(database: &Database, format: u32, id: &[u8; 16]) -> Result
     Ok(write.commit()?)
 }
 
-fn open_file(
-    folder: &Folder,
+/// Opens a database that is there. Tests give it disks that lose writes and fail.
+pub(super) fn open_on(
+    disk: impl StorageBackend,
     path: &Path,
-    file: File,
     cache_bytes: usize,
     created: bool,
 ) -> Result<(Database, Found), StoreError> {
-    let file_bytes = file.metadata().map_err(io_error("read", path))?.len();
+    guarded(path, || {
+        let file_bytes = disk.len().map_err(io_error("read", path))?;
+        let (mut database, mut repaired, undone) = recover(disk, path, cache_bytes)?;
+        let store_id = read_marker(&database, path)?;
+        // A repair has walked every checksum already.
+        if !repaired && file_bytes <= VERIFY_AT_OPEN_BYTES_MAX {
+            repaired |= !database.check_integrity().map_err(database_error(path))?;
+        }
+        let found = Found {
+            created,
+            store_id,
+            repaired,
+            undone,
+            file_bytes,
+        };
+        Ok((database, found))
+    })
+}
+
+/// Also tells whether a repair was needed, and whether it undid the newest commit.
+fn recover(disk: impl StorageBackend, path: &Path, cache_bytes: usize) -> Result<(Database, bool, bool), StoreError> {
     let repaired = Arc::new(AtomicBool::new(false));
     let undone = Arc::new(AtomicBool::new(false));
     let (saw_repair, saw_undone) = (repaired.clone(), undone.clone());
@@ -130,32 +188,25 @@ fn open_file(
                 saw_undone.store(true, Ordering::Relaxed);
             }
         })
-        .create_file(file);
-    let mut database = match database {
-        Err(DatabaseError::DatabaseAlreadyOpen) => {
-            return Err(StoreError::InUse {
-                dir: folder.dir().to_owned(),
-                owner: Owner(None),
-            });
-        }
-        Err(DatabaseError::UpgradeRequired(_)) => return Err(StoreError::Foreign { file: path.to_owned() }),
-        other => other.map_err(database_error(path))?,
-    };
-    let store_id = read_marker(&database, path)?;
-    let mut repaired = repaired.load(Ordering::Relaxed);
-    // A repair has walked every checksum already.
-    if !repaired && file_bytes <= VERIFY_AT_OPEN_BYTES_MAX {
-        repaired |= !database.check_integrity().map_err(database_error(path))?;
-    }
+        .create_with_backend(disk)
+        .map_err(|error| open_error(path, error))?;
     Ok((
         database,
-        Found {
-            created,
-            store_id,
-            repaired,
-            undone: undone.load(Ordering::Relaxed),
-        },
+        repaired.load(Ordering::Relaxed),
+        undone.load(Ordering::Relaxed),
     ))
+}
+
+fn open_error(path: &Path, error: DatabaseError) -> StoreError {
+    match error {
+        // The folder's own lock is free, so this is a reader that outlived its store.
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
+            dir: path.to_owned(),
+            owner: Owner(None),
+        },
+        DatabaseError::UpgradeRequired(_) => StoreError::Foreign { file: path.to_owned() },
+        other => database_error(path)(other),
+    }
 }
 
 fn read_marker(database: &Database, path: &Path) -> Result<[u8; 16], StoreError> {
@@ -186,8 +237,12 @@ fn read_marker(database: &Database, path: &Path) -> Result<[u8; 16], StoreError>
 }
 
 /// Gives space back to the disk; only while nobody reads or writes.
-pub(super) fn give_back(database: &mut Database, path: &Path, live_bytes: u64) -> Result<(), StoreError> {
-    let file_bytes = fs::metadata(path).map_err(io_error("read", path))?.len();
+pub(super) fn give_back(
+    database: &mut Database,
+    path: &Path,
+    file_bytes: u64,
+    live_bytes: u64,
+) -> Result<(), StoreError> {
     let sparse = file_bytes > COMPACT_FILE_BYTES_MIN && file_bytes / 4 > live_bytes;
     if sparse && live_bytes <= COMPACT_LIVE_BYTES_MAX {
         database.compact().map_err(database_error(path))?;

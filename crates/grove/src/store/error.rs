@@ -126,6 +126,8 @@ pub enum Damage {
     Row { sequence: u64, piece: u32 },
     #[error("journal record {wanted} is missing, {found} comes next")]
     Gap { wanted: u64, found: u64 },
+    #[error("commit {acknowledged} was acknowledged, but the journal ends with {found}")]
+    Lost { acknowledged: u64, found: u64 },
     #[error("the journal holds {counted} records and should hold {wanted}")]
     Count { counted: u64, wanted: u64 },
     #[error("the results of task {} stage {} from item {} do not check", .0.task, .0.stage, .0.first_item)]

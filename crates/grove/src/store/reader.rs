@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::{Database, ReadTransaction, ReadableDatabase};
+use redb::{ReadTransaction, ReadableDatabase};
 
-use super::database::guarded;
+use super::database::{Shared, guarded};
 use super::error::{Damage, StoreError, database_error};
 use super::page::{PAGE_ITEMS_MAX, PageKey, items_of};
 use super::row::{self, DROPPED, PAGES, SETTINGS, TASKS};
@@ -17,7 +17,7 @@ pub const RESULTS_BYTES_MAX: usize = 4 << 20;
 
 #[derive(Clone, Debug)]
 pub struct Reader {
-    database: Arc<Database>,
+    database: Arc<Shared>,
     file: Arc<Path>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct PageRow<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(database: Arc<Database>, file: &Path) -> Self {
+    pub(super) fn new(database: Arc<Shared>, file: &Path) -> Self {
         Self {
             database,
             file: file.into(),

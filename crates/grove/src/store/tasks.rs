@@ -44,9 +44,7 @@ impl Store {
         };
         let outcome = guarded(&self.file, || self.free_slice(task));
         let (totals, done) = self.settle(outcome)?;
-        self.last = Position(self.last.0 + 1);
-        self.totals = totals;
-        self.usage.set_rows(totals.all());
+        self.advance(Position(self.last.0 + 1), totals)?;
         if done {
             self.tasks.remove(&task);
         }

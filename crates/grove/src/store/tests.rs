@@ -6,6 +6,10 @@ use super::{Commit, Opened, Page, Position, Reader, Settings, Store, StoreError}
 
 mod basics;
 mod blobs;
+mod crash;
+mod disk;
+mod refusals;
+mod rot;
 
 const ROOMY: Settings = Settings {
     quota_bytes: 1 << 40,

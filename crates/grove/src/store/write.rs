@@ -61,10 +61,8 @@ impl Store {
         let outcome = guarded(&self.file, || self.write(next, commit, &mut scratch));
         self.scratch = scratch;
         let changed = self.settle(outcome)?;
-        self.last = next;
-        self.totals = changed.totals;
         self.tasks.extend(changed.tasks);
-        self.usage.set_rows(self.totals.all());
+        self.advance(next, changed.totals)?;
         Ok(next)
     }
 
