@@ -1,0 +1,3 @@
+//! Tests of the program from outside: processes, disks, links. One binary, so that it is linked once.
+
+mod store;
