@@ -4,5 +4,7 @@
 
 pub mod amount;
 pub mod config;
+pub mod door;
+pub mod shell;
 pub mod store;
 pub mod tokens;

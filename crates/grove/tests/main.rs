@@ -1,3 +1,4 @@
 //! Tests of the program from outside: processes, disks, links. One binary, so that it is linked once.
 
+mod shell;
 mod store;

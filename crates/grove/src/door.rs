@@ -1,0 +1,76 @@
+//! The door to the loop: how the API asks a node, looks at it and watches it. It knows nothing of HTTP.
+
+use crate::shell::{Gone, RowError, Side};
+use crate::store::Blobs;
+use grove_core::id::{JobId, TaskId};
+use grove_core::job::Job;
+use grove_core::message::Data;
+use grove_core::node::{Kept, News, Node, Reply, Wish};
+use grove_core::task::Span;
+use grove_core::units::Millis;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// News with its moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub at: Millis,
+    pub news: News,
+}
+
+/// A cheap handle to a running node.
+#[derive(Debug, Clone)]
+pub struct Door {
+    side: Side,
+}
+
+impl Door {
+    pub(crate) fn new(side: Side) -> Door {
+        Door { side }
+    }
+
+    /// Submits a job with the inputs that come with it; they are kept in the commit that accepts the job.
+    pub async fn submit(&self, job: Job, inputs: Vec<Data>) -> Result<Reply, Gone> {
+        self.side.ask(Wish::Submit { job: Box::new(job) }, inputs).await
+    }
+
+    /// Adds inputs to an open job that has `from` of them.
+    pub async fn extend(&self, job: JobId, from: u64, inputs: Vec<Data>) -> Result<Reply, Gone> {
+        let count = inputs.len() as u64;
+        self.side.ask(Wish::Extend { job, from, count }, inputs).await
+    }
+
+    /// Asks for anything else. The reply comes after the commit.
+    pub async fn ask(&self, wish: Wish) -> Result<Reply, Gone> {
+        self.side.ask(wish, Vec::new()).await
+    }
+
+    /// Puts a question to the node between two batches.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Node) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        self.side.look(question).await
+    }
+
+    /// What happens, batch by batch, each after its commit. Who falls behind misses the oldest.
+    pub fn news(&self) -> broadcast::Receiver<Arc<Vec<Told>>> {
+        self.side.news()
+    }
+
+    /// Comes back when all of these items of a job's root have an answer, or the job has ended.
+    pub async fn finished(&self, job: JobId, items: Span) -> Result<(), Gone> {
+        self.side.finished(job, items).await
+    }
+
+    /// Answers from item `from` on, about `limit` of them at the most; of two over the same items the later one.
+    /// A job that still runs may have answers here that are not proved yet.
+    pub fn answers(&self, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, RowError> {
+        self.side.answers(root, stage, from, limit)
+    }
+
+    /// The blobs of this node.
+    pub fn blobs(&self) -> &Blobs {
+        self.side.blobs()
+    }
+}

@@ -1,0 +1,250 @@
+//! THE loop: it makes a process out of a [`Node`].
+//!
+//! A batch of what has happened goes in, the node decides, facts and results become durable in one commit, and only
+//! then is anything sent, run, answered or shown. One thread does all of it, so nothing here is locked. It knows the
+//! store, the links and the executors, which know nothing of one another; it decides nothing.
+
+mod answers;
+mod batch;
+mod clock;
+mod feed;
+mod feeder;
+mod inbox;
+mod journal;
+mod lent;
+mod rows;
+mod side;
+mod start;
+mod upkeep;
+mod waiting;
+mod wires;
+mod work;
+
+pub use inbox::Gone;
+pub use journal::JournalError;
+pub use lent::Lent;
+pub use rows::RowError;
+pub use side::Side;
+pub use start::{Opened, Role, Running, ShellError, open};
+pub use wires::{Passing, Soon, WireError, Wires};
+pub use work::{Executors, Order, Results, RunError};
+
+use crate::door::Told;
+use crate::store::{Commit, Store};
+use batch::Batch;
+use clock::Clock;
+use feeder::Feeding;
+use grove_core::id::{AskId, JobId, Lease, NodeId, TaskId};
+use grove_core::message::{Gift, Message, Outcome};
+use grove_core::node::{Action, Event, News, Node, Reply, Row, Wish};
+use grove_core::task::{Owner, Span, Stage};
+use grove_core::units::Fuel;
+use inbox::{Asked, Inbox, Input};
+use rows::Rows;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+use upkeep::Upkeep;
+use waiting::Waiting;
+use work::Work;
+
+/// A node and all that it needs to be one.
+struct Shell {
+    node: Node,
+    store: Store,
+    rows: Rows,
+    inbox: Arc<Inbox>,
+    side: Side,
+    clock: Clock,
+    feeding: Feeding,
+    work: Work,
+    lent: Lent,
+    upkeep: Upkeep,
+    waiting: Waiting,
+    /// What this node says to itself, to be heard in the next batch.
+    echo: Vec<Event>,
+    asked: BTreeMap<AskId, Asked>,
+    next_ask: AskId,
+    /// The pieces of neighbours that are tasks of this node, by lease, with the span to be answered.
+    holds: BTreeMap<(NodeId, Lease), Span>,
+    /// Reused for encoding facts.
+    row: Vec<u8>,
+}
+
+impl Shell {
+    /// Goes round until somebody says stop.
+    fn run(mut self) -> Result<(), ShellError> {
+        loop {
+            let inputs = self.take();
+            let (mut events, mut looks, mut stop) = (std::mem::take(&mut self.echo), Vec::new(), false);
+            for input in inputs {
+                match input {
+                    Input::Event(event) => events.push(event),
+                    Input::Asked(asked) => events.push(self.note_asked(asked)),
+                    Input::Look(look) => looks.push(look),
+                    Input::Wait(wait) => self.waiting.add(wait, &self.node),
+                    Input::Stop => stop = true,
+                }
+            }
+            if stop {
+                events.push(Event::Leaves);
+            }
+            self.turn(events)?;
+            looks.into_iter().for_each(|look| look(&self.node));
+            if stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What is there; waits only if there is nothing to do. Upkeep happens while nobody wants anything.
+    fn take(&mut self) -> Vec<Input> {
+        if !self.echo.is_empty() {
+            return self.inbox.take(Some(Instant::now()));
+        }
+        if self.inbox.is_empty() && self.upkeep.is_waiting(&self.store) {
+            return self.inbox.take(Some(Instant::now()));
+        }
+        let wake = self.node.next_wake().map(|at| self.clock.instant(at));
+        let upkeep = Some(self.upkeep.due());
+        self.inbox.take(wake.into_iter().chain(upkeep).min())
+    }
+
+    /// One batch: decide, commit, act.
+    fn turn(&mut self, events: Vec<Event>) -> Result<(), ShellError> {
+        let idle = events.is_empty();
+        let had = self.inputs_before(&events);
+        let actions = self.node.handle(self.clock.now(), events);
+        let facts = self.node.take_facts();
+        let mut batch = Batch::sort(actions);
+        self.keep_inputs(&had, &mut batch);
+        self.row.clear();
+        journal::encode(&facts, &mut self.row);
+        self.commit(&mut batch)?;
+        self.act(batch.rest);
+        if self.lent.wants_tidying() {
+            self.tidy_lent();
+        }
+        if self.upkeep.is_urgent(&self.store) {
+            self.compact()?;
+        }
+        if idle { self.keep_up() } else { Ok(()) }
+    }
+
+    fn commit(&mut self, batch: &mut Batch) -> Result<(), ShellError> {
+        if self.row.is_empty() && batch.is_empty() {
+            return Ok(());
+        }
+        let pages = batch.pages(&self.rows, self.store.last().0 + 1)?;
+        let now_s = self.clock.now().0 / 1_000;
+        let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
+        let commit = Commit { facts, pages: &pages, drop_tasks, now_s, ..Commit::default() };
+        self.store.commit(&commit)?;
+        Ok(())
+    }
+
+    fn note_asked(&mut self, asked: Asked) -> Event {
+        let ask = self.next_ask;
+        self.next_ask = AskId(ask.0 + 1);
+        let wish = asked.wish.clone();
+        self.asked.insert(ask, asked);
+        Event::Asked { ask, wish }
+    }
+
+    /// How many inputs the jobs that people speak of have so far: asking twice must not overwrite what was kept.
+    fn inputs_before(&self, events: &[Event]) -> BTreeMap<JobId, u64> {
+        let jobs = events.iter().filter_map(|event| match event {
+            Event::Asked { wish: Wish::Submit { job }, .. } => Some(job.id),
+            Event::Asked { wish: Wish::Extend { job, .. }, .. } => Some(*job),
+            _ => None,
+        });
+        jobs.map(|job| {
+            let root = self.node.state().job(job).map(|book| book.root);
+            let task = root.and_then(|root| self.node.state().task(root));
+            (job, task.map_or(0, |task| task.items))
+        })
+        .collect()
+    }
+
+    /// Inputs of what was accepted belong into the commit that accepts it.
+    fn keep_inputs(&mut self, had: &BTreeMap<JobId, u64>, batch: &mut Batch) {
+        let mut has = had.clone();
+        let mut accepted = Vec::new();
+        for action in &batch.rest {
+            let Action::Reply { ask, reply } = action else { continue };
+            let Some(asked) = self.asked.get_mut(ask) else { continue };
+            let (job, from) = match (reply, &asked.wish) {
+                (Reply::Accepted { job, .. }, _) => (*job, 0),
+                (Reply::Extended { from, .. }, Wish::Extend { job, .. }) => (*job, *from),
+                _ => continue,
+            };
+            let inputs = std::mem::take(&mut asked.inputs);
+            let known = has.entry(job).or_default();
+            let root = self.node.state().job(job).map(|book| book.root);
+            if let Some(task) = root.filter(|_| from == *known) {
+                *known += inputs.len() as u64;
+                accepted.push((Row { task, stage: Stage::INPUTS, first: from }, inputs));
+            }
+        }
+        accepted.into_iter().for_each(|(row, inputs)| batch.keep_inputs(row, inputs));
+    }
+
+    /// Does what the node wants done, now that what it rests on is durable.
+    fn act(&mut self, actions: Vec<Action>) {
+        let (at, watched) = (self.clock.now(), self.side.is_watched());
+        let (mut told, mut moved) = (Vec::new(), Vec::new());
+        for action in actions {
+            match action {
+                Action::Give { to, gifts } => self.feeding.give(to, gifts),
+                Action::Send { to, message } => self.send(to, message),
+                Action::Run { giver, gift } => self.work.run(giver, gift),
+                Action::Stop { giver, lease } => {
+                    self.holds.remove(&(giver, lease));
+                    self.work.stop(giver, lease);
+                }
+                Action::Hold { task, gift } => self.hold(task, &gift),
+                Action::Deliver { to, lease, row, outcome, fuel } => self.deliver(to, lease, row, outcome, fuel),
+                Action::Reply { ask, reply } => {
+                    if let Some(asked) = self.asked.remove(&ask) {
+                        // Whoever asked may have gone meanwhile.
+                        let _ = asked.reply.send(reply);
+                    }
+                }
+                Action::Tell { news } => {
+                    if let News::Finished { job, .. } | News::Ended { job, .. } = news {
+                        moved.push(job);
+                    }
+                    if watched {
+                        told.push(Told { at, news });
+                    }
+                }
+                Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } => {}
+            }
+        }
+        moved.dedup();
+        moved.into_iter().for_each(|job| self.waiting.look(job, &self.node));
+        self.side.publish(told);
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        if to == self.node.config().id {
+            self.echo.push(Event::Heard { from: to, message });
+        } else {
+            self.feeding.send(to, message);
+        }
+    }
+
+    /// A neighbour's piece is a task of this node now; its answer will be about the same items.
+    fn hold(&mut self, task: TaskId, gift: &Gift) {
+        let owner = self.node.state().task(task).map(|task| task.owner);
+        if let (Some(Owner::Peer { node, lease }), Some(span)) = (owner, gift.runs().next()) {
+            self.holds.insert((node, lease), span);
+        }
+    }
+
+    /// Answers a neighbour with what lies at that row, after the blobs that it names.
+    fn deliver(&mut self, to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel) {
+        let Some(span) = self.holds.remove(&(to, lease)) else { return };
+        self.work.deliver(to, lease, span, self.rows.clone(), row, (outcome, fuel));
+    }
+}

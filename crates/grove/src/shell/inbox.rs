@@ -1,0 +1,146 @@
+//! What waits for the loop. Everybody may put something in; the loop takes batches out, which grow by themselves
+//! while it is busy.
+
+use super::waiting::Wait;
+use grove_core::message::{Data, Message};
+use grove_core::node::{Event, Node, Reply, Wish};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::{Semaphore, oneshot};
+
+/// Inputs in one batch: enough that a commit costs little for each, few enough that nobody waits long for his turn.
+const BATCH_MAX: usize = 4_096;
+/// Answers in one batch, since one message may carry thousands of them.
+const BATCH_ANSWERS_MAX: usize = 32_768;
+/// What neighbours say and people ask that waits for the loop; more waits in the links, whose windows then fill.
+const ROOM: usize = 4_096;
+
+/// One thing for the loop.
+pub(super) enum Input {
+    Event(Event),
+    Asked(Asked),
+    /// A question about the node, answered between two batches.
+    Look(Box<dyn FnOnce(&Node) + Send>),
+    Wait(Wait),
+    Stop,
+}
+
+/// A person asks for something.
+pub(super) struct Asked {
+    pub(super) wish: Wish,
+    /// Inputs that come with it.
+    pub(super) inputs: Vec<Data>,
+    pub(super) reply: oneshot::Sender<Reply>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    /// Room for what comes from outside.
+    room: Semaphore,
+}
+
+#[derive(Default)]
+struct Queue {
+    inputs: VecDeque<Input>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Queue {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{} inputs", self.inputs.len())
+    }
+}
+
+/// The loop has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this node has stopped\nhint: start it again with `grove up`")]
+pub struct Gone;
+
+impl Inbox {
+    pub(super) fn new() -> Inbox {
+        Inbox { queue: Mutex::default(), filled: Condvar::new(), room: Semaphore::new(ROOM) }
+    }
+
+    /// Puts something in that somebody here has made: these are bounded by what the node itself has asked for.
+    pub(super) fn put(&self, input: Input) -> Result<(), Gone> {
+        let mut queue = self.lock();
+        if queue.closed {
+            return Err(Gone);
+        }
+        queue.inputs.push_back(input);
+        drop(queue);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Puts something in that a stranger says or asks; waits while too much of that is waiting.
+    pub(super) async fn put_when_there_is_room(&self, input: Input) -> Result<(), Gone> {
+        self.room.acquire().await.map_err(|_| Gone)?.forget();
+        self.put(input)
+    }
+
+    /// Takes a batch; waits for the first input until that moment. `None` waits for ever.
+    pub(super) fn take(&self, until: Option<Instant>) -> Vec<Input> {
+        let mut queue = self.lock();
+        while queue.inputs.is_empty() {
+            let Some(until) = until else {
+                queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let span = until.saturating_duration_since(Instant::now());
+            if span.is_zero() {
+                break;
+            }
+            queue = self.filled.wait_timeout(queue, span).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let (mut batch, mut answers, mut freed) = (Vec::new(), 0, 0);
+        while let Some(input) = queue.inputs.front() {
+            answers += answers_in(input);
+            if !batch.is_empty() && (batch.len() == BATCH_MAX || answers > BATCH_ANSWERS_MAX) {
+                break;
+            }
+            freed += usize::from(input.took_room());
+            batch.extend(queue.inputs.pop_front());
+        }
+        drop(queue);
+        self.room.add_permits(freed);
+        batch
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().inputs.is_empty()
+    }
+
+    /// Nothing more is taken: whoever waits for an answer is told that the node is gone.
+    pub(super) fn close(&self) {
+        let mut queue = self.lock();
+        queue.closed = true;
+        queue.inputs.clear();
+        drop(queue);
+        self.room.close();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Input {
+    /// Whether it came by [`Inbox::put_when_there_is_room`].
+    fn took_room(&self) -> bool {
+        matches!(self, Input::Event(Event::Heard { .. }) | Input::Asked(_) | Input::Look(_) | Input::Wait(_))
+    }
+}
+
+fn answers_in(input: &Input) -> usize {
+    match input {
+        Input::Event(Event::Heard { message: Message::Done { answers, .. }, .. } | Event::Ran { answers, .. }) => {
+            answers.len()
+        }
+        Input::Asked(asked) => asked.inputs.len(),
+        _ => 1,
+    }
+}

@@ -1,0 +1,130 @@
+//! The outside of the loop: what tasks and threads of this process hold in hand to reach it.
+
+use super::answers;
+use super::inbox::{Asked, Gone, Inbox, Input};
+use super::rows::{RowError, Rows};
+use super::waiting::Wait;
+use crate::door::Told;
+use crate::store::Blobs;
+use grove_core::id::{JobId, TaskId};
+use grove_core::limits;
+use grove_core::message::{Data, Message};
+use grove_core::node::{Event, Kept, Node, Reply, Wish};
+use grove_core::task::Span;
+use std::sync::Arc;
+use tokio::sync::{broadcast, oneshot};
+
+/// News that wait for a slow watcher, in batches.
+const NEWS_MAX: usize = 1_024;
+
+/// A cheap handle.
+#[derive(Debug, Clone)]
+pub struct Side {
+    inbox: Arc<Inbox>,
+    news: broadcast::Sender<Arc<Vec<Told>>>,
+    rows: Rows,
+}
+
+impl Side {
+    pub(super) fn new(inbox: Arc<Inbox>, rows: Rows) -> Side {
+        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows }
+    }
+
+    /// Something happened to this node or its executors.
+    pub fn happened(&self, event: Event) -> Result<(), Gone> {
+        self.inbox.put(Input::Event(event))
+    }
+
+    /// A neighbour says something. Waits while the node has more to do than it can hold.
+    pub async fn heard(&self, event: Event) -> Result<(), Gone> {
+        let event = match event {
+            Event::Heard { from, message } => Event::Heard { from, message: self.received(message) },
+            other => other,
+        };
+        self.inbox.put_when_there_is_room(Input::Event(event)).await
+    }
+
+    /// Answers are looked at here, on the link's thread, so that the loop need not hash.
+    fn received(&self, mut message: Message) -> Message {
+        if let Message::Done { answers, .. } = &mut message {
+            answers.iter_mut().for_each(|answer| answers::receive(answer, &self.rows.blobs));
+        }
+        message
+    }
+
+    /// Stops the node in good order.
+    pub fn stop(&self) -> Result<(), Gone> {
+        self.inbox.put(Input::Stop)
+    }
+
+    pub(crate) async fn ask(&self, wish: Wish, inputs: Vec<Data>) -> Result<Reply, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let inputs = self.shrunk(inputs).await?;
+        self.inbox.put_when_there_is_room(Input::Asked(Asked { wish, inputs, reply })).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Inputs that are too large for a row lie in blobs.
+    async fn shrunk(&self, inputs: Vec<Data>) -> Result<Vec<Data>, Gone> {
+        let large = |data: &Data| matches!(data, Data::Inline { bytes } if bytes.len() > limits::INLINE_MAX);
+        if !inputs.iter().any(large) {
+            return Ok(inputs);
+        }
+        let blobs = self.rows.blobs.clone();
+        let shrink = move |data| match data {
+            Data::Inline { bytes } => answers::data(&blobs, bytes.to_vec()),
+            other => Ok(other),
+        };
+        let all = tokio::task::spawn_blocking(move || inputs.into_iter().map(shrink).collect::<Result<Vec<Data>, _>>());
+        match all.await {
+            Ok(Ok(inputs)) => Ok(inputs),
+            Ok(Err(error)) => {
+                tracing::error!("an input cannot be kept: {error}");
+                Err(Gone)
+            }
+            Err(_) => Err(Gone),
+        }
+    }
+
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Node) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
+        let (reply, answer) = oneshot::channel();
+        let look = move |node: &Node| {
+            // Whoever asked may have gone meanwhile.
+            let _ = reply.send(question(node));
+        };
+        self.inbox.put_when_there_is_room(Input::Look(Box::new(look))).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    pub(crate) async fn finished(&self, job: JobId, items: Span) -> Result<(), Gone> {
+        let (done, answer) = oneshot::channel();
+        self.inbox.put_when_there_is_room(Input::Wait(Wait { job, items, done })).await?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    pub(crate) fn news(&self) -> broadcast::Receiver<Arc<Vec<Told>>> {
+        self.news.subscribe()
+    }
+
+    pub(super) fn publish(&self, told: Vec<Told>) {
+        if !told.is_empty() && self.news.receiver_count() > 0 {
+            // The last receiver may go at this very moment.
+            let _ = self.news.send(Arc::new(told));
+        }
+    }
+
+    pub(super) fn is_watched(&self) -> bool {
+        self.news.receiver_count() > 0
+    }
+
+    pub(crate) fn answers(&self, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, RowError> {
+        Ok(self.rows.answers(root, stage, from, limit)?.0)
+    }
+
+    pub(crate) fn blobs(&self) -> &Blobs {
+        &self.rows.blobs
+    }
+}

@@ -1,0 +1,144 @@
+//! What has to be done now and then: old jobs leave the books, dropped results the disk, unnamed blobs their folder,
+//! and a long journal becomes a shorter one. In slices, while nobody wants anything.
+
+use super::rows::Rows;
+use super::{Shell, ShellError, journal};
+use crate::store::{BlobId, Store};
+use grove_core::id::{AskId, Digest, TaskId};
+use grove_core::job::Source;
+use grove_core::node::{Event, Wish};
+use grove_core::state::State;
+use grove_core::task::Stage;
+use grove_core::units::Millis;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Jobs are kept for days, so an hour more or less is nothing.
+const ROUND: Duration = Duration::from_secs(3_600);
+/// A blob that came a moment ago may belong to a job that is just being submitted.
+const BLOB_GRACE: Duration = Duration::from_secs(24 * 3_600);
+/// A node that never has a quiet moment writes its snapshot all the same when the journal is this long.
+const JOURNAL_BYTES_URGENT: u64 = 256 << 20;
+/// Rows looked at in one go while the blobs are counted.
+const ROWS_AT_ONCE: usize = 1_024;
+
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    due: Instant,
+    keep: Millis,
+    /// A sweep is going on in its own thread.
+    sweeping: Arc<AtomicBool>,
+}
+
+impl Upkeep {
+    pub(super) fn new(keep: Millis) -> Upkeep {
+        Upkeep { due: Instant::now(), keep, sweeping: Arc::default() }
+    }
+
+    /// When the next round begins.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Whether there is something that a quiet moment would be good for.
+    pub(super) fn is_waiting(&self, store: &Store) -> bool {
+        store.wants_tidying() || store.wants_compaction()
+    }
+
+    pub(super) fn is_urgent(&self, store: &Store) -> bool {
+        store.journal_bytes() > JOURNAL_BYTES_URGENT && store.wants_compaction()
+    }
+}
+
+impl Shell {
+    /// A quiet moment: one slice of what waits.
+    pub(super) fn keep_up(&mut self) -> Result<(), ShellError> {
+        if Instant::now() >= self.upkeep.due {
+            self.upkeep.due = Instant::now() + ROUND;
+            self.begin_round();
+        }
+        if self.store.wants_compaction() {
+            self.compact()
+        } else if self.store.wants_tidying() {
+            self.store.tidy()?;
+            Ok(())
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn compact(&mut self) -> Result<(), ShellError> {
+        Ok(self.store.compact(journal::snapshot(self.node.state()))?)
+    }
+
+    pub(super) fn tidy_lent(&self) {
+        let state = self.node.state();
+        self.lent.tidy(|lease| state.lease(lease).is_some());
+    }
+
+    fn begin_round(&mut self) {
+        let now = self.clock.now();
+        let before = Millis(now.since(self.upkeep.keep).0);
+        self.echo.push(Event::Asked { ask: AskId(0), wish: Wish::Expire { before } });
+        self.tidy_lent();
+        let named = named_by(self.node.state(), self.lent.blobs());
+        let tasks: Vec<u64> = self.store.tasks().collect();
+        if self.upkeep.sweeping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (rows, sweeping) = (self.rows.clone(), Arc::clone(&self.upkeep.sweeping));
+        let thread = std::thread::Builder::new().name("grove-sweep".into()).spawn(move || {
+            if let Err(error) = sweep(&rows, tasks, named) {
+                tracing::warn!("blobs could not be swept: {error}");
+            }
+            sweeping.store(false, Ordering::Release);
+        });
+        if let Err(error) = thread {
+            tracing::warn!("blobs are not swept: {error}");
+        }
+    }
+}
+
+/// Blobs that the books name.
+fn named_by(state: &State, lent: Vec<Digest>) -> BTreeSet<Digest> {
+    let mut named: BTreeSet<Digest> = lent.into_iter().collect();
+    for book in state.jobs().values() {
+        named.insert(book.job.tool.module);
+        if let Source::Lines { blob, .. } = book.job.source {
+            named.insert(blob);
+        }
+    }
+    named.extend(state.tasks().values().map(|task| task.terms.tool.module));
+    named
+}
+
+/// Removes the blobs that neither the books nor any row names.
+fn sweep(rows: &Rows, tasks: Vec<u64>, mut named: BTreeSet<Digest>) -> Result<(), super::RowError> {
+    let Some(older_than) = SystemTime::now().checked_sub(BLOB_GRACE) else { return Ok(()) };
+    for task in tasks.into_iter().map(TaskId) {
+        let mut item = Some(0);
+        while let Some(from) = item {
+            let (inputs, next) = rows.kept_inputs(task, from, ROWS_AT_ONCE)?;
+            named.extend(inputs.iter().filter_map(super::answers::blob_of));
+            item = next;
+        }
+        for stage in (Stage::INPUTS + 1)..=LAST_STAGE {
+            let mut item = Some(0);
+            while let Some(from) = item {
+                let (kept, next) = rows.answers(task, stage, from, ROWS_AT_ONCE)?;
+                named.extend(kept.iter().flat_map(|kept| super::answers::blobs_of(&kept.output)));
+                item = next;
+            }
+        }
+    }
+    let swept = rows.blobs.sweep(|id: &BlobId| named.contains(&Digest(id.0)), older_than)?;
+    if swept.bytes > 0 {
+        tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept blobs that nothing names any more");
+    }
+    Ok(())
+}
+
+/// Merges of merges never go beyond this: 256 outputs to one, of 2^40 inputs at the most.
+const LAST_STAGE: u8 = Stage::INPUTS + 2 + 5;

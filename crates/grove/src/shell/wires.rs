@@ -1,0 +1,69 @@
+//! What the loop needs of the links, and what the links may ask of the loop. Neither side knows the other's insides.
+
+use super::lent::Lent;
+use super::side::Side;
+use grove_core::id::{Digest, Lease, NodeId};
+use grove_core::message::Message;
+use std::future::Future;
+use std::pin::Pin;
+
+/// Something that takes a while.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The links to all neighbours.
+pub trait Wires: Send + Sync + std::fmt::Debug + 'static {
+    /// Sends, or loses it: a neighbour that is not there will be told everything again when it comes.
+    fn send(&self, to: NodeId, message: Message);
+    /// Brings a blob here that a giver has named under this lease.
+    fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>>;
+    /// Brings a blob to a giver, before the answer that names it.
+    fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>>;
+    /// Sends what is still on its way, and closes.
+    fn close(&self) -> Soon<'_, ()>;
+}
+
+/// Why a blob did not travel.
+#[derive(Debug, thiserror::Error)]
+#[error("blob {blob} did not travel under lease {} of node {:016x}: {source}", .lease.0, .giver.0)]
+pub struct WireError {
+    pub giver: NodeId,
+    pub lease: Lease,
+    pub blob: Digest,
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Which blobs a neighbour may have from here or bring here: only those of a lease that it holds.
+#[derive(Debug, Clone)]
+pub struct Passing {
+    side: Side,
+    lent: Lent,
+}
+
+impl Passing {
+    pub(super) fn new(side: Side, lent: Lent) -> Passing {
+        Passing { side, lent }
+    }
+
+    /// Whether a lender may have this blob.
+    pub async fn may_fetch(&self, peer: NodeId, lease: Lease, blob: Digest) -> bool {
+        let named = self.lent.names(peer, lease, blob);
+        let on_the_books = self.side.look(move |node| {
+            let Some((task, _)) = node.state().lease(lease).filter(|(_, grant)| grant.to == peer) else {
+                return false;
+            };
+            // What was named before a restart is forgotten, but every lease names its tool.
+            let tool = node.state().task(task).map(|task| task.terms.tool.module);
+            named || tool == Some(blob)
+        });
+        on_the_books.await.unwrap_or(false)
+    }
+
+    /// How large a blob a lender may bring under this lease; `None` if none at all.
+    pub async fn may_bring(&self, peer: NodeId, lease: Lease) -> Option<u64> {
+        let most = self.side.look(move |node| {
+            let (task, _) = node.state().lease(lease).filter(|(_, grant)| grant.to == peer)?;
+            Some(node.state().task(task)?.terms.tool.caps.output_bytes)
+        });
+        most.await.ok().flatten()
+    }
+}

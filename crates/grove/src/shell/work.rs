@@ -1,0 +1,245 @@
+//! The lender's side of a gift: the tool and its inputs are fetched, the runs go to the executors, and what they
+//! leave becomes answers. What it holds is forgotten with the process, since the giver will place it again.
+
+mod parts;
+mod tools;
+
+pub use tools::{Executors, Order, Results, RunError};
+
+use super::answers;
+use super::rows::Rows;
+use super::side::Side;
+use super::wires::{WireError, Wires};
+use crate::store::{BlobId, Blobs, StoreError};
+use grove_core::id::{Digest, Lease, NodeId};
+use grove_core::message::{Answer, Data, Gift, Inputs, Outcome, Output, Trap};
+use grove_core::node::{Event, Row};
+use grove_core::task::{Act, Span};
+use grove_core::units::Fuel;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+pub(super) use parts::number_text;
+
+/// Batches of results that wait to be turned into answers.
+const RESULTS_AHEAD: usize = 16;
+
+/// What runs gifts.
+#[derive(Debug)]
+pub(super) struct Work {
+    bench: Arc<Bench>,
+    runtime: Handle,
+    at_work: BTreeMap<(NodeId, Lease), AbortHandle>,
+}
+
+/// What every gift at work needs.
+#[derive(Debug)]
+struct Bench {
+    me: NodeId,
+    side: Side,
+    blobs: Blobs,
+    wires: Arc<dyn Wires>,
+    executors: Arc<dyn Executors>,
+    /// Blobs on their way here, so that each is fetched once.
+    coming: tokio::sync::Mutex<BTreeMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// Why the runs of a gift say nothing about their inputs.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Row(#[from] super::RowError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl Work {
+    pub(super) fn new(
+        me: NodeId,
+        side: Side,
+        wires: Arc<dyn Wires>,
+        executors: Arc<dyn Executors>,
+        runtime: Handle,
+    ) -> Work {
+        let blobs = side.blobs().clone();
+        let bench = Bench { me, side, blobs, wires, executors, coming: Default::default() };
+        Work { bench: Arc::new(bench), runtime, at_work: BTreeMap::new() }
+    }
+
+    pub(super) fn run(&mut self, giver: NodeId, gift: Box<Gift>) {
+        let (bench, lease) = (Arc::clone(&self.bench), gift.lease);
+        let task = self.runtime.spawn(async move { bench.run(giver, &gift).await });
+        self.at_work.retain(|_, task| !task.is_finished());
+        self.at_work.insert((giver, lease), task.abort_handle());
+    }
+
+    /// Answers a giver with what lies at a row: this node has seen the whole piece through.
+    pub(super) fn deliver(
+        &self,
+        to: NodeId,
+        lease: Lease,
+        span: Span,
+        rows: Rows,
+        row: Row,
+        (outcome, fuel): (Outcome, Fuel),
+    ) {
+        let bench = Arc::clone(&self.bench);
+        self.runtime.spawn(async move {
+            let delivered = bench.deliver(to, lease, &rows, row).await;
+            let (outcome, output) = match delivered {
+                Ok(output) => (outcome, output),
+                Err(trouble) => {
+                    (Outcome::Broken, Output { note: Arc::from(trouble.to_string()), ..Output::of(Data::empty()) })
+                }
+            };
+            bench.tell(to, lease, vec![bench.answer(to, span, outcome, fuel, output)]);
+        });
+    }
+
+    pub(super) fn stop(&mut self, giver: NodeId, lease: Lease) {
+        if let Some(task) = self.at_work.remove(&(giver, lease)) {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.at_work.values().for_each(AbortHandle::abort);
+    }
+}
+
+impl Bench {
+    /// Does a gift from its tool to its last answer.
+    async fn run(&self, giver: NodeId, gift: &Gift) {
+        let mut left: Vec<Span> = gift.runs().collect();
+        let outcome = match self.work(giver, gift, &mut left).await {
+            Ok(()) => return,
+            Err(Trouble::Run(RunError::NotATool { why })) => (Outcome::Trapped { trap: Trap::NotATool }, why),
+            Err(trouble) => (Outcome::Broken, trouble.to_string()),
+        };
+        tracing::debug!(job = %gift.job, lease = gift.lease.0, "a gift failed: {}", outcome.1);
+        let note: Arc<str> = Arc::from(outcome.1);
+        let answers = left.into_iter().map(|span| self.answer(giver, span, outcome.0, Fuel(0), Output {
+            note: Arc::clone(&note),
+            ..Output::of(Data::empty())
+        }));
+        self.tell(giver, gift.lease, answers.collect());
+    }
+
+    /// Runs all of it; `left` keeps the runs that have no answer yet.
+    async fn work(&self, giver: NodeId, gift: &Gift, left: &mut Vec<Span>) -> Result<(), Trouble> {
+        self.bring_here(giver, gift.lease, gift.tool.module).await?;
+        if let Inputs::Carried { data } = &gift.inputs {
+            for blob in data.iter().filter_map(answers::blob_of) {
+                self.bring_here(giver, gift.lease, blob).await?;
+            }
+        }
+        let runs = left.clone();
+        let order = Order {
+            job: gift.job,
+            module: gift.tool.module,
+            terms: parts::terms(gift),
+            parts: parts::parts(gift, &self.blobs)?,
+        };
+        let (out, mut done) = mpsc::channel::<Vec<(usize, grove_sandbox::Outcome)>>(RESULTS_AHEAD);
+        let answering = async {
+            while let Some(results) = done.recv().await {
+                let mut answers = Vec::with_capacity(results.len());
+                for (nth, result) in results {
+                    let Some(span) = runs.get(nth) else { continue };
+                    answers.push(self.read(giver, gift, *span, result).await?);
+                    left.retain(|open| open != span);
+                }
+                self.tell(giver, gift.lease, answers);
+            }
+            Ok::<(), Trouble>(())
+        };
+        let (ran, answered) = tokio::join!(self.executors.run(order, out), answering);
+        answered?;
+        Ok(ran?)
+    }
+
+    /// What a run left, as an answer. Blobs travel ahead of it.
+    async fn read(
+        &self,
+        giver: NodeId,
+        gift: &Gift,
+        span: Span,
+        result: grove_sandbox::Outcome,
+    ) -> Result<Answer, Trouble> {
+        let fuel = Fuel(result.fuel);
+        let micros = result.wall_us;
+        let (mut outcome, mut note) = parts::outcome(&result.status, &result.stderr_tail);
+        let mut pieces = 0;
+        if let (Act::Split { .. }, Outcome::Right) = (gift.act, outcome) {
+            match super::feed::counted(&result.stdout) {
+                Some(items) => pieces = items.len() as u64,
+                None => {
+                    outcome = Outcome::Trapped { trap: Trap::Crashed };
+                    note = Arc::from("what the tool's split printed are not counted items");
+                }
+            }
+        }
+        let files = result.files.into_iter().map(|file| (file.path, file.bytes)).collect();
+        let output = match answers::output(&self.blobs, result.stdout, files, Arc::clone(&note))? {
+            Some(output) => output,
+            None => {
+                outcome = Outcome::Trapped { trap: Trap::FilesTooLarge };
+                Output { note: Arc::from("the tool wrote too many files"), ..Output::of(Data::empty()) }
+            }
+        };
+        if giver != self.me {
+            for blob in answers::blobs_of(&output) {
+                self.wires.bring(giver, gift.lease, blob).await?;
+            }
+        }
+        let answer = self.answer(giver, span, outcome, fuel, output);
+        Ok(Answer { micros, pieces, ..answer })
+    }
+
+    async fn deliver(&self, to: NodeId, lease: Lease, rows: &Rows, row: Row) -> Result<Output, Trouble> {
+        let output = rows.answer(row)?.output;
+        for blob in answers::blobs_of(&output) {
+            self.wires.bring(to, lease, blob).await?;
+        }
+        Ok(output)
+    }
+
+    fn answer(&self, giver: NodeId, span: Span, outcome: Outcome, fuel: Fuel, output: Output) -> Answer {
+        // Another giver computes the hash itself.
+        let digest = if giver == self.me { answers::digest(outcome, &output) } else { Digest::default() };
+        Answer { span, outcome, fuel, micros: 0, digest, output, pieces: 0 }
+    }
+
+    fn tell(&self, giver: NodeId, lease: Lease, answers: Vec<Answer>) {
+        if !answers.is_empty() {
+            // Nobody is there to hear it any more when the node has stopped.
+            let _ = self.side.happened(Event::Ran { giver, lease, answers });
+        }
+    }
+
+    /// Sees to it that a blob is here.
+    async fn bring_here(&self, giver: NodeId, lease: Lease, blob: Digest) -> Result<(), Trouble> {
+        let id = BlobId(blob.0);
+        if self.blobs.has(&id)? {
+            return Ok(());
+        }
+        if giver == self.me {
+            return Err(StoreError::NoBlob { id }.into());
+        }
+        let turn = Arc::clone(self.coming.lock().await.entry(blob).or_default());
+        let mine = turn.lock().await;
+        let fetched = if self.blobs.has(&id)? { Ok(()) } else { self.wires.fetch(giver, lease, blob).await };
+        drop(mine);
+        self.coming.lock().await.remove(&blob);
+        Ok(fetched?)
+    }
+}

@@ -1,0 +1,139 @@
+//! How a run of a gift becomes a call of its tool, and how the call's end becomes an outcome.
+
+use crate::shell::answers::{FILES_MAX, NOTE_BYTES_MAX};
+use crate::shell::rows::{RowError, read_data};
+use crate::store::Blobs;
+use crate::tokens::{self, Input};
+use grove_core::id::JobId;
+use grove_core::job::{Abilities, Tool};
+use grove_core::message::{Data, Gift, Inputs, Outcome, Trap};
+use grove_core::task::{Act, Span};
+use grove_core::verify::mix;
+use grove_sandbox::{Limits, Part, Status, Terms};
+use std::sync::Arc;
+
+/// What holds for all runs of a gift.
+pub(super) fn terms(gift: &Gift) -> Terms {
+    let caps = gift.tool.caps;
+    let limits = Limits {
+        fuel: gift.fuel.min(caps.fuel).0,
+        memory_bytes: caps.memory_bytes,
+        stdout_bytes: caps.output_bytes,
+        files_bytes: caps.output_bytes,
+        files_count: u32::try_from(FILES_MAX).unwrap_or(u32::MAX),
+        wall_ms: caps.wall.0,
+    };
+    Terms { limits, real_time: gift.tool.real_time }
+}
+
+/// The calls, in the order of the runs.
+pub(super) fn parts(gift: &Gift, blobs: &Blobs) -> Result<Vec<Part>, RowError> {
+    let mut data = match &gift.inputs {
+        Inputs::Numbers { .. } => [].iter(),
+        Inputs::Carried { data } => data.iter(),
+    };
+    gift.runs()
+        .map(|run| {
+            let (args, stdin) = match &gift.inputs {
+                Inputs::Numbers { from } => numbered(gift, from.saturating_add(run.first), run),
+                Inputs::Carried { .. } => carried(gift, data.next().unwrap_or(&NOTHING), run, blobs)?,
+            };
+            Ok(Part { args, stdin, files: Vec::new(), seed: seed(gift.job, run.first) })
+        })
+        .collect()
+}
+
+/// Every run has an input: the node declines gifts where one is missing.
+static NOTHING: std::sync::LazyLock<Data> = std::sync::LazyLock::new(Data::empty);
+
+fn numbered(gift: &Gift, first: u64, run: Span) -> (Vec<String>, Arc<[u8]>) {
+    let tool = &gift.tool;
+    if let Some(args) = verb(gift) {
+        return (args, number_text(first, run.len).into_bytes().into());
+    }
+    if tool.stdin {
+        return (plain(tool), number_text(first, run.len).into_bytes().into());
+    }
+    let input = if run.len == 1 {
+        Input::Number(first)
+    } else {
+        Input::Range { first, end: first.saturating_add(run.len) }
+    };
+    (tokens::expand(&tool.args, input, run.first.saturating_add(1)), Arc::from([]))
+}
+
+fn carried(gift: &Gift, data: &Data, run: Span, blobs: &Blobs) -> Result<(Vec<String>, Arc<[u8]>), RowError> {
+    let tool = &gift.tool;
+    let bytes = match data {
+        Data::Inline { bytes } => Arc::clone(bytes),
+        Data::Blob { .. } => read_data(blobs, data)?.into(),
+    };
+    if let Some(args) = verb(gift) {
+        return Ok((args, bytes));
+    }
+    if tool.stdin || run.len > 1 {
+        return Ok((plain(tool), bytes));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    Ok((tokens::expand(&tool.args, Input::Text(&text), run.first.saturating_add(1)), Arc::from([])))
+}
+
+/// The arguments of a tool that declares what it can do: what is asked of it comes first. `None` for a plain command.
+fn verb(gift: &Gift) -> Option<Vec<String>> {
+    let tool = &gift.tool;
+    let mut args = match gift.act {
+        Act::Run if tool.abilities == Abilities::default() => return None,
+        Act::Run | Act::Solve { .. } => vec!["run".to_owned()],
+        Act::Split { ways } => vec!["split".to_owned(), ways.to_string()],
+        Act::Merge => vec!["merge".to_owned()],
+        Act::Check => vec!["check".to_owned()],
+    };
+    args.extend(plain(tool));
+    Some(args)
+}
+
+fn plain(tool: &Tool) -> Vec<String> {
+    tool.args.iter().map(|arg| arg.to_string()).collect()
+}
+
+/// A number, or several of them as `first..end`.
+pub(in crate::shell) fn number_text(first: u64, count: u64) -> String {
+    if count == 1 { first.to_string() } else { format!("{first}..{}", first.saturating_add(count)) }
+}
+
+/// What a run's random numbers are made from: its place in its job, never the machine.
+fn seed(job: JobId, item: u64) -> u64 {
+    mix(job.0 ^ mix(item))
+}
+
+/// How a run ended, and what there is to say about it.
+pub(super) fn outcome(status: &Status, stderr_tail: &[u8]) -> (Outcome, Arc<str>) {
+    let trapped = |trap| Outcome::Trapped { trap };
+    let outcome = match status {
+        Status::Exit(0) => Outcome::Right,
+        Status::Exit(code) => Outcome::Exit { code: code.cast_signed() },
+        Status::Trap(_) | Status::BadInput(_) => trapped(Trap::Crashed),
+        Status::OutOfFuel => Outcome::OutOfFuel,
+        Status::OutOfMemory => trapped(Trap::OutOfMemory),
+        Status::OutputTooLarge => trapped(Trap::OutputTooLarge),
+        Status::FilesTooLarge => trapped(Trap::FilesTooLarge),
+        Status::TimedOut => trapped(Trap::TooSlow),
+        Status::Unsupported(_) => trapped(Trap::NotATool),
+    };
+    let said = String::from_utf8_lossy(stderr_tail);
+    let note = match status {
+        Status::Exit(_) => said.into_owned(),
+        other if said.is_empty() => other.to_string(),
+        other => format!("{said}\n{other}"),
+    };
+    (outcome, Arc::from(tail(&note)))
+}
+
+/// The end of a text, as long as a note may be.
+fn tail(text: &str) -> &str {
+    let mut from = text.len().saturating_sub(NOTE_BYTES_MAX);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
