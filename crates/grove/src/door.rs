@@ -46,10 +46,7 @@ impl Door {
     }
 
     /// Puts a question to the node between two batches.
-    pub async fn look<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Node) -> T + Send + 'static,
-    ) -> Result<T, Gone> {
+    pub async fn look<T: Send + 'static>(&self, question: impl FnOnce(&Node) -> T + Send + 'static) -> Result<T, Gone> {
         self.side.look(question).await
     }
 

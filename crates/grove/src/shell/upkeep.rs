@@ -34,7 +34,11 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn new(keep: Millis) -> Upkeep {
-        Upkeep { due: Instant::now(), keep, sweeping: Arc::default() }
+        Upkeep {
+            due: Instant::now(),
+            keep,
+            sweeping: Arc::default(),
+        }
     }
 
     /// When the next round begins.
@@ -81,7 +85,10 @@ impl Shell {
     fn begin_round(&mut self) {
         let now = self.clock.now();
         let before = Millis(now.since(self.upkeep.keep).0);
-        self.echo.push(Event::Asked { ask: AskId(0), wish: Wish::Expire { before } });
+        self.echo.push(Event::Asked {
+            ask: AskId(0),
+            wish: Wish::Expire { before },
+        });
         self.tidy_lent();
         let named = named_by(self.node.state(), self.lent.blobs());
         let tasks: Vec<u64> = self.store.tasks().collect();
@@ -116,7 +123,9 @@ fn named_by(state: &State, lent: Vec<Digest>) -> BTreeSet<Digest> {
 
 /// Removes the blobs that neither the books nor any row names.
 fn sweep(rows: &Rows, tasks: Vec<u64>, mut named: BTreeSet<Digest>) -> Result<(), super::RowError> {
-    let Some(older_than) = SystemTime::now().checked_sub(BLOB_GRACE) else { return Ok(()) };
+    let Some(older_than) = SystemTime::now().checked_sub(BLOB_GRACE) else {
+        return Ok(());
+    };
     for task in tasks.into_iter().map(TaskId) {
         let mut item = Some(0);
         while let Some(from) = item {
@@ -133,9 +142,15 @@ fn sweep(rows: &Rows, tasks: Vec<u64>, mut named: BTreeSet<Digest>) -> Result<()
             }
         }
     }
-    let swept = rows.blobs.sweep(|id: &BlobId| named.contains(&Digest(id.0)), older_than)?;
+    let swept = rows
+        .blobs
+        .sweep(|id: &BlobId| named.contains(&Digest(id.0)), older_than)?;
     if swept.bytes > 0 {
-        tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept blobs that nothing names any more");
+        tracing::info!(
+            blobs = swept.blobs,
+            bytes = swept.bytes,
+            "swept blobs that nothing names any more"
+        );
     }
     Ok(())
 }

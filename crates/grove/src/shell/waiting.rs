@@ -52,7 +52,9 @@ impl Waiting {
 /// Whether nothing more will become of these items; also true for a job that is not on the books.
 fn is_over(node: &Node, job: JobId, items: Span) -> bool {
     let Some(book) = node.state().job(job) else { return true };
-    let Some(task) = node.state().task(book.root) else { return true };
+    let Some(task) = node.state().task(book.root) else {
+        return true;
+    };
     // After the work come merges, whose parts are others.
     let worked = task.stage != Stage::Work && items.end() <= task.items;
     book.standing != Standing::Running || worked || task.parts.answered.holds(items)

@@ -20,11 +20,11 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 /// What a tool does, as a function.
-pub type Act = fn(&Part) -> Result<Vec<u8>, Status>;
+pub(super) type Act = fn(&Part) -> Result<Vec<u8>, Status>;
 
 /// All nodes that are there.
 #[derive(Debug, Clone, Default)]
-pub struct Net(Arc<Mutex<BTreeMap<NodeId, Place>>>);
+pub(super) struct Net(Arc<Mutex<BTreeMap<NodeId, Place>>>);
 
 #[derive(Debug, Clone)]
 struct Place {
@@ -33,28 +33,44 @@ struct Place {
     blobs: Blobs,
 }
 
-pub struct Member {
-    pub id: NodeId,
-    pub door: Door,
-    pub running: Running,
+pub(super) struct Member {
+    pub(super) id: NodeId,
+    pub(super) door: Door,
+    pub(super) running: Running,
 }
 
 impl Net {
     /// Starts a node on that folder; links join it to nobody yet.
-    pub fn start(&self, dir: &Path, role: Role, act: Act) -> Member {
+    pub(super) fn start(&self, dir: &Path, role: Role, act: Act) -> Member {
         let opened = open(dir, role);
         let (id, door) = (opened.id(), opened.door());
-        let place = Place { side: opened.side(), passing: opened.passing(), blobs: door.blobs().clone() };
+        let place = Place {
+            side: opened.side(),
+            passing: opened.passing(),
+            blobs: door.blobs().clone(),
+        };
         self.0.lock().unwrap().insert(id, place);
-        let wires = Arc::new(Calls { me: id, net: self.clone(), runtime: Handle::current(), lines: Mutex::default() });
-        let executors = Arc::new(Closures { act, blobs: door.blobs().clone() });
+        let wires = Arc::new(Calls {
+            me: id,
+            net: self.clone(),
+            runtime: Handle::current(),
+            lines: Mutex::default(),
+        });
+        let executors = Arc::new(Closures {
+            act,
+            blobs: door.blobs().clone(),
+        });
         let running = opened.start(wires, executors, Handle::current()).unwrap();
         Member { id, door, running }
     }
 
-    pub fn link(&self, one: &Member, other: &Member) {
+    pub(super) fn link(&self, one: &Member, other: &Member) {
         for (here, there) in [(one.id, other.id), (other.id, one.id)] {
-            self.place(here).unwrap().side.happened(Event::Linked { node: there }).unwrap();
+            self.place(here)
+                .unwrap()
+                .side
+                .happened(Event::Linked { node: there })
+                .unwrap();
         }
     }
 
@@ -63,7 +79,7 @@ impl Net {
     }
 
     /// Takes a node away as a crash would, for everybody else.
-    pub fn lose(&self, node: NodeId) {
+    pub(super) fn lose(&self, node: NodeId) {
         self.0.lock().unwrap().remove(&node);
         for place in self.0.lock().unwrap().values() {
             place.side.happened(Event::Unlinked { node }).unwrap();
@@ -102,8 +118,14 @@ impl Wires for Calls {
     fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
             let (here, there) = (self.net.place(self.me).unwrap(), self.net.place(giver).unwrap());
-            assert!(there.passing.may_fetch(self.me, lease, blob).await, "{blob:?} under {lease:?}");
-            assert!(!there.passing.may_fetch(self.me, Lease(lease.0 + 1_000), blob).await, "a lease that nobody gave");
+            assert!(
+                there.passing.may_fetch(self.me, lease, blob).await,
+                "{blob:?} under {lease:?}"
+            );
+            assert!(
+                !there.passing.may_fetch(self.me, Lease(lease.0 + 1_000), blob).await,
+                "a lease that nobody gave"
+            );
             copy(&there.blobs, &here.blobs, blob);
             Ok(())
         })
@@ -112,7 +134,10 @@ impl Wires for Calls {
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
             let (here, there) = (self.net.place(self.me).unwrap(), self.net.place(giver).unwrap());
-            assert!(there.passing.may_bring(self.me, lease).await.is_some(), "{blob:?} under {lease:?}");
+            assert!(
+                there.passing.may_bring(self.me, lease).await.is_some(),
+                "{blob:?} under {lease:?}"
+            );
             copy(&here.blobs, &there.blobs, blob);
             Ok(())
         })
@@ -138,14 +163,25 @@ struct Closures {
 impl Executors for Closures {
     fn run(&self, order: Order, out: Results) -> Soon<'_, Result<(), RunError>> {
         Box::pin(async move {
-            assert!(self.blobs.has(&BlobId(order.module.0)).unwrap(), "the tool is here before it is run");
+            assert!(
+                self.blobs.has(&BlobId(order.module.0)).unwrap(),
+                "the tool is here before it is run"
+            );
             for (nth, part) in order.parts.iter().enumerate() {
                 let (status, stdout) = match (self.act)(part) {
                     Ok(stdout) => (Status::Exit(0), stdout),
                     Err(status) => (status, Vec::new()),
                 };
                 let fuel = 1_000_000 + stdout.len() as u64;
-                let outcome = Outcome { status, stdout, stderr_tail: vec![], files: vec![], fuel, cpu_us: 1, wall_us: 1 };
+                let outcome = Outcome {
+                    status,
+                    stdout,
+                    stderr_tail: vec![],
+                    files: vec![],
+                    fuel,
+                    cpu_us: 1,
+                    wall_us: 1,
+                };
                 if out.send(vec![(nth, outcome)]).await.is_err() {
                     break;
                 }
@@ -157,7 +193,7 @@ impl Executors for Closures {
 }
 
 /// Opens the books; an earlier life of the same process may take a moment to let go of them.
-pub fn open(dir: &Path, role: Role) -> Opened {
+pub(super) fn open(dir: &Path, role: Role) -> Opened {
     for _ in 0..200 {
         match shell::open(dir, role) {
             Err(ShellError::Store(StoreError::InUse { .. })) => std::thread::sleep(Duration::from_millis(10)),
@@ -167,16 +203,23 @@ pub fn open(dir: &Path, role: Role) -> Opened {
     panic!("{} is still in use", dir.display());
 }
 
-pub fn hub() -> Role {
-    Role { slots: 0, ..Role::default() }
+pub(super) fn hub() -> Role {
+    Role {
+        slots: 0,
+        ..Role::default()
+    }
 }
 
-pub fn lender() -> Role {
-    Role { slots: 2, hub: false, ..Role::default() }
+pub(super) fn lender() -> Role {
+    Role {
+        slots: 2,
+        hub: false,
+        ..Role::default()
+    }
 }
 
 /// A job for a tool that is there in name only.
-pub fn job(door: &Door, id: u64, source: Source) -> Job {
+pub(super) fn job(door: &Door, id: u64, source: Source) -> Job {
     let module = Digest(door.blobs().put_bytes(b"a tool").unwrap().0);
     let tool = Tool {
         module,
@@ -202,9 +245,12 @@ pub fn job(door: &Door, id: u64, source: Source) -> Job {
 }
 
 /// Waits for the end of a job; says how it ended and what its items' outputs are.
-pub async fn outputs(door: &Door, job: JobId) -> (Standing, Vec<(u64, Vec<u8>)>) {
+pub(super) async fn outputs(door: &Door, job: JobId) -> (Standing, Vec<(u64, Vec<u8>)>) {
     let all = Span { first: 0, len: 1 << 40 };
-    tokio::time::timeout(Duration::from_secs(60), door.finished(job, all)).await.expect("ends in time").unwrap();
+    tokio::time::timeout(Duration::from_secs(60), door.finished(job, all))
+        .await
+        .expect("ends in time")
+        .unwrap();
     let view = door.look(move |node| node.view_job(job).unwrap()).await.unwrap();
     let (stage, first) = if view.merged { view.answer } else { (2, 0) };
     let mut all = Vec::new();
@@ -222,6 +268,6 @@ pub async fn outputs(door: &Door, job: JobId) -> (Standing, Vec<(u64, Vec<u8>)>)
     (view.standing, all)
 }
 
-pub fn accepted(reply: &Reply) -> bool {
+pub(super) fn accepted(reply: &Reply) -> bool {
     matches!(reply, Reply::Accepted { .. })
 }
