@@ -30,6 +30,7 @@ mod witness;
 mod write;
 
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, NotABlobId, Swept, Upload};
+pub use compact::SNAPSHOT_PIECE_BYTES;
 pub use error::{Damage, Owner, StoreError};
 pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey};
 pub use reader::{RESULTS_BYTES_MAX, Reader, Results};

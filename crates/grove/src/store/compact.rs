@@ -8,6 +8,10 @@ use super::row::{JOURNAL, JournalRow, Totals};
 /// Below this a journal is replayed in milliseconds, and a snapshot would only cost.
 const COMPACT_JOURNAL_BYTES_MIN: u64 = 16 << 20;
 
+/// The size for a piece of a snapshot: rows this large are written and replayed ten times as fast as rows of single
+/// facts, and with its head a piece just fits the 64 KiB that the database gives it.
+pub const SNAPSHOT_PIECE_BYTES: usize = 60 * 1024;
+
 impl Store {
     /// Whether a snapshot pays: the journal has grown to twice the last one, so that the writing of snapshots stays
     /// within the writing of facts.
@@ -16,7 +20,8 @@ impl Store {
         since >= COMPACT_JOURNAL_BYTES_MIN && since >= self.snapshot_bytes
     }
 
-    /// Replaces the whole journal by a snapshot of what it has led to, given in pieces of facts. One transaction:
+    /// Replaces the whole journal by a snapshot of what it has led to, given in pieces of facts, best of
+    /// about `SNAPSHOT_PIECE_BYTES`. One transaction:
     /// a crash leaves either journal. The space is used again at once, and given back to the disk at the next start.
     pub fn compact(&mut self, snapshot: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
         self.refuse_if_failed()?;

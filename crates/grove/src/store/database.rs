@@ -28,8 +28,8 @@ const FORMAT: u32 = 1;
 /// every row carries must do.
 const VERIFY_AT_OPEN_BYTES_MAX: u64 = 1 << 30;
 /// Giving space back moves pages about, which is worth it only when much of a file that can be moved quickly is empty.
-const COMPACT_FILE_BYTES_MIN: u64 = 64 << 20;
-const COMPACT_LIVE_BYTES_MAX: u64 = 256 << 20;
+const COMPACT_FILE_BYTES_MIN: u64 = 16 << 20;
+const COMPACT_LIVE_BYTES_MAX: u64 = 64 << 20;
 
 pub(super) fn file(folder: &Folder) -> PathBuf {
     folder.path(FILE)

@@ -344,3 +344,32 @@ fn settings_are_kept_replaced_and_removed() {
     assert_eq!(store.reader().setting("tokens").unwrap().unwrap(), b"3");
     assert_eq!(store.reader().setting("token/b").unwrap(), None);
 }
+
+#[test]
+fn space_is_given_back_to_the_disk_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut store, _) = open(dir.path());
+    for first in 0..1200 {
+        let pages = super::Page::pack(1, 0, [(first * 2, vec![first as u8; 60_000])]).unwrap();
+        store
+            .commit(&Commit {
+                pages: &pages,
+                ..Commit::default()
+            })
+            .unwrap();
+    }
+    commit_results(&mut store, 2, &[(0, "stays")]);
+    store
+        .commit(&Commit {
+            drop_tasks: &[1],
+            ..Commit::default()
+        })
+        .unwrap();
+    while store.tidy().unwrap() {}
+    let file_bytes = || std::fs::metadata(dir.path().join("store.redb")).unwrap().len();
+    assert!(file_bytes() > 70_000_000);
+    drop(store);
+    let (store, _) = open(dir.path());
+    assert_eq!(results_by(&store.reader(), 2, 10), [(0, "stays".to_owned())]);
+    assert!(file_bytes() < 10_000_000, "{}", file_bytes());
+}
