@@ -218,6 +218,7 @@ impl Node {
     fn record(&mut self, fact: Fact) {
         let journaled = self.state.is_journaled(&fact);
         self.state.apply(&fact);
+        debug_assert_eq!(self.state.misfits(), 0, "{fact:?} does not fit");
         if journaled {
             self.facts.push(fact);
         }
@@ -243,9 +244,22 @@ impl Node {
             let end = peer.heard.plus(self.config.lease);
             if end > self.now {
                 self.alarms.insert((end, node));
-            } else if !planted::is(Bug::ForgetTheLost) {
-                self.lost(node);
+            } else {
+                self.silent(node);
             }
+        }
+    }
+
+    /// A neighbour has said nothing for the length of a lease: it holds nothing any more, and gets nothing until it
+    /// speaks again.
+    fn silent(&mut self, node: NodeId) {
+        if node == self.config.id || planted::is(Bug::ForgetTheLost) {
+            return;
+        }
+        self.lost(node);
+        self.offers(node, 0);
+        if self.presence.get(&node).is_some_and(|peer| peer.linked) {
+            self.look_again(node, self.now.plus(self.config.lease));
         }
     }
 

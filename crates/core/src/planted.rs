@@ -29,12 +29,34 @@ pub enum Bug {
     PayIncrements,
     /// Heartbeats come more seldom than leases end.
     LazyHeartbeat,
-    /// A lender forgets its answers before they are on the giver's books.
-    ForgetUnnoted,
+    /// A stage ends before its lenders are paid.
+    ForgetToPay,
     /// Parts are promised more than the job has.
     IgnoreBudget,
     /// A caught lender's earlier answers stand.
     KeepTheLies,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Bug; 16] = [
+        Bug::PayTwice,
+        Bug::AnswersFromAnybody,
+        Bug::ForgetTheLost,
+        Bug::KeepTheHold,
+        Bug::BlindAudit,
+        Bug::NoProbation,
+        Bug::ActBeforeSync,
+        Bug::AnswersTwice,
+        Bug::LeasesFromZero,
+        Bug::ForgetRestarts,
+        Bug::SecondBySame,
+        Bug::PayIncrements,
+        Bug::LazyHeartbeat,
+        Bug::ForgetToPay,
+        Bug::IgnoreBudget,
+        Bug::KeepTheLies,
+    ];
 }
 
 #[cfg(not(feature = "planted"))]

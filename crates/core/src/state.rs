@@ -199,7 +199,10 @@ impl State {
         );
         facts.extend(self.peers.iter().map(|(node, record)| Fact::Known {
             node: *node,
-            record: record.clone(),
+            record: Record {
+                leases: Default::default(),
+                ..record.clone()
+            },
         }));
         facts.extend(self.jobs.values().map(|book| Fact::JobStands {
             book: Box::new(book.clone()),

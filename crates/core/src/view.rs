@@ -203,8 +203,8 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook)
         });
     }
     let purse = state.purse(book.root)?;
-    let limit = state.task(book.root)?.parts.fuel_limit;
-    if purse.free() < Credits::reserved(limit) {
+    let least = state.task(book.root)?.parts.raised.max(crate::limits::FUEL_LEAST);
+    if purse.free() < Credits::reserved(least) {
         return Some(Reason::Budget { left: purse.free() });
     }
     Some(Reason::LendersBusy { lenders: lending })

@@ -6,7 +6,6 @@ use super::{Action, Config, Node};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::limits;
 use crate::message::{Answer, Decline, Gift, Inputs, Message};
-use crate::planted::{self, Bug};
 use crate::split;
 use crate::state::Fact;
 use crate::task::{Act, Span, Why};
@@ -185,6 +184,9 @@ impl Node {
             gift,
         };
         if let Act::Solve { depth } = held.gift.act {
+            if runs != 1 {
+                return Err(Decline::Absurd);
+            }
             let task = self.take_task(from, &held.gift, depth)?;
             held.stage = HeldStage::Task(task);
         } else if from == me && self.is_proof(held.gift.lease) {
@@ -276,14 +278,8 @@ impl Node {
             }
             return self.answers(giver, lease, answers);
         }
-        if planted::is(Bug::ForgetUnnoted) {
-            if held.left == 0 {
-                self.desk.gifts.remove(&(giver, lease));
-            }
-        } else {
-            held.unnoted
-                .extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
-        }
+        held.unnoted
+            .extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
         if let Some(task) = finished {
             self.actions.push(Action::Drop { task });
         }
@@ -346,7 +342,9 @@ impl Node {
         if self.desk.alive_at <= self.now {
             if self.desk.alive_at > Millis(0) {
                 self.say_alive();
-                self.neighbours().into_iter().for_each(|node| self.desk.send_again(node, &mut self.actions));
+                self.neighbours()
+                    .into_iter()
+                    .for_each(|node| self.desk.send_again(node, &mut self.actions));
                 self.drop_spool();
             }
             self.desk.alive_at = self.now.plus(self.alive_every());
@@ -359,7 +357,13 @@ impl Node {
         }
         for node in self.neighbours() {
             let holding = self.desk.holding(node);
-            self.send(node, Message::Alive { slots: self.desk.slots, holding });
+            self.send(
+                node,
+                Message::Alive {
+                    slots: self.desk.slots,
+                    holding,
+                },
+            );
         }
     }
 

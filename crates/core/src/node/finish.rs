@@ -4,6 +4,7 @@ use super::{Action, News, Node, Row};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::job::Standing;
 use crate::message::{Outcome, Trap};
+use crate::planted::{self, Bug};
 use crate::split;
 use crate::state::{Fact, answer_row};
 use crate::task::{Owner, Span, Stage, Task};
@@ -25,7 +26,7 @@ impl Node {
             .iter()
             .map(|(node, book)| (*node, book.fuel()))
             .collect();
-        for (node, fuel) in lenders {
+        for (node, fuel) in lenders.into_iter().filter(|_| !planted::is(Bug::ForgetToPay)) {
             self.vest(id, node, true, fuel);
         }
         let Some(task) = self.state.task(id) else { return };

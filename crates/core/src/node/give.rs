@@ -97,8 +97,14 @@ impl Node {
     /// Splits, merges and proofs go where answers are believed: proving a split costs as much as making it.
     fn place_trusted(&mut self) -> bool {
         let mut given = false;
-        while let Some(id) = self.state.wants().trusted.first().copied() {
-            let Some(node) = self.trusted_with_room() else { break };
+        while let Some(node) = self.trusted_with_room() {
+            if self.prove_without_second(node) {
+                given = true;
+                continue;
+            }
+            let Some(id) = self.state.wants().trusted.first().copied() else {
+                break;
+            };
             let Some(task) = self.state.task(id) else { break };
             let offer = match task.parts.unproved.first().copied() {
                 Some((proof, _)) if proof != Proof::Second => self.proof_offer(id, task, proof),
@@ -132,6 +138,35 @@ impl Node {
             given = true;
         }
         given
+    }
+
+    /// An answer that another lender should repeat, when there is no other or the purse does not reach: it is repeated
+    /// here.
+    fn prove_without_second(&mut self, node: NodeId) -> bool {
+        let Some(id) = self.state.wants().seconds.first().copied() else {
+            return false;
+        };
+        let Some(task) = self.state.task(id) else { return false };
+        let pending = task
+            .parts
+            .unproved
+            .last()
+            .and_then(|(_, first)| task.parts.pending.get(first));
+        let Some(pending) = pending else { return false };
+        let honest = |node: &NodeId| !self.state.peer(*node).is_some_and(|record| record.trust.caught);
+        let mut lenders = self.presence.iter().filter(|(_, peer)| peer.linked && peer.slots > 0);
+        let others = lenders.any(|(lender, _)| *lender != pending.by && honest(lender));
+        let free = self
+            .state
+            .purse(task.root)
+            .map(|purse| purse.free())
+            .unwrap_or_default();
+        if others && second_price(pending.fuel) <= free {
+            return false;
+        }
+        let offer = self.proof_offer(id, task, Proof::Second);
+        self.give(node, offer);
+        true
     }
 
     fn proof_offer(&self, id: TaskId, task: &Task, proof: Proof) -> Offer {
@@ -215,11 +250,7 @@ impl Node {
         };
         let chunk = place::chunk(task.terms.chunk, &estimate, peer.speed);
         let most = task.terms.tool.caps.fuel;
-        let raised = if task.parts.fuel_limit > limits::FUEL_FIRST {
-            task.parts.fuel_limit
-        } else {
-            Fuel(0)
-        };
+        let raised = task.parts.raised;
         let mut fuel = estimate
             .fuel_limit(Fuel(u64::MAX))
             .times(if estimate.seen() { chunk } else { 1 });
@@ -241,6 +272,8 @@ impl Node {
         let carried = !matches!(task.terms.source, Some(Source::Numbers { .. }));
         let todo = task.parts.todo().div_ceil(chunk);
         let runs = place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1));
+        // A piece to be solved becomes one task there: one gift, one run.
+        let runs = if act == Act::Run { runs } else { 1 };
         let pieces = task.parts.first_todo(runs.saturating_mul(chunk), RANGES_PER_GIFT);
         let pieces = at_most(pieces, chunk, runs);
         Some(Offer {
@@ -289,9 +322,11 @@ impl Node {
                 .filter_map(|span| task.parts.pending.get(&span.first))
                 .map(|one| one.fuel)
                 .max();
-            let fuel = dearest.unwrap_or_default().times(2).max(limits::FUEL_LEAST);
-            let price = Credits::reserved(fuel);
-            if pieces.is_empty() || price.0.saturating_mul(pieces.len() as u64) > purse.free().0 {
+            let price = second_price(dearest.unwrap_or_default());
+            let fuel = price.buys();
+            let affordable = usize::try_from(purse.free().0 / price.0.max(1)).unwrap_or(usize::MAX);
+            let pieces: Vec<Span> = pieces.into_iter().take(affordable).collect();
+            if pieces.is_empty() {
                 continue;
             }
             let why = Why::Proof(Proof::Second);
@@ -343,7 +378,7 @@ impl Node {
         };
         let (price, chunk) = (grant.price, grant.chunk);
         // Runs that the slow holder has still to answer, whole: its pieces are cut the same way.
-        let pieces: Vec<Span> = grant.left.iter().collect();
+        let pieces = grant.open_pieces();
         let runs: u64 = pieces.iter().map(|piece| piece.pieces(chunk)).sum();
         if price.0.saturating_mul(runs) > purse.free().0 || pieces.len() > RANGES_PER_GIFT * 4 {
             return false;
@@ -449,7 +484,7 @@ impl Node {
         if let Some(peer) = self.presence.get_mut(&to) {
             peer.load = peer.load.plus(expected);
         }
-        let pieces = gift.pieces.clone();
+        let (pieces, inner) = (gift.pieces.clone(), matches!(act, Act::Solve { .. }));
         self.record(Fact::Given {
             lease,
             task: id,
@@ -458,6 +493,7 @@ impl Node {
             pieces,
             chunk,
             price,
+            inner,
         });
         self.tell(News::Given {
             job,
@@ -529,6 +565,11 @@ impl Node {
             claims: None,
         }
     }
+}
+
+/// What repeating an answer may cost: the same work, with some room.
+fn second_price(fuel: Fuel) -> Credits {
+    Credits::reserved(fuel.times(2).max(limits::FUEL_LEAST))
 }
 
 /// The first pieces that make at most so many runs.

@@ -107,10 +107,20 @@ impl Node {
         self.to_pay.insert(from);
         let grace = self.alive_every();
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
-        let held = self.state.peer(from).map(|record| record.leases.clone()).unwrap_or_default();
+        let held = self
+            .state
+            .peer(from)
+            .map(|record| record.leases.clone())
+            .unwrap_or_default();
         let lost = held.difference(&holding).copied();
-        let settled = |lease: &Lease| self.watched.get(lease).is_none_or(|one| one.given.plus(grace) <= self.now);
-        self.take_back(lost.filter(settled).collect());
+        let settled = |lease: &Lease| {
+            self.watched
+                .get(lease)
+                .is_none_or(|one| one.given.plus(grace) <= self.now)
+        };
+        if !planted::is(Bug::ForgetRestarts) {
+            self.take_back(lost.filter(settled).collect());
+        }
         let stale: Vec<Lease> = holding.difference(&held).copied().collect();
         if !stale.is_empty() {
             self.send(from, Message::Cancel { leases: stale });

@@ -36,10 +36,11 @@ impl Node {
     pub(super) fn answers(&mut self, from: NodeId, lease: Lease, answers: Vec<Answer>) {
         let held_by = self.state.lease(lease).map(|(task, grant)| (task, grant.to, grant.why));
         let anybody = planted::is(Bug::AnswersFromAnybody);
-        let Some((task, _, why)) = held_by.filter(|(_, holder, _)| *holder == from || anybody) else {
+        let Some((task, holder, why)) = held_by.filter(|(_, holder, _)| *holder == from || anybody) else {
             // A stale lease: nobody waits for this.
             return self.stop_at_other(from, lease);
         };
+        let from = if anybody { holder } else { from };
         if answers.len() > limits::ANSWERS_MAX {
             return;
         }
@@ -161,7 +162,7 @@ impl Node {
                             digest: answer.digest,
                             fuel,
                             failed,
-                            inner: self.presence.get(&from).is_some_and(|peer| peer.solves),
+                            inner: grant.inner,
                             proof,
                             at: None,
                         }),
@@ -262,24 +263,40 @@ impl Node {
     fn proofs(&mut self, from: NodeId, id: TaskId, lease: Lease, proof: Proof, answers: Vec<Answer>) {
         let mut proved = Vec::new();
         let mut unsure = Vec::new();
+        let mut wrong = Vec::new();
+        let mut broken = None;
         for answer in answers {
             let Some(task) = self.state.task(id) else { break };
             let pending = task.parts.pending.get(&answer.span.first).copied();
             let Some(pending) = pending.filter(|one| one.at == Some(lease) && one.span == answer.span) else {
                 continue;
             };
-            if matches!(answer.outcome, Outcome::Broken) {
-                self.broke(from, id, lease, answer.span);
-                break;
+            if answer.outcome == Outcome::Broken {
+                broken = Some(answer.span);
+                continue;
             }
             match self.verdict(proof, &pending, &answer) {
                 Verdict::Right => proved.push(pending),
                 Verdict::Unsure => unsure.push(pending),
-                Verdict::Wrong => self.refute(from, id, lease, pending, answer),
+                Verdict::Wrong => wrong.push((pending, answer)),
             }
         }
         self.proved(id, lease, proof, proved);
         self.unsure(id, lease, proof, unsure);
+        for (pending, answer) in wrong {
+            // Whoever told one lie told others: its other answers may be gone by now.
+            let stands = self
+                .state
+                .task(id)
+                .and_then(|task| task.parts.pending.get(&pending.span.first))
+                == Some(&pending);
+            if stands {
+                self.refute(from, id, lease, pending, answer);
+            }
+        }
+        if let Some(span) = broken.filter(|_| self.state.lease(lease).is_some()) {
+            self.broke(from, id, lease, span);
+        }
         self.after_lease(lease);
     }
 

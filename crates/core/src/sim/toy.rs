@@ -20,6 +20,8 @@ enum Kind {
     Sum,
     /// The same, but some numbers make it fail.
     Failing,
+    /// The same, but each number takes a computer longer than a lease lasts.
+    Heavy,
     /// The number in the range that has a rare property, or nothing.
     Search,
 }
@@ -31,13 +33,34 @@ const SMALL: u64 = 8;
 /// Fuel for one number, on average.
 const FUEL_PER_NUMBER: u64 = 20_000_000;
 
+/// How much more a heavy number takes.
+const HEAVY: u64 = 700;
+
 impl Toy {
     pub fn plain() -> Toy {
-        Toy { kind: Kind::Sum, split: false }
+        Toy {
+            kind: Kind::Sum,
+            split: false,
+        }
     }
 
     pub fn failing() -> Toy {
-        Toy { kind: Kind::Failing, split: false }
+        Toy {
+            kind: Kind::Failing,
+            split: false,
+        }
+    }
+
+    pub fn heavy() -> Toy {
+        Toy {
+            kind: Kind::Heavy,
+            split: false,
+        }
+    }
+
+    /// Whether one input is a lot of work.
+    pub fn is_dear(self) -> bool {
+        self.split || self.kind == Kind::Heavy
     }
 
     pub fn sum(split: bool) -> Toy {
@@ -45,12 +68,20 @@ impl Toy {
     }
 
     pub fn search() -> Toy {
-        Toy { kind: Kind::Search, split: true }
+        Toy {
+            kind: Kind::Search,
+            split: true,
+        }
     }
 
     pub fn abilities(self) -> Abilities {
         let check = self.kind == Kind::Search;
-        Abilities { split: self.split, merge: self.kind != Kind::Failing, check, first: check }
+        Abilities {
+            split: self.split,
+            merge: self.kind != Kind::Failing,
+            check,
+            first: check,
+        }
     }
 
     /// Whether one run may be given several items.
@@ -63,10 +94,14 @@ impl Toy {
             Kind::Sum => 1,
             Kind::Failing => 2,
             Kind::Search => 3,
+            Kind::Heavy => 4,
         };
         let mut module = [mark; 32];
         module[1] = u8::from(self.split);
-        let caps = Caps { fuel: Fuel(50_000_000_000), ..Caps::default() };
+        let caps = Caps {
+            fuel: Fuel(50_000_000_000),
+            ..Caps::default()
+        };
         Tool {
             module: Digest(module),
             abilities: self.abilities(),
@@ -82,24 +117,41 @@ impl Toy {
         let kind = match tool.module.0[0] {
             1 => Kind::Sum,
             2 => Kind::Failing,
+            4 => Kind::Heavy,
             _ => Kind::Search,
         };
-        Toy { kind, split: tool.module.0[1] == 1 }
+        Toy {
+            kind,
+            split: tool.module.0[1] == 1,
+        }
     }
 
     /// The input of one item.
     pub fn input(self, item: u64) -> (u64, u64) {
-        if self.split { (item * RANGE, item * RANGE + RANGE) } else { (item, item + 1) }
+        if self.split {
+            (item * RANGE, item * RANGE + RANGE)
+        } else {
+            (item, item + 1)
+        }
     }
 
     /// Runs on a range of numbers.
     pub fn run(self, range: (u64, u64)) -> (Outcome, String, Fuel) {
-        let fuel = Fuel((range.0..range.1).map(|n| FUEL_PER_NUMBER / 2 + mix(n) % FUEL_PER_NUMBER).sum());
+        let fuel = Fuel(
+            (range.0..range.1)
+                .map(|n| FUEL_PER_NUMBER / 2 + mix(n) % FUEL_PER_NUMBER)
+                .sum(),
+        );
+        let fuel = if self.kind == Kind::Heavy {
+            fuel.times(HEAVY)
+        } else {
+            fuel
+        };
         match self.kind {
             Kind::Failing if (range.0..range.1).any(|n| mix(n).is_multiple_of(11)) => {
                 (Outcome::Exit { code: 3 }, String::new(), fuel)
             }
-            Kind::Sum | Kind::Failing => {
+            Kind::Sum | Kind::Failing | Kind::Heavy => {
                 let sum = (range.0..range.1).fold(0_u64, |sum, n| sum.wrapping_add(mix(n)));
                 (Outcome::Right, sum.to_string(), fuel)
             }
@@ -117,14 +169,23 @@ impl Toy {
             return Vec::new();
         }
         let step = len.div_ceil(ways.clamp(2, 6)).max(1);
-        (0..len.div_ceil(step)).map(|n| (range.0 + n * step, range.1.min(range.0 + (n + 1) * step))).collect()
+        (0..len.div_ceil(step))
+            .map(|n| (range.0 + n * step, range.1.min(range.0 + (n + 1) * step)))
+            .collect()
     }
 
     /// Makes one output of several.
     pub fn merge(self, outputs: &[String]) -> String {
         match self.kind {
-            Kind::Search => outputs.iter().find(|output| *output != "none").cloned().unwrap_or("none".to_owned()),
-            _ => outputs.iter().fold(0_u64, |sum, one| sum.wrapping_add(one.parse().unwrap_or(0))).to_string(),
+            Kind::Search => outputs
+                .iter()
+                .find(|output| *output != "none")
+                .cloned()
+                .unwrap_or("none".to_owned()),
+            _ => outputs
+                .iter()
+                .fold(0_u64, |sum, one| sum.wrapping_add(one.parse().unwrap_or(0)))
+                .to_string(),
         }
     }
 
@@ -161,7 +222,9 @@ fn is_rare(n: u64) -> bool {
 
 /// Text as an input or output.
 pub(super) fn data(text: &str) -> Data {
-    Data::Inline { bytes: Arc::from(text.as_bytes()) }
+    Data::Inline {
+        bytes: Arc::from(text.as_bytes()),
+    }
 }
 
 /// An input or output as text.
@@ -190,7 +253,9 @@ pub(super) fn digest(outcome: Outcome, output: &Output) -> Digest {
         Outcome::Exit { code } => 100 + u64::from(code.unsigned_abs()),
         _ => 2,
     });
-    text(&output.stdout).bytes().for_each(|byte| sum = mix(sum ^ u64::from(byte)));
+    text(&output.stdout)
+        .bytes()
+        .for_each(|byte| sum = mix(sum ^ u64::from(byte)));
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&sum.to_le_bytes());
     Digest(bytes)

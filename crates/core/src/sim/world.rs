@@ -9,6 +9,7 @@ use crate::job::{Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::{Answer, Gift, Inputs, Message, Outcome, Output, Trap};
 use crate::node::{Action, Config, Event, News, Node, Reply, Wish};
+use crate::peer::Record;
 use crate::planted::{self, Bug};
 use crate::state::{Fact, State};
 use crate::task::{Act, Span, Stage};
@@ -43,16 +44,47 @@ pub struct Moment<'a> {
 /// Things that will happen.
 #[derive(Debug, Clone)]
 enum Next {
-    Arrive { from: usize, to: usize, link: u64, message: Message },
-    Finish { node: usize, life: u64, giver: NodeId, lease: Lease, answers: Vec<Answer> },
-    Wake { node: usize },
-    Start { node: usize },
-    Mend { link: usize },
-    Resume { node: usize },
-    OwnerLeaves { node: usize },
-    Submit { errand: usize },
-    Extend { errand: usize },
-    Cancel { errand: usize },
+    Arrive {
+        from: usize,
+        to: usize,
+        link: u64,
+        message: Message,
+    },
+    Finish {
+        node: usize,
+        life: u64,
+        giver: NodeId,
+        lease: Lease,
+        answers: Vec<Answer>,
+    },
+    Wake {
+        node: usize,
+    },
+    Start {
+        node: usize,
+    },
+    Mend {
+        link: usize,
+    },
+    Resume {
+        node: usize,
+    },
+    OwnerLeaves {
+        node: usize,
+    },
+    /// A computer goes for good.
+    Vanish {
+        node: usize,
+    },
+    Submit {
+        errand: usize,
+    },
+    Extend {
+        errand: usize,
+    },
+    Cancel {
+        errand: usize,
+    },
     /// Once a second: chance decides what breaks.
     Trouble,
     /// The end of the first phase.
@@ -117,7 +149,12 @@ impl World {
     pub fn new(plan: Plan) -> World {
         let computer = |node: usize| {
             let id = NodeId(node as u64 + 1);
-            let config = Config { id, slots: plan.slots[node], solves: plan.peers, lease: plan.lease };
+            let config = Config {
+                id,
+                slots: plan.slots[node],
+                solves: plan.peers,
+                lease: plan.lease,
+            };
             Computer {
                 id,
                 config,
@@ -135,7 +172,15 @@ impl World {
             }
         };
         let computers: Vec<Computer> = (0..plan.slots.len()).map(computer).collect();
-        let links = plan.links.iter().map(|ends| Link { ends: *ends, up: false, epoch: 0 }).collect();
+        let links = plan
+            .links
+            .iter()
+            .map(|ends| Link {
+                ends: *ends,
+                up: false,
+                epoch: 0,
+            })
+            .collect();
         let chance = |purpose| Chance::new(plan.seed, purpose);
         let mut world = World {
             network: chance(10),
@@ -191,6 +236,9 @@ impl World {
                 self.at(at, Next::Cancel { errand });
             }
         }
+        if let Some((node, at)) = self.plan.leaver {
+            self.at(at, Next::Vanish { node });
+        }
         self.at(Millis(1_000), Next::Trouble);
         self.at(self.plan.faults_until, Next::Peace);
     }
@@ -223,14 +271,26 @@ impl World {
                 self.computers[node].wake = None;
                 self.tell(node, Event::Woke, Next::Wake { node })
             }
-            Next::Arrive { from, to, link, message } => self.arrive(from, to, link, message),
-            Next::Finish { node, life, giver, lease, answers } => self.finish(node, life, giver, lease, answers),
+            Next::Arrive {
+                from,
+                to,
+                link,
+                message,
+            } => self.arrive(from, to, link, message),
+            Next::Finish {
+                node,
+                life,
+                giver,
+                lease,
+                answers,
+            } => self.finish(node, life, giver, lease, answers),
             Next::Mend { link } => self.mend(link),
             Next::Resume { node } => self.resume(node),
             Next::OwnerLeaves { node } => {
                 let slots = self.computers[node].config.slots;
                 self.tell(node, Event::Lends { slots }, Next::OwnerLeaves { node })
             }
+            Next::Vanish { node } => self.crash(node),
             Next::Submit { errand } => self.submit(errand),
             Next::Extend { errand } => self.extend(errand),
             Next::Cancel { errand } => self.cancel(errand),
@@ -241,7 +301,12 @@ impl World {
 
     fn start(&mut self, node: usize) -> Result<(), String> {
         let computer = &mut self.computers[node];
-        if computer.node.is_some() {
+        if computer.node.is_some()
+            || self
+                .plan
+                .leaver
+                .is_some_and(|(leaver, at)| leaver == node && at <= self.now)
+        {
             return Ok(());
         }
         computer.life += 1;
@@ -251,9 +316,15 @@ impl World {
         let incarnation = Incarnation(mix(self.plan.seed ^ (node as u64 * 1_000 + computer.life)));
         let now = clock(self.now, computer);
         computer.node = Some(Node::new(computer.config, state, now));
-        let mut events = vec![Event::Started { incarnation, secret: mix(self.plan.seed ^ node as u64) }];
+        let mut events = vec![Event::Started {
+            incarnation,
+            secret: mix(self.plan.seed ^ node as u64),
+        }];
         if fresh {
-            let wish = Wish::Grant { person: PersonId(1), amount: Credits(2_000_000_000) };
+            let wish = Wish::Grant {
+                person: PersonId(1),
+                amount: Credits(2_000_000_000),
+            };
             events.push(Event::Asked { ask: AskId(0), wish });
         }
         self.drive(node, events)?;
@@ -282,7 +353,9 @@ impl World {
     fn drive(&mut self, node: usize, events: Vec<Event>) -> Result<(), String> {
         let computer = &mut self.computers[node];
         let now = clock(self.now, computer);
-        let Some(brain) = computer.node.as_mut() else { return Ok(()) };
+        let Some(brain) = computer.node.as_mut() else {
+            return Ok(());
+        };
         let actions = brain.handle(now, events);
         let facts = brain.take_facts();
         brain.state().check()?;
@@ -312,6 +385,12 @@ impl World {
         !self.peace && self.computers[node].honesty == Honesty::Honest && self.disks.per_mille(rate)
     }
 
+    fn has_left(&self, node: usize) -> bool {
+        self.plan
+            .leaver
+            .is_some_and(|(leaver, at)| leaver == node && at <= self.now)
+    }
+
     fn crash(&mut self, node: usize) -> Result<(), String> {
         self.stats.crashes += 1;
         self.computers[node].node = None;
@@ -323,8 +402,10 @@ impl World {
                 self.unlink(link)?;
             }
         }
-        let pause = self.disks.between(20, 9_000);
-        self.later(pause, Next::Start { node });
+        if !self.has_left(node) {
+            let pause = self.disks.between(20, 9_000);
+            self.later(pause, Next::Start { node });
+        }
         Ok(())
     }
 
@@ -355,7 +436,10 @@ impl World {
             match action {
                 Action::Give { to, gifts } => {
                     let disk = &self.computers[node].disk;
-                    let gifts = gifts.iter().map(|(gift, feed)| disk.fill(gift.clone(), *feed)).collect();
+                    let gifts = gifts
+                        .iter()
+                        .map(|(gift, feed)| disk.fill(gift.clone(), *feed))
+                        .collect();
                     self.convey(node, *to, Message::Give { gifts }, &mut to_self);
                 }
                 Action::Send { to, message } => self.convey(node, *to, message.clone(), &mut to_self),
@@ -363,7 +447,13 @@ impl World {
                 Action::Stop { giver, lease } => {
                     self.computers[node].running.remove(&(*giver, *lease));
                 }
-                Action::Deliver { to, lease, row, outcome, fuel } => {
+                Action::Deliver {
+                    to,
+                    lease,
+                    row,
+                    outcome,
+                    fuel,
+                } => {
                     let kept = self.computers[node].disk.answer(*row).cloned();
                     let output = kept.map_or(Output::of(toy::data("")), |kept| kept.output);
                     let answer = Answer {
@@ -375,7 +465,11 @@ impl World {
                         output,
                         pieces: 0,
                     };
-                    to_self.push(Event::Ran { giver: *to, lease: *lease, answers: vec![answer] });
+                    to_self.push(Event::Ran {
+                        giver: *to,
+                        lease: *lease,
+                        answers: vec![answer],
+                    });
                 }
                 Action::Reply { ask, reply } => self.replied(*ask, reply),
                 Action::Tell { news } => {
@@ -385,18 +479,28 @@ impl World {
                 Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. } => {}
             }
         }
-        if to_self.is_empty() { Ok(()) } else { self.drive(node, to_self) }
+        if to_self.is_empty() {
+            Ok(())
+        } else {
+            self.drive(node, to_self)
+        }
     }
 
     fn span_of(&self, node: usize, giver: NodeId, lease: Lease) -> Span {
-        let held = self.computers[node].node.as_ref().and_then(|brain| brain.held_span(giver, lease));
+        let held = self.computers[node]
+            .node
+            .as_ref()
+            .and_then(|brain| brain.held_span(giver, lease));
         held.unwrap_or(Span { first: 0, len: 1 })
     }
 
     fn convey(&mut self, from: usize, to: NodeId, message: Message, to_self: &mut Vec<Event>) {
         let to = usize::try_from(to.0 - 1).unwrap_or(0);
         if to == from {
-            return to_self.push(Event::Heard { from: self.computers[from].id, message });
+            return to_self.push(Event::Heard {
+                from: self.computers[from].id,
+                message,
+            });
         }
         self.stats.messages += 1;
         let Some(link) = self.link(from, to) else { return };
@@ -416,14 +520,29 @@ impl World {
         }
         for _ in 0..times {
             let slow = !peace && self.network.per_mille(faults.delay);
-            let wait = if slow { self.network.between(1, 3_000) } else { self.network.between(0, 3) };
-            self.later(wait, Next::Arrive { from, to, link, message: message.clone() });
+            let wait = if slow {
+                self.network.between(1, 3_000)
+            } else {
+                self.network.between(0, 3)
+            };
+            self.later(
+                wait,
+                Next::Arrive {
+                    from,
+                    to,
+                    link,
+                    message: message.clone(),
+                },
+            );
         }
     }
 
     fn link(&self, a: usize, b: usize) -> Option<u64> {
         let ends = (a.min(b), a.max(b));
-        self.links.iter().find(|link| link.ends == ends && link.up).map(|link| link.epoch)
+        self.links
+            .iter()
+            .find(|link| link.ends == ends && link.up)
+            .map(|link| link.epoch)
     }
 
     fn arrive(&mut self, from: usize, to: usize, link: u64, message: Message) -> Result<(), String> {
@@ -434,7 +553,12 @@ impl World {
             self.computers[to].seen.extend(gifts.iter().map(|gift| gift.lease));
         }
         let sender = self.computers[from].id;
-        let again = Next::Arrive { from, to, link, message: message.clone() };
+        let again = Next::Arrive {
+            from,
+            to,
+            link,
+            message: message.clone(),
+        };
         self.tell(to, Event::Heard { from: sender, message }, again)
     }
 
@@ -459,9 +583,27 @@ impl World {
         // Answers come in two batches, so that half a gift can be lost.
         let late = answers.split_off(answers.len() / 2);
         if !answers.is_empty() {
-            self.later(wait / 2, Next::Finish { node, life, giver, lease, answers });
+            self.later(
+                wait / 2,
+                Next::Finish {
+                    node,
+                    life,
+                    giver,
+                    lease,
+                    answers,
+                },
+            );
         }
-        self.later(wait, Next::Finish { node, life, giver, lease, answers: late });
+        self.later(
+            wait,
+            Next::Finish {
+                node,
+                life,
+                giver,
+                lease,
+                answers: late,
+            },
+        );
     }
 
     fn misbehave(&mut self, node: usize, act: Act, answer: &mut Answer) {
@@ -478,12 +620,25 @@ impl World {
         }
     }
 
-    fn finish(&mut self, node: usize, life: u64, giver: NodeId, lease: Lease, answers: Vec<Answer>) -> Result<(), String> {
+    fn finish(
+        &mut self,
+        node: usize,
+        life: u64,
+        giver: NodeId,
+        lease: Lease,
+        answers: Vec<Answer>,
+    ) -> Result<(), String> {
         let computer = &self.computers[node];
         if computer.life != life || !computer.running.contains(&(giver, lease)) {
             return Ok(());
         }
-        let again = Next::Finish { node, life, giver, lease, answers: answers.clone() };
+        let again = Next::Finish {
+            node,
+            life,
+            giver,
+            lease,
+            answers: answers.clone(),
+        };
         if self.computers[node].honesty == Honesty::Forger && !self.peace {
             self.forge(node, giver, &answers);
         }
@@ -493,14 +648,28 @@ impl World {
     /// Says that it has answers to leases of others.
     fn forge(&mut self, node: usize, giver: NodeId, answers: &[Answer]) {
         let guess = Lease(self.lies.below(200));
-        let lease = self.computers[node].seen.last().map_or(guess, |seen| Lease(seen.0 ^ self.lies.below(4)));
+        let lease = self.computers[node]
+            .seen
+            .last()
+            .map_or(guess, |seen| Lease(seen.0 ^ self.lies.below(4)));
         let mut forged = answers.to_vec();
         for answer in &mut forged {
             answer.output = Output::of(toy::data("666"));
             answer.digest = toy::digest(answer.outcome, &answer.output);
             answer.span.first = self.lies.below(90);
         }
-        self.convey(node, giver, Message::Done { lease, answers: forged }, &mut Vec::new());
+        for guess in 0..4 {
+            let lease = Lease(lease.0.wrapping_sub(guess));
+            self.convey(
+                node,
+                giver,
+                Message::Done {
+                    lease,
+                    answers: forged.clone(),
+                },
+                &mut Vec::new(),
+            );
+        }
     }
 
     fn mend(&mut self, link: usize) -> Result<(), String> {
@@ -589,7 +758,15 @@ impl World {
         }
         if let Some((from, to, message)) = self.old_messages.pop() {
             if let Some(link) = self.link(from, to) {
-                self.later(self.now.0 % 50, Next::Arrive { from, to, link, message });
+                self.later(
+                    self.now.0 % 50,
+                    Next::Arrive {
+                        from,
+                        to,
+                        link,
+                        message,
+                    },
+                );
             }
         }
         Ok(())
@@ -621,13 +798,24 @@ impl World {
         let job = Box::new(job(&self.plan.errands[errand], errand));
         let ask = AskId(errand as u64 + 1);
         let again = Next::Submit { errand };
-        self.tell(0, Event::Asked { ask, wish: Wish::Submit { job } }, again)
+        self.tell(
+            0,
+            Event::Asked {
+                ask,
+                wish: Wish::Submit { job },
+            },
+            again,
+        )
     }
 
     fn extend(&mut self, errand: usize) -> Result<(), String> {
         let what = &self.plan.errands[errand];
         let (id, from) = (job_id(errand), what.items);
-        let wish = Wish::Extend { job: id, from, count: what.items };
+        let wish = Wish::Extend {
+            job: id,
+            from,
+            count: what.items,
+        };
         self.tell(0, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand })?;
         let known = self.computers[0].node.as_ref().and_then(|brain| brain.view_job(id));
         let extended = known.is_some_and(|view| view.counts.items > from || view.standing != Standing::Running);
@@ -661,24 +849,48 @@ impl World {
     }
 
     fn all_ended(&self) -> bool {
-        let Some(brain) = &self.computers[0].node else { return false };
-        let ended = |errand: usize| brain.state().job(job_id(errand)).is_none_or(|book| book.ended.is_some());
+        let Some(brain) = &self.computers[0].node else {
+            return false;
+        };
+        let ended = |errand: usize| {
+            brain
+                .state()
+                .job(job_id(errand))
+                .is_none_or(|book| book.ended.is_some())
+        };
         (0..self.plan.errands.len()).all(|errand| self.accepted.contains(&errand) && ended(errand))
     }
 
     fn what_hangs(&self) -> String {
-        let Some(brain) = &self.computers[0].node else { return "the first node is down".to_owned() };
+        let Some(brain) = &self.computers[0].node else {
+            return "the first node is down".to_owned();
+        };
         let hanging = brain.state().tasks().iter().filter(|(_, task)| !task.over);
         let told: Vec<String> = hanging
             .map(|(id, task)| {
                 let p = &task.parts;
                 format!(
                     "{id:?} {:?} {:?} count {} next {} again {} out {:?} pending {} opened {} ending {:?} limit {:?}",
-                    task.owner, task.stage, p.count, p.next, p.again.count(), p.out, p.pending.len(), p.opened.len(), p.ending, p.fuel_limit
+                    task.owner,
+                    task.stage,
+                    p.count,
+                    p.next,
+                    p.again.count(),
+                    p.out,
+                    p.pending.len(),
+                    p.opened.len(),
+                    p.ending,
+                    p.raised
                 )
             })
             .collect();
-        let purses: Vec<String> = brain.state().tasks().keys().filter_map(|id| brain.state().purse(*id)).map(|p| format!("{p:?}")).collect();
+        let purses: Vec<String> = brain
+            .state()
+            .tasks()
+            .keys()
+            .filter_map(|id| brain.state().purse(*id))
+            .map(|p| format!("{p:?}"))
+            .collect();
         format!("{} | {} | {:?}", told.join("; "), purses.join("; "), brain.view_peers())
     }
 
@@ -690,7 +902,10 @@ impl World {
                 self.same_after_replay(node)?;
             }
         }
-        let books = self.computers[0].node.iter().flat_map(|brain| brain.state().ledger().accounts());
+        let books = self.computers[0]
+            .node
+            .iter()
+            .flat_map(|brain| brain.state().ledger().accounts());
         if let Some((account, held)) = books.filter(|(account, _)| matches!(account, Account::Hold(_))).next() {
             return Err(format!("{held} are still set aside on {account:?}"));
         }
@@ -701,8 +916,12 @@ impl World {
     }
 
     fn examine_answers(&self, errand: usize, what: &Errand) -> Result<(), String> {
-        let Some(brain) = &self.computers[0].node else { return Ok(()) };
-        let Some(view) = brain.view_job(job_id(errand)) else { return Ok(()) };
+        let Some(brain) = &self.computers[0].node else {
+            return Ok(());
+        };
+        let Some(view) = brain.view_job(job_id(errand)) else {
+            return Ok(());
+        };
         if view.standing == Standing::Running {
             return Err(format!("job {errand} has not ended"));
         }
@@ -716,8 +935,15 @@ impl World {
         let root = view.root;
         if view.merged && view.standing == Standing::Done {
             let (stage, first) = view.answer;
-            let row = crate::node::Row { task: root, stage, first };
-            let told = disk.answer(row).map(|kept| toy::text(&kept.output.stdout)).unwrap_or_default();
+            let row = crate::node::Row {
+                task: root,
+                stage,
+                first,
+            };
+            let told = disk
+                .answer(row)
+                .map(|kept| toy::text(&kept.output.stdout))
+                .unwrap_or_default();
             if !merged_agrees(what.toy, view.counts.items, &told) {
                 return Err(format!("job {errand}: merged answer {told:?} is wrong"));
             }
@@ -728,7 +954,10 @@ impl World {
 
     fn examine_items(&self, errand: usize, toy: Toy, root: TaskId, items: u64) -> Result<(), String> {
         let mut at = 0;
-        for kept in self.computers[0].disk.answers(root, Stage::Work.row(), Span { first: 0, len: items }) {
+        for kept in self.computers[0]
+            .disk
+            .answers(root, Stage::Work.row(), Span { first: 0, len: items })
+        {
             if kept.span.first != at {
                 return Err(format!("job {errand}: item {at} has no answer"));
             }
@@ -742,7 +971,10 @@ impl World {
             // A tool that no machine could run has failed for another reason than its own.
             let gave_up = kept.outcome.is_failure() && self.plan.faults.break_run > 0;
             if !right && !gave_up {
-                return Err(format!("job {errand}: item {} is {:?} {told:?}, by {:?}", kept.span.first, kept.outcome, kept.by));
+                return Err(format!(
+                    "job {errand}: item {} is {:?} {told:?}, by {:?}",
+                    kept.span.first, kept.outcome, kept.by
+                ));
             }
         }
         if at != items && self.plan.faults.break_run == 0 {
@@ -757,8 +989,18 @@ impl World {
             let Some(brain) = &giver.node else { continue };
             for (node, record) in brain.state().peers() {
                 let there = usize::try_from(node.0 - 1).ok().and_then(|at| self.computers.get(at));
-                let Some(other) = there.and_then(|there| there.node.as_ref()) else { continue };
-                let heard = other.state().peer(giver.id).map(|record| record.paid_us).unwrap_or_default();
+                let believed = giver.honesty == Honesty::Honest;
+                if believed && record.trust.caught && there.is_some_and(|there| there.honesty == Honesty::Honest) {
+                    return Err(format!("{node:?} is honest and was taken for a liar"));
+                }
+                let Some(other) = there.and_then(|there| there.node.as_ref()) else {
+                    continue;
+                };
+                let heard = other
+                    .state()
+                    .peer(giver.id)
+                    .map(|record| record.paid_us)
+                    .unwrap_or_default();
                 if heard > record.paid_them {
                     return Err(format!("{node:?} believes {heard:?}, was paid {:?}", record.paid_them));
                 }
@@ -795,7 +1037,10 @@ fn job(what: &Errand, errand: usize) -> Job {
         owner: PersonId(1),
         name: Arc::from("errand"),
         tool: Arc::new(what.toy.tool()),
-        source: Source::Numbers { from: 0, count: what.items },
+        source: Source::Numbers {
+            from: 0,
+            count: what.items,
+        },
         chunk: what.chunk,
         check: what.check,
         merge: what.merge,
@@ -839,7 +1084,15 @@ fn run_toy(toy: Toy, gift: &Gift, at: usize, run: Span) -> Answer {
         outcome = Outcome::Trapped { trap: Trap::OutOfFuel };
     }
     let output = Output::of(toy::data(&text));
-    Answer { span: run, outcome, fuel: fuel.min(gift.fuel), micros: 0, digest: toy::digest(outcome, &output), output, pieces }
+    Answer {
+        span: run,
+        outcome,
+        fuel: fuel.min(gift.fuel),
+        micros: 0,
+        digest: toy::digest(outcome, &output),
+        output,
+        pieces,
+    }
 }
 
 fn merged_agrees(toy: Toy, items: u64, told: &str) -> bool {
@@ -854,18 +1107,36 @@ fn merged_agrees(toy: Toy, items: u64, told: &str) -> bool {
     toy.merge(&each) == told
 }
 
-/// A state that came out of the journal is the state that was lost.
+/// A state that came out of the journal is the state that was lost, but for what was done for neighbours.
 fn same(state: &State, replayed: &State) -> Result<(), String> {
-    let (live, again) = (state.facts(), replayed.facts());
-    let differs = live.iter().zip(&again).find(|(a, b)| a != b);
-    if let Some((a, b)) = differs {
-        return Err(format!("replay differs: {a:?} was {b:?}"));
+    let lasting = |state: &State| {
+        let facts = state
+            .facts()
+            .into_iter()
+            .filter(|fact| !matches!(fact, Fact::Numbered { .. }));
+        let facts = facts.map(without_trust);
+        let nobody = |fact: &Fact| matches!(fact, Fact::Known { record, .. } if *record == Record::default());
+        facts.filter(|fact| !nobody(fact)).collect::<Vec<_>>()
+    };
+    let (live, again) = (lasting(state), lasting(replayed));
+    let known = |facts: &[Fact], fact: &Fact| facts.contains(fact);
+    let lost = live.iter().find(|fact| !known(&again, fact));
+    let made_up = again.iter().find(|fact| !known(&live, fact));
+    match (lost, made_up) {
+        (None, None) => Ok(()),
+        differs => Err(format!("replay differs: {differs:?}")),
     }
-    if live.len() != again.len() {
-        let extra: Vec<&Fact> = live.iter().chain(&again).skip(live.len().min(again.len())).take(2).collect();
-        return Err(format!("replay has {} facts, not {}: {extra:?}", again.len(), live.len()));
+}
+
+/// Trust that grew in work for neighbours is not journaled.
+fn without_trust(fact: Fact) -> Fact {
+    match fact {
+        Fact::Known { node, mut record } => {
+            record.trust.passed = 0;
+            Fact::Known { node, record }
+        }
+        fact => fact,
     }
-    Ok(())
 }
 
 fn kind(next: &Next) -> u64 {
@@ -877,6 +1148,7 @@ fn kind(next: &Next) -> u64 {
         Next::Mend { link } => 5 << 40 | *link as u64,
         Next::Resume { node } => 6 << 40 | *node as u64,
         Next::OwnerLeaves { node } => 7 << 40 | *node as u64,
+        Next::Vanish { node } => 11 << 40 | *node as u64,
         Next::Submit { errand } | Next::Extend { errand } | Next::Cancel { errand } => 8 << 40 | *errand as u64,
         Next::Trouble => 9 << 40,
         Next::Peace => 10 << 40,

@@ -4,12 +4,18 @@ use super::{Fact, JobBook, Purse, State, terms_of_input};
 use crate::id::{JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
-use crate::limits;
 use crate::message::Gift;
 use crate::planted::{self, Bug};
 use crate::task::{Act, Grant, Owner, Parts, Pending, Proof, Span, Spans, Stage, Task, Terms, Why};
 use crate::units::{Credits, Fuel, Millis};
 use std::sync::Arc;
+
+/// Numbers that one life of a node may use up.
+const BLOCK_BITS: u32 = 40;
+
+fn next_block(number: u64) -> u64 {
+    ((number >> BLOCK_BITS) + 1) << BLOCK_BITS
+}
 
 impl State {
     /// Makes a fact true. Never fails: what does not fit is counted and ignored.
@@ -23,6 +29,14 @@ impl State {
         match fact {
             Fact::Started { incarnation, secret } => {
                 (self.incarnation, self.secret) = (*incarnation, *secret);
+                // What a node did for its neighbours is not journaled: each life numbers in a block of its own.
+                self.next_task = TaskId(next_block(self.next_task.0));
+                let from = if planted::is(Bug::LeasesFromZero) {
+                    0
+                } else {
+                    self.next_lease.0
+                };
+                self.next_lease = Lease(next_block(from));
                 Some(())
             }
             Fact::Moved { from, to, amount } => {
@@ -54,6 +68,7 @@ impl State {
                 pieces,
                 chunk,
                 price,
+                inner,
             } => {
                 let left = pieces.iter().fold(Spans::default(), |mut set, span| {
                     set.add(*span);
@@ -61,16 +76,21 @@ impl State {
                 });
                 let twin = if let Why::Copy { of } = why { Some(*of) } else { None };
                 let pieces = pieces.clone();
-                let grant = Grant {
-                    to: *to,
-                    why: *why,
-                    chunk: *chunk,
-                    pieces,
-                    left,
-                    price: *price,
-                    twin,
-                };
-                self.given(*lease, *task, grant)
+                let (to, why, chunk, price, inner) = (*to, *why, *chunk, *price, *inner);
+                self.given(
+                    *lease,
+                    *task,
+                    Grant {
+                        to,
+                        why,
+                        chunk,
+                        pieces,
+                        left,
+                        price,
+                        twin,
+                        inner,
+                    },
+                )
             }
             Fact::Answered { lease, spans, fuel } => self.answered(*lease, spans, *fuel),
             Fact::SetAside { lease, pending } => self.set_aside(*lease, pending),
@@ -172,7 +192,7 @@ impl State {
             owner: Owner::Person,
             stage: Stage::Work,
             items: job.source.count(),
-            parts: Parts::new(job.source.count(), job.open, limits::FUEL_FIRST.min(job.tool.caps.fuel)),
+            parts: Parts::new(job.source.count(), job.open, Fuel(0)),
             terms,
             satisfied: true,
             depth: 0,
@@ -223,7 +243,7 @@ impl State {
             },
             stage,
             items: 1,
-            parts: Parts::new(1, false, gift.fuel),
+            parts: Parts::new(1, false, Fuel(0)),
             terms: Arc::new(terms),
             satisfied: stage == Stage::Work,
             depth,
@@ -245,7 +265,7 @@ impl State {
             terms: Arc::new(terms_of_input(&above.terms)),
             stage: Stage::Split,
             items: 1,
-            parts: Parts::new(1, false, above.parts.fuel_limit),
+            parts: Parts::new(1, false, above.parts.raised),
             satisfied: false,
             depth: above.depth + 1,
             over: false,
@@ -294,7 +314,7 @@ impl State {
 
     fn proved(&mut self, id: TaskId, lease: Lease, firsts: &[u64]) -> Option<()> {
         let (_, grant) = self.lease(lease)?;
-        let (why, prover) = (grant.why, grant.to);
+        let (prover, paid) = (grant.to, grant.price > Credits(0));
         for first in firsts {
             let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
             self.clear(lease, &[pending.span])?;
@@ -304,7 +324,7 @@ impl State {
             if let Some(book) = task.parts.unvested.get_mut(&pending.by) {
                 book.passed += 1;
             }
-            if why == Why::Proof(Proof::Second) {
+            if paid {
                 // Whoever repeated the work has worked as much.
                 let book = task.parts.unvested.entry(prover).or_default();
                 book.fresh.1 = book.fresh.1.plus(pending.fuel);
@@ -423,7 +443,7 @@ impl State {
         let id = *self.leases.get(&lease)?;
         self.clear(lease, &[span])?;
         let parts = &mut self.tasks.get_mut(&id)?.parts;
-        parts.fuel_limit = parts.fuel_limit.max(limit);
+        parts.raised = parts.raised.max(limit);
         parts.again.add(span);
         self.note(id);
         Some(())
@@ -455,6 +475,9 @@ impl State {
     }
 
     fn staged(&mut self, id: TaskId, stage: Stage, count: u64) -> Option<()> {
+        if !self.tasks.get(&id)?.parts.unvested.is_empty() {
+            return None;
+        }
         self.on_task(id, |task| {
             if task.stage == Stage::Split {
                 // No piece means that the tool is satisfied: the input is the one item of the work.
@@ -462,12 +485,15 @@ impl State {
                 task.items = count.max(1);
             }
             task.stage = stage;
-            task.parts = Parts::new(task.items, false, task.parts.fuel_limit);
+            task.parts = Parts::new(task.items, false, task.parts.raised);
         })
     }
 
     fn ended(&mut self, id: TaskId, standing: Standing, _fuel: Fuel, at: Millis) -> Option<()> {
         let task = self.tasks.get_mut(&id)?;
+        if !task.parts.unvested.is_empty() {
+            return None;
+        }
         let (owner, job, root) = (task.owner, task.job, task.root);
         task.over = true;
         task.items = task.items.max(task.parts.count);

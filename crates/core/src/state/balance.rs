@@ -83,12 +83,18 @@ impl State {
             if parts.answered.touches(pending.span) || parts.again.touches(pending.span) {
                 return wrong("a pending answer counts already");
             }
-            if pending.at.is_some_and(|lease| !parts.out.contains_key(&lease)) {
-                return wrong("a proof is an orphan");
+            let prover = pending.at.map(|lease| parts.out.get(&lease).map(|grant| grant.to));
+            match prover {
+                Some(None) => return wrong("a proof is an orphan"),
+                Some(Some(prover)) if prover == pending.by => return wrong("a lender proves its own answer"),
+                _ => {}
             }
         }
         let mut vesting = 0;
-        for book in parts.unvested.values() {
+        for (node, book) in &parts.unvested {
+            if self.peers.get(node).is_some_and(|record| record.trust.caught) {
+                return wrong("what a liar said still counts");
+            }
             for span in book.older.0.iter().chain(book.fresh.0.iter()) {
                 vesting += span.len;
                 if !parts.answered.holds(span) && parts.settled.is_none() {

@@ -50,6 +50,7 @@ pub enum Fact {
         pieces: Vec<Span>,
         chunk: u64,
         price: Credits,
+        inner: bool,
     },
     /// Answers count, until or unless their lender is caught.
     Answered { lease: Lease, spans: Vec<Span>, fuel: Fuel },

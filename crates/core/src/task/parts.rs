@@ -38,8 +38,8 @@ pub struct Parts {
     pub settled: Option<u64>,
     /// Nothing more is wanted, and how it will have ended: what is out is called back, what is pending is judged.
     pub ending: Option<Standing>,
-    /// What one piece may cost for now.
-    pub fuel_limit: Fuel,
+    /// What one run may cost, where a run has shown that the estimate was too low; else zero.
+    pub raised: Fuel,
 }
 
 /// One gift: pieces that one lender holds under one lease.
@@ -56,6 +56,8 @@ pub struct Grant {
     pub price: Credits,
     /// The other lease over the same items, where somebody was slow.
     pub twin: Option<Lease>,
+    /// The holder solves it as a task of its own: its fuel will be that of a tree, not of one run.
+    pub inner: bool,
 }
 
 /// Why a lender holds something.
@@ -115,9 +117,19 @@ impl Grant {
         span.first < piece.end() && offset.is_multiple_of(self.chunk) && span.len == self.chunk.min(piece.len - offset)
     }
 
+    /// Pieces, or what is left of them, that have no answer yet; each is still cut into the runs that it was cut into.
+    pub fn open_pieces(&self) -> Vec<Span> {
+        let within = |piece: &Span| {
+            let piece = *piece;
+            let left = self.left.within(piece);
+            left.map(move |span| Span::between(span.first.max(piece.first), span.end().min(piece.end())))
+        };
+        self.pieces.iter().flat_map(within).collect()
+    }
+
     /// Runs that have no answer yet.
     pub fn runs_left(&self) -> u64 {
-        self.left.iter().map(|span| span.pieces(self.chunk)).sum()
+        self.open_pieces().iter().map(|piece| piece.pieces(self.chunk)).sum()
     }
 
     /// What is held back for them.
@@ -135,11 +147,11 @@ impl Unvested {
 
 impl Parts {
     /// A stage of so many items.
-    pub fn new(count: u64, open: bool, fuel_limit: Fuel) -> Parts {
+    pub fn new(count: u64, open: bool, raised: Fuel) -> Parts {
         Parts {
             count,
             open,
-            fuel_limit,
+            raised,
             ..Parts::default()
         }
     }

@@ -73,6 +73,16 @@ impl Spans {
         self.ends.iter().map(|(first, end)| Span::between(*first, *end))
     }
 
+    /// The ranges that reach into a span, in order.
+    pub fn within(&self, span: Span) -> impl Iterator<Item = Span> + '_ {
+        let before = self.around(span.first).filter(|range| range.first < span.first);
+        let inside = self
+            .ends
+            .range(span.first..span.end())
+            .map(|(first, end)| Span::between(*first, *end));
+        before.into_iter().chain(inside)
+    }
+
     /// Whether every item of the span is in the set.
     pub fn holds(&self, span: Span) -> bool {
         span.len == 0
