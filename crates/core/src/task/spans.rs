@@ -137,6 +137,9 @@ impl Spans {
     /// Removes the items of the span.
     pub fn remove(&mut self, span: Span) {
         let (first, end) = (span.first, span.end());
+        if span.len == 0 {
+            return;
+        }
         while let Some((&at, &until)) = self.ends.range(..end).next_back() {
             if until <= first {
                 break;
