@@ -312,3 +312,6 @@ pub(super) fn blob_of(data: &Data) -> Option<Digest> {
         Data::Blob { id, .. } => Some(*id),
     }
 }
+
+#[cfg(test)]
+mod tests;

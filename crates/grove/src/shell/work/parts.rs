@@ -51,6 +51,9 @@ pub(super) fn parts(gift: &Gift, blobs: &Blobs) -> Result<Vec<Part>, RowError> {
         .collect()
 }
 
+/// How a token for the end of a range begins.
+const SECOND_COLUMN: &str = "{2";
+
 /// Every run has an input: the node declines gifts where one is missing.
 static NOTHING: std::sync::LazyLock<Data> = std::sync::LazyLock::new(Data::empty);
 
@@ -62,7 +65,9 @@ fn numbered(gift: &Gift, first: u64, run: Span) -> (Vec<String>, Arc<[u8]>) {
     if tool.stdin {
         return (plain(tool), number_text(first, run.len).into_bytes().into());
     }
-    let input = if run.len == 1 {
+    // A job that gives out ranges has a range of one at its end.
+    let ranged = run.len > 1 || tool.args.iter().any(|arg| arg.contains(SECOND_COLUMN));
+    let input = if !ranged {
         Input::Number(first)
     } else {
         Input::Range {
