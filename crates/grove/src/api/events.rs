@@ -1,0 +1,161 @@
+//! News as server-sent events. Whoever reads too slowly is told how much was missed, and nothing is kept for them.
+
+use super::error::Problem;
+use super::{Api, lookup, render};
+use crate::door::Told;
+use crate::shape::{Big, Event, EventKind, V};
+use axum::extract::{Path, State};
+use axum::response::sse;
+use grove_core::id::JobId;
+use grove_core::node::{Kind, News};
+use grove_core::units::Millis;
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Events between the loop and a connection; behind them the loop's own bounded queue fills, then news is missed.
+const EVENTS_AHEAD: usize = 64;
+
+type Stream = sse::Sse<sse::KeepAliveStream<ReceiverStream<Result<sse::Event, Infallible>>>>;
+
+/// Everything.
+pub(super) async fn all(State(api): State<Api>) -> Stream {
+    stream(api.door.news(), None)
+}
+
+/// One job, from now to its end.
+pub(super) async fn of_job(State(api): State<Api>, Path(name): Path<String>) -> Result<Stream, Problem> {
+    let id = lookup::job_id(&api, &name).await?;
+    let news = api.door.news();
+    let view = api.door.look(move |node| node.view_job(id)).await?;
+    let view = view.ok_or_else(|| Problem::no_such_job(&name))?;
+    let over = view.ended.map(|at| Told { at, news: News::Ended { job: id, standing: view.standing, at } });
+    Ok(stream(news, Some(Of { job: id, over })))
+}
+
+/// The job that is watched, and its end if that has been.
+struct Of {
+    job: JobId,
+    over: Option<Told>,
+}
+
+fn stream(news: broadcast::Receiver<Arc<Vec<Told>>>, of: Option<Of>) -> Stream {
+    let (events, sent) = mpsc::channel(EVENTS_AHEAD);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = pass_on(news, of, &events) => {}
+            () = events.closed() => {}
+        }
+    });
+    sse::Sse::new(ReceiverStream::new(sent)).keep_alive(sse::KeepAlive::default())
+}
+
+async fn pass_on(
+    mut news: broadcast::Receiver<Arc<Vec<Told>>>,
+    of: Option<Of>,
+    events: &mpsc::Sender<Result<sse::Event, Infallible>>,
+) {
+    let only = of.as_ref().map(|of| of.job);
+    if let Some(over) = of.and_then(|of| of.over) {
+        say(events, event(&over)).await;
+        return;
+    }
+    loop {
+        let batch = match news.recv().await {
+            Ok(batch) => batch,
+            Err(RecvError::Lagged(batches)) => {
+                let now = Millis(0);
+                say(events, Event { v: V, at_ms: now.0, kind: EventKind::Missed { batches } }).await;
+                continue;
+            }
+            Err(RecvError::Closed) => return,
+        };
+        for told in batch.iter().filter(|told| only.is_none_or(|only| job_of(&told.news) == only)) {
+            say(events, event(told)).await;
+            if only.is_some() && matches!(told.news, News::Ended { .. }) {
+                return;
+            }
+        }
+    }
+}
+
+async fn say(events: &mpsc::Sender<Result<sse::Event, Infallible>>, event: Event) {
+    if let Ok(text) = serde_json::to_string(&event) {
+        // A reader that went away ends the whole task.
+        let _ = events.send(Ok(sse::Event::default().data(text))).await;
+    }
+}
+
+fn job_of(news: &News) -> JobId {
+    match news {
+        News::Submitted { job }
+        | News::Given { job, .. }
+        | News::Answered { job, .. }
+        | News::Returned { job, .. }
+        | News::Finished { job, .. }
+        | News::Settled { job, .. }
+        | News::Refused { job, .. }
+        | News::Paid { job, .. }
+        | News::Ended { job, .. } => *job,
+    }
+}
+
+fn event(told: &Told) -> Event {
+    let id = |job: JobId| job.to_string();
+    let kind = match told.news {
+        News::Submitted { job } => EventKind::Submitted { job: id(job) },
+        News::Given { job, task, lease, to, runs, kind } => EventKind::Given {
+            job: id(job),
+            task: Big(task.0),
+            lease: Big(lease.0),
+            to: render::node_id(to),
+            runs,
+            kind: word(kind).to_owned(),
+        },
+        News::Answered { job, task, lease, by, runs, fuel, micros } => EventKind::Answered {
+            job: id(job),
+            task: Big(task.0),
+            lease: Big(lease.0),
+            by: render::node_id(by),
+            runs,
+            fuel: Big(fuel.0),
+            micros,
+        },
+        News::Returned { job, task, lease, by } => EventKind::Returned {
+            job: id(job),
+            task: Big(task.0),
+            lease: Big(lease.0),
+            by: render::node_id(by),
+        },
+        News::Finished { job, span, failed, by } => EventKind::Finished {
+            job: id(job),
+            item: span.first,
+            count: span.len,
+            failed,
+            by: by.map(render::node_id),
+        },
+        News::Settled { job, task, by } => {
+            EventKind::Settled { job: id(job), task: Big(task.0), by: render::node_id(by) }
+        }
+        News::Refused { job, task, by } => {
+            EventKind::Refused { job: id(job), task: Big(task.0), by: render::node_id(by) }
+        }
+        News::Paid { job, to, amount } => {
+            EventKind::Paid { job: id(job), to: render::node_id(to), amount: Big(amount.0) }
+        }
+        News::Ended { job, standing, .. } => EventKind::Ended { job: id(job), standing: render::standing(standing) },
+    };
+    Event { v: V, at_ms: told.at.0, kind }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Work => "work",
+        Kind::Split => "split",
+        Kind::Merge => "merge",
+        Kind::Check => "check",
+        Kind::Audit => "audit",
+    }
+}

@@ -1,0 +1,191 @@
+//! Turns what core shows into the API's own shapes.
+
+use crate::shape::{
+    Big, CheckShape, Content, FileShape, JobShape, PeerShape, ReasonShape, ResultShape, Signed, SourceView,
+    StandingShape, V,
+};
+use grove_core::id::NodeId;
+use grove_core::job::{Check, Source, Standing};
+use grove_core::message::{Data, Outcome, Trap};
+use grove_core::node::Kept;
+use grove_core::task::Stage;
+use grove_core::view::{JobView, PeerView, Reason};
+
+pub(super) fn node_id(node: NodeId) -> String {
+    format!("{:016x}", node.0)
+}
+
+pub(super) fn job(view: &JobView) -> JobShape {
+    let (job, counts) = (&view.job, view.counts);
+    JobShape {
+        v: V,
+        id: job.id.to_string(),
+        name: job.name.to_string(),
+        standing: standing(view.standing),
+        stage: stage(view.stage).to_owned(),
+        submitted_ms: view.submitted.0,
+        ended_ms: view.ended.map(|ended| ended.0),
+        items: counts.items,
+        done: counts.done,
+        failed: counts.failed,
+        running: counts.running,
+        checking: counts.checking,
+        waiting: counts.waiting,
+        spent: Big(view.spent.0),
+        budget: Big(job.budget.0),
+        fuel: Big(view.fuel.0),
+        merged: view.merged,
+        open: view.open,
+        source: match job.source {
+            Source::Listed { .. } => SourceView::Inputs,
+            Source::Numbers { from, .. } => SourceView::Numbers { from: Big(from) },
+            Source::Lines { blob, .. } => SourceView::Lines { blob: blob.to_string() },
+        },
+        check: check(job.check),
+        tool: job.tool.module.to_string(),
+        args: job.tool.args.iter().map(|arg| arg.to_string()).collect(),
+    }
+}
+
+pub(super) fn standing(standing: Standing) -> StandingShape {
+    match standing {
+        Standing::Running => StandingShape::Running,
+        Standing::Done => StandingShape::Done,
+        Standing::Failed => StandingShape::Failed,
+        Standing::Cancelled => StandingShape::Cancelled,
+        Standing::Unpaid => StandingShape::Unpaid,
+    }
+}
+
+fn stage(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Split => "split",
+        Stage::Work => "work",
+        Stage::Merge { .. } => "merge",
+    }
+}
+
+fn check(check: Check) -> CheckShape {
+    match check {
+        Check::Prove { spot_per_mille } => CheckShape::Prove { spot_per_mille },
+        Check::Spot { per_mille } => CheckShape::Spot { per_mille },
+        Check::Copies => CheckShape::Copies,
+        Check::Trust => CheckShape::Trust,
+    }
+}
+
+pub(super) fn result(kept: &Kept) -> ResultShape {
+    let (outcome, exit, trap) = match kept.outcome {
+        Outcome::Right => ("right", None, None),
+        Outcome::Exit { code } => ("exit", Some(code), None),
+        Outcome::Trapped { trap } => ("trap", None, Some(self::trap(trap).to_owned())),
+        Outcome::OutOfFuel => ("out_of_fuel", None, None),
+        Outcome::Broken => ("broken", None, None),
+    };
+    let file = |(name, data): &(std::sync::Arc<str>, Data)| FileShape { name: name.to_string(), content: content(data) };
+    ResultShape {
+        item: kept.span.first,
+        count: kept.span.len,
+        outcome: outcome.to_owned(),
+        exit,
+        trap,
+        stdout: content(&kept.output.stdout),
+        files: kept.output.files.iter().map(file).collect(),
+        note: kept.output.note.to_string(),
+        fuel: Big(kept.fuel.0),
+        micros: kept.micros,
+        by: node_id(kept.by),
+    }
+}
+
+fn trap(trap: Trap) -> &'static str {
+    match trap {
+        Trap::Crashed => "crashed",
+        Trap::OutOfMemory => "out_of_memory",
+        Trap::OutputTooLarge => "output_too_large",
+        Trap::FilesTooLarge => "files_too_large",
+        Trap::TooSlow => "too_slow",
+        Trap::OutOfFuel => "out_of_fuel",
+        Trap::NotATool => "not_a_tool",
+    }
+}
+
+/// Bytes as JSON can carry them.
+pub(super) fn content(data: &Data) -> Content {
+    match data {
+        Data::Inline { bytes } => match std::str::from_utf8(bytes) {
+            Ok(text) => Content::Text(text.to_owned()),
+            Err(_) => {
+                use base64::Engine;
+                Content::Bytes { base64: base64::engine::general_purpose::STANDARD.encode(bytes) }
+            }
+        },
+        Data::Blob { id, len } => Content::Blob { blob: id.to_string(), len: *len, url: format!("/v1/blobs/{id}") },
+    }
+}
+
+pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
+    PeerShape {
+        node: node_id(view.node),
+        here: view.node == here,
+        linked: view.linked,
+        slots: view.slots,
+        gifts: view.gifts as u64,
+        trusted: view.trusted,
+        caught: view.caught,
+        audits_passed: view.audits_passed,
+        speed: view.speed,
+        balance: Signed(i128::from(view.balance)),
+        silent_ms: if view.node == here { 0 } else { view.silent.0 },
+        resting: view.resting,
+    }
+}
+
+/// The same words wherever somebody asks why.
+pub(super) fn reason(reason: &Reason) -> ReasonShape {
+    let many = |count: u64, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+    let (code, text, hint) = match *reason {
+        Reason::Over { standing: Standing::Running } => ("running", "it is about to end".to_owned(), None),
+        Reason::Over { standing: Standing::Done } => ("done", "it is done".to_owned(), Some("`grove get` shows the results")),
+        Reason::Over { standing: Standing::Failed } => {
+            ("failed", "it is over, and some parts failed".to_owned(), Some("`grove retry` runs them again"))
+        }
+        Reason::Over { standing: Standing::Cancelled } => ("cancelled", "somebody cancelled it".to_owned(), None),
+        Reason::Over { standing: Standing::Unpaid } => (
+            "unpaid",
+            "its budget was spent before the work was done".to_owned(),
+            Some("`grove retry --budget` goes on with more credits"),
+        ),
+        Reason::AtWork { lenders, parts } => {
+            ("at_work", format!("{} on {} now", many(parts, "part"), many(lenders, "lender")), None)
+        }
+        Reason::Checking { answers } => {
+            ("checking", format!("{} being checked before they count", many(answers, "answer")), None)
+        }
+        Reason::NoLender => ("no_lender", "nobody lends".to_owned(), Some("lend this or another machine: `grove lend`")),
+        Reason::LendersPaused { lenders } => (
+            "lenders_paused",
+            format!("{} there, but none lends now", many(lenders, "lender")),
+            Some("wait, or lend this machine: `grove lend`"),
+        ),
+        Reason::LendersBusy { lenders } => (
+            "lenders_busy",
+            format!("all lenders ({lenders}) have their hands full"),
+            Some("wait, or lend another machine: `grove lend`"),
+        ),
+        Reason::Budget { left } => (
+            "budget",
+            format!(
+                "what is left of the budget ({} credits) buys no further part before some in flight have come back",
+                crate::amount::credits_text(i128::from(left.0))
+            ),
+            Some("a larger --budget lets more parts run at one time"),
+        ),
+        Reason::NoInputs => (
+            "no_inputs",
+            "it is open and has no inputs to work on".to_owned(),
+            Some("`grove send` adds some, `grove send --close` ends it"),
+        ),
+    };
+    ReasonShape { code: code.to_owned(), text, hint: hint.map(str::to_owned) }
+}

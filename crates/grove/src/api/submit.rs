@@ -1,0 +1,185 @@
+//! Submitting: what somebody sent becomes a job of core's, or a problem that says what is wrong with it.
+
+use super::error::Problem;
+use super::sent::{INPUT_BYTES_MAX, INPUTS_MAX, Long};
+use super::Api;
+use crate::door::{BlobId, Blobs};
+use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, InputShape, SourceShape, Submit, V};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use grove_core::id::{Digest, JobId, PersonId};
+use grove_core::job::{Abilities, Caps, Check, Chunk, Job, Source, Tool};
+use grove_core::ledger::Account;
+use grove_core::message::Data;
+use grove_core::node::{Node, Reply};
+use grove_core::units::{Credits, Fuel, Millis};
+use std::sync::Arc;
+
+/// Of all answers, unless the job says otherwise: a liar of any size is soon found out, and little is done twice.
+const SPOT_PER_MILLE: u32 = 30;
+/// Where no budget is named, a job may cost this share of what is there: others can still be started beside it.
+const BUDGET_SHARE: u64 = 4;
+
+pub(super) async fn submit(
+    State(api): State<Api>,
+    Long(sent): Long<Submit>,
+) -> Result<(StatusCode, Json<Accepted>), Problem> {
+    let id: JobId = sent.id.parse().map_err(|_| {
+        Problem::bad("wrong_id", format!("{:?} is not a job id", sent.id)).hint("13 digits of base 32, chosen by chance")
+    })?;
+    let blobs = api.door.blobs();
+    let module = blob_id(&sent.tool.module)?;
+    let abilities = api.tools.abilities(blobs, module).await?;
+    let (source, inputs) = source(blobs, sent.source.clone())?;
+    let owner = api.about.owner;
+    let (before, available, lenders) = api.door.look(move |node| look(node, id, owner)).await?;
+    let budget = match (sent.budget, before) {
+        (Some(Big(budget)), _) => Credits(budget),
+        // Said again because the answer was lost: it is still the same job.
+        (None, Some(before)) => before,
+        (None, None) => Credits(available.0 / BUDGET_SHARE),
+    };
+    let job = job(sent, id, owner, (Digest(module.0), abilities), source, budget);
+    job.examine()?;
+    match api.door.submit(job, inputs).await? {
+        Reply::Accepted { job, .. } => {
+            let accepted = Accepted { v: V, job: job.to_string(), budget: Big(budget.0), lenders };
+            Ok((StatusCode::CREATED, Json(accepted)))
+        }
+        Reply::Refused { why } => Err(why.into()),
+        Reply::Extended { .. } | Reply::Done => Err(Problem::internal("submitting", &"another reply than was asked for")),
+    }
+}
+
+/// The budget of the job if it is on the books already, what the person could spend, and who lends.
+fn look(node: &Node, id: JobId, owner: PersonId) -> (Option<Credits>, Credits, u64) {
+    let before = node.state().job(id).map(|book| book.job.budget);
+    let lenders = node.view_peers().iter().filter(|peer| peer.linked && peer.slots > 0 && !peer.caught).count();
+    (before, node.state().ledger().balance(Account::Person(owner)), lenders as u64)
+}
+
+fn job(
+    sent: Submit,
+    id: JobId,
+    owner: PersonId,
+    (module, abilities): (Digest, Abilities),
+    source: Source,
+    budget: Credits,
+) -> Job {
+    let tool = Tool {
+        module,
+        abilities,
+        args: sent.tool.args.into_iter().map(String::into_boxed_str).collect(),
+        stdin: sent.tool.stdin,
+        real_time: sent.tool.real_time,
+        caps: caps(sent.tool.caps),
+    };
+    Job {
+        id,
+        owner,
+        name: sent.name.into(),
+        chunk: match sent.chunk {
+            ChunkShape::Items(items) => Chunk::Items(items),
+            ChunkShape::Auto => Chunk::Timed,
+        },
+        check: check(sent.check, &tool),
+        tool: Arc::new(tool),
+        source,
+        merge: sent.merge,
+        open: sent.open,
+        budget,
+        fails_max: sent.fails_max.map_or(u64::MAX, |most| most.0),
+    }
+}
+
+fn caps(sent: CapsShape) -> Caps {
+    let usual = Caps::default();
+    Caps {
+        fuel: sent.fuel.map_or(usual.fuel, |fuel| Fuel(fuel.0)),
+        wall: sent.wall_ms.map_or(usual.wall, Millis),
+        memory_bytes: sent.memory_bytes.unwrap_or(usual.memory_bytes),
+        output_bytes: sent.output_bytes.unwrap_or(usual.output_bytes),
+    }
+}
+
+/// By proof where the tool can prove; else by running some again; answers that hang on the clock cannot be compared.
+fn check(sent: Option<CheckShape>, tool: &Tool) -> Check {
+    match sent {
+        Some(CheckShape::Prove { spot_per_mille }) => Check::Prove { spot_per_mille: spot_per_mille.min(1_000) },
+        Some(CheckShape::Spot { per_mille }) => Check::Spot { per_mille: per_mille.min(1_000) },
+        Some(CheckShape::Copies) => Check::Copies,
+        Some(CheckShape::Trust) => Check::Trust,
+        None if tool.abilities.check => Check::Prove { spot_per_mille: SPOT_PER_MILLE },
+        None if tool.real_time => Check::Trust,
+        None => Check::Spot { per_mille: SPOT_PER_MILLE },
+    }
+}
+
+fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Problem> {
+    match sent {
+        SourceShape::Inputs(sent) => {
+            let inputs = inputs(blobs, sent)?;
+            Ok((Source::Listed { count: inputs.len() as u64 }, inputs))
+        }
+        SourceShape::Numbers { from: Big(from), count } => {
+            if from.checked_add(count).is_none() {
+                return Err(Problem::bad("wrong_range", "the range goes beyond 64 bits"));
+            }
+            Ok((Source::Numbers { from, count }, Vec::new()))
+        }
+        SourceShape::Lines { blob } => {
+            let id = blob_id(&blob)?;
+            Ok((Source::Lines { blob: Digest(id.0), count: blobs.lines(&id)? }, Vec::new()))
+        }
+    }
+}
+
+/// Inputs as core takes them.
+pub(super) fn inputs(blobs: &Blobs, sent: Vec<InputShape>) -> Result<Vec<Data>, Problem> {
+    let too_many = |message| {
+        Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_inputs", message)
+            .hint("send them as the lines of a blob, or some at a time to an open job"))
+    };
+    if sent.len() > INPUTS_MAX {
+        return too_many(format!("a request has at most {INPUTS_MAX} inputs"));
+    }
+    let mut all = Vec::with_capacity(sent.len());
+    let mut bytes = 0;
+    for input in sent {
+        let data = input_data(blobs, input)?;
+        if let Data::Inline { bytes: these } = &data {
+            bytes += these.len();
+        }
+        if bytes > INPUT_BYTES_MAX {
+            return too_many(format!("the inputs of a request have at most {INPUT_BYTES_MAX} bytes"));
+        }
+        all.push(data);
+    }
+    Ok(all)
+}
+
+fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
+    use base64::Engine;
+    match input {
+        InputShape::Text(text) => Ok(Data::Inline { bytes: text.into_bytes().into() }),
+        InputShape::Bytes { base64 } => base64::engine::general_purpose::STANDARD
+            .decode(base64)
+            .map(|bytes| Data::Inline { bytes: bytes.into() })
+            .map_err(|error| Problem::bad("not_base64", format!("an input is not base64: {error}"))),
+        InputShape::Blob { blob } => {
+            let id = blob_id(&blob)?;
+            let len = blobs.len(&id)?.ok_or_else(|| no_blob(&blob))?;
+            Ok(Data::Blob { id: Digest(id.0), len })
+        }
+    }
+}
+
+fn no_blob(name: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_such_blob", format!("no blob {name} is kept here"))
+        .hint("send it first: PUT /v1/blobs/…")
+}
+
+pub(super) fn blob_id(text: &str) -> Result<BlobId, Problem> {
+    text.parse().map_err(|error| Problem::bad("wrong_blob_id", format!("{text:?}: {error}")))
+}

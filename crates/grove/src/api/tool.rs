@@ -1,0 +1,46 @@
+//! What a tool's module says about itself, read from its blob once.
+
+use super::error::Problem;
+use crate::door::{BlobId, Blobs};
+use axum::http::StatusCode;
+use grove_core::job::Abilities;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Tools that are remembered: a person uses a few, and each takes a few bytes here.
+const REMEMBERED_MAX: usize = 256;
+
+/// Tools that were looked at before.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tools(Arc<Mutex<BTreeMap<BlobId, Abilities>>>);
+
+impl Tools {
+    /// What the module in this blob can do; a problem when it is no tool, or needs what nobody here gives.
+    pub(super) async fn abilities(&self, blobs: &Blobs, module: BlobId) -> Result<Abilities, Problem> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&module).copied();
+        if let Some(abilities) = known {
+            if blobs.has(&module)? {
+                return Ok(abilities);
+            }
+        }
+        let blobs = blobs.clone();
+        let looked = tokio::task::spawn_blocking(move || look(&blobs, module)).await;
+        let abilities = looked.map_err(|error| Problem::internal("a tool was not looked at", &error))??;
+        let mut tools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tools.len() >= REMEMBERED_MAX {
+            tools.pop_first();
+        }
+        tools.insert(module, abilities);
+        Ok(abilities)
+    }
+}
+
+fn look(blobs: &Blobs, module: BlobId) -> Result<Abilities, Problem> {
+    let blob = blobs.open_blob(&module)?;
+    let mut bytes = Vec::new();
+    let limit = crate::tool::BYTES_MAX + 1;
+    blob.take(limit).read_to_end(&mut bytes).map_err(|error| Problem::internal("a tool cannot be read", &error))?;
+    crate::tool::inspect(&bytes)
+        .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_tool", error.to_string()))
+}
