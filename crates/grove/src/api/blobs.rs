@@ -65,11 +65,17 @@ async fn receive(upload: Upload, body: Body) -> Result<(), Problem> {
     // Ends early when the writer has failed, or nothing comes any more.
     while let Ok(next) = tokio::time::timeout(PIECE_TIME, body.next()).await {
         match next {
-            None => whole = true,
-            Some(Ok(piece)) if pieces.send(piece).await.is_ok() => continue,
-            Some(_) => {}
+            Some(Ok(piece)) => {
+                if pieces.send(piece).await.is_err() {
+                    break;
+                }
+            }
+            Some(Err(_)) => break,
+            None => {
+                whole = true;
+                break;
+            }
         }
-        break;
     }
     drop(pieces);
     let upload = written.await.map_err(|error| Problem::internal("an upload was not written", &error))??;

@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, watch};
 const CONNECTIONS_MAX: usize = 256;
 /// Also how long a connection may lie idle between two requests.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-/// Headers of ours fit in 2 KiB.
-const HEADER_BYTES_MAX: usize = 16 << 10;
+/// What one connection may fill before it is read: headers, and a piece of a body.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// After a failed accept (no more files, for instance) the system is given this long.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -47,7 +47,7 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
         };
         let Ok((stream, _)) = stream else {
             tokio::time::sleep(BREATH).await;
@@ -61,18 +61,24 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
     }
 }
 
+/// Comes back when the node stops.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // Whoever could say it has gone: that is a stop too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
     // Small answers must not wait for more bytes; where this fails they only come a little later.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
-        .max_buf_size(HEADER_BYTES_MAX.max(64 << 10))
+        .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stopped(&mut stop) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
