@@ -1,0 +1,34 @@
+//! `grove retry`: run the failed parts of a job again.
+
+use super::hub::Hub;
+use super::{Exit, Place, say};
+use crate::amount::parse_credits;
+use crate::shape::{Again, Big, Done};
+use clap::Args;
+use grove_core::units::Credits;
+
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The job: its id, the beginning of it, or `last`
+    job: String,
+    /// The most that this may cost [default: a quarter of what is available]
+    #[arg(long, value_name = "CREDITS", value_parser = parse_credits)]
+    budget: Option<Credits>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Retry {
+    pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
+        let hub = Hub::find(place)?;
+        let again = Again { budget: self.budget.map(|budget| Big(budget.0)) };
+        let done: Done = hub.insist(|| hub.post(&super::page(&self.job, "/retry"), &again))?;
+        if self.json {
+            say::json(&done)?;
+        } else {
+            say::talk(&format!("what failed of job {0} runs again: grove watch {0}", say::short_id(&done.job)));
+        }
+        Ok(Exit::Done)
+    }
+}

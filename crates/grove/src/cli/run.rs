@@ -1,0 +1,305 @@
+//! `grove run`: a tool on many inputs, on everybody's machines. Results come back in the order of the inputs.
+
+mod events;
+mod follow;
+mod inputs;
+mod names;
+mod out;
+mod progress;
+mod spool;
+mod words;
+
+pub(super) use events::print_events;
+pub(super) use follow::Follow;
+pub(super) use inputs::Inputs;
+pub(super) use names::Names;
+pub(super) use out::Out;
+pub(super) use words::words;
+
+use super::hub::Hub;
+use super::{Exit, Failure, Place, interrupt, say};
+use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
+use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V};
+use clap::Args;
+use grove_core::id::JobId;
+use grove_core::job::Abilities;
+use grove_core::units::{Credits, Millis};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Options stand before the tool; everything after it is the tool's own, up to the inputs:
+  ::: a b c        these inputs; several `:::` are combined, each with each
+  :::: file        each line of a file (`-` for standard input)
+  (none)           the tool runs once, with what is piped in on its standard input
+
+In the tool's arguments `{}` becomes the input, `{.}` the input without extension, `{/}` its last part, `{//}` its
+folder, `{/.}` its last part without extension, `{#}` its number, `{1}` `{2}` the input of each source. Without any of
+these the input is appended. With --stdin, and for tools that declare abilities, the input is given on standard input
+instead; an input that names a file then stands for what is in the file, and `-` for what is piped in.
+
+Examples:
+  grove run square.wasm ::: 1 2 3
+  grove run -o out --stdin count.wasm ::: *.txt
+  grove run convert.wasm --size {1} {2} ::: small large ::: a.svg b.svg
+  grove run --range 0..1000000 --chunk auto search.wasm";
+
+/// The share of answers that are run again where nothing is said.
+const SPOT_PER_MILLE: u32 = 30;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Run {
+    /// Each line of this file is an input, as with `:::: FILE`
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    each_line: Option<PathBuf>,
+    /// Each number is an input: FIRST..END, without END, or FIRST..=LAST
+    #[arg(long, value_name = "FIRST..END", help_heading = "Inputs")]
+    range: Option<String>,
+    /// Inputs in one run of the tool: a number, or `auto` for about two seconds of work
+    #[arg(long, default_value = "1", value_name = "auto|N", value_parser = parse_chunk, help_heading = "Inputs")]
+    chunk: ChunkShape,
+    /// Give inputs on the tool's standard input rather than as arguments
+    #[arg(long, help_heading = "Inputs")]
+    stdin: bool,
+    /// Make a job that `grove send` adds inputs to; prints its id
+    #[arg(long, help_heading = "Inputs")]
+    open: bool,
+    /// Write one file for each input into this folder, named after the input
+    #[arg(short, long, value_name = "FOLDER", help_heading = "Results")]
+    out: Option<PathBuf>,
+    /// Results in the order of the inputs; they always are
+    #[arg(short, long, hide = true)]
+    keep_order: bool,
+    /// Merge all answers into one, by the tool's own merge
+    #[arg(long, help_heading = "Results")]
+    merge: bool,
+    /// Print results as JSON, one a line, and the job at the end
+    #[arg(long, help_heading = "Results")]
+    json: bool,
+    /// Do not wait for results; prints the job's id
+    #[arg(short, long, help_heading = "Results")]
+    detach: bool,
+    /// End at once, with exit code 4, when nobody lends
+    #[arg(long, help_heading = "Results")]
+    no_wait: bool,
+    /// How answers are verified: prove, spot[=PERCENT], copies or trust [default: prove if the tool can, else spot=3]
+    #[arg(long, value_name = "HOW", value_parser = parse_check, help_heading = "Terms")]
+    check: Option<CheckShape>,
+    /// The most that the job may cost [default: a quarter of what is available]
+    #[arg(long, value_name = "CREDITS", value_parser = parse_credits, help_heading = "Terms")]
+    budget: Option<Credits>,
+    /// Memory of one part, such as 512MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Terms")]
+    memory: Option<u64>,
+    /// Time of one part, such as 90s or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Terms")]
+    timeout: Option<Millis>,
+    /// Stop the job when more parts than this have failed
+    #[arg(long, value_name = "N", help_heading = "Terms")]
+    max_fails: Option<u64>,
+    /// Give the tool the true time and true chance; answers can then not be compared
+    #[arg(long, help_heading = "Terms")]
+    real_time: bool,
+    /// What the job is called [default: the tool's name]
+    #[arg(long, help_heading = "Terms")]
+    name: Option<String>,
+    /// A WebAssembly module, compiled for wasm32-wasip1
+    tool: PathBuf,
+    /// The tool's arguments, then `::: inputs…` or `:::: file`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS… ::: INPUTS")]
+    words: Vec<String>,
+}
+
+impl Run {
+    pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
+        let words = words(&self.words)?;
+        let (module, abilities) = read_tool(&self.tool)?;
+        let reads = self.stdin || abilities != Abilities::default();
+        let inputs = self.inputs(&words.sources, reads)?;
+        let once = inputs.is_once();
+        let hub = Hub::find(place)?;
+        interrupt::say_on_leaving("nothing was submitted");
+        let id = JobId(getrandom::u64()?).to_string();
+        let tool = ToolShape {
+            module: spool::send_bytes(&hub, &module)?,
+            args: words.args.clone(),
+            stdin: reads || once,
+            real_time: self.real_time,
+            caps: CapsShape {
+                wall_ms: self.timeout.map(|time| time.0),
+                memory_bytes: self.memory,
+                ..CapsShape::default()
+            },
+        };
+        let submit = Submit {
+            v: V,
+            id: id.clone(),
+            name: self.name.clone().unwrap_or_else(|| stem(&self.tool)),
+            tool,
+            source: inputs.source(&hub)?,
+            chunk: self.chunk,
+            check: self.check,
+            merge: self.merge,
+            open: self.open,
+            budget: self.budget.map(|budget| Big(budget.0)),
+            fails_max: self.max_fails.map(Big),
+        };
+        interrupt::say_on_leaving(farewell(&id));
+        // The id is ours, so that saying it again after a lost answer still makes one job.
+        let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
+        self.accepted(&hub, &accepted, inputs)
+    }
+
+    fn inputs(&self, sources: &[words::Source], reads: bool) -> Result<Inputs, Failure> {
+        let said = [self.each_line.is_some(), self.range.is_some(), !sources.is_empty()];
+        if said.iter().filter(|said| **said).count() > 1 {
+            return Err(Failure::usage("inputs come from one of :::, ::::, --each-line and --range")
+                .hint("several `:::` and `::::` can be combined with one another"));
+        }
+        if let Some(range) = &self.range {
+            let (from, count) = parse_range(range).map_err(|error| Failure::caused(Exit::Usage, &error))?;
+            return Inputs::numbers(from, count);
+        }
+        if let Some(file) = &self.each_line {
+            return Inputs::lines(file);
+        }
+        if self.open && sources.is_empty() {
+            return Ok(Inputs::none());
+        }
+        if sources.is_empty() {
+            self.refuse_misplaced_options()?;
+            return Inputs::once();
+        }
+        Inputs::gather(sources, reads)
+    }
+
+    /// Options after the tool are the tool's own; who put one of ours there is told before the tool runs once for it.
+    fn refuse_misplaced_options(&self) -> Result<(), Failure> {
+        const OURS: [&str; 3] = ["--range", "--each-line", "--open"];
+        let ours = |word: &&String| OURS.iter().any(|our| word.split('=').next() == Some(our));
+        match self.words.iter().find(ours) {
+            Some(word) => Err(Failure::usage(format!("{word} stands after the tool, so it is an argument of the tool"))
+                .hint(format!("grove run {word} … {}", self.tool.display()))),
+            None => Ok(()),
+        }
+    }
+
+    fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs) -> anyhow::Result<Exit> {
+        let id = say::short_id(&accepted.job);
+        if accepted.lenders == 0 && self.no_wait {
+            let _: crate::shape::Done =
+                hub.insist(|| hub.post(&super::page(&accepted.job, "/cancel"), &serde_json::json!({})))?;
+            return Err(Failure::new(Exit::NotPlaced, format!("nobody lends, so job {id} was cancelled"))
+                .hint("lend this machine: grove lend")
+                .into());
+        }
+        if accepted.lenders == 0 {
+            say::talk(&format!("job {id}: no lender yet: waiting\nhint: grove lend"));
+        }
+        if self.detach || self.open {
+            if self.json { say::json(accepted)? } else { say::line(&accepted.job)? }
+            let next = if self.open { "grove send" } else { "grove watch" };
+            say::talk(&format!("{next} {id}"));
+            return Ok(Exit::Done);
+        }
+        let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
+        let names = if job.merged { Names::of_job(hub, &job) } else { inputs.names() };
+        let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?;
+        Follow::of(hub, job).to_the_end(&mut out)
+    }
+}
+
+pub(super) fn farewell(id: &str) -> String {
+    format!("job {0} keeps running: grove watch {0}", say::short_id(id))
+}
+
+/// The module, and what it can do.
+fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
+    let unreadable = |error: &std::io::Error| {
+        Failure::new(Exit::Error, format!("cannot read the tool {}: {error}", path.display()))
+            .hint("give the path of a WebAssembly module")
+    };
+    let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
+    if found.len() > crate::tool::BYTES_MAX {
+        let message = format!("{} has {} bytes; a tool has at most {}", path.display(), found.len(), crate::tool::BYTES_MAX);
+        return Err(Failure::new(Exit::Error, message).hint("is it a WebAssembly module? strip its debug information"));
+    }
+    let module = std::fs::read(path).map_err(|error| unreadable(&error))?;
+    let abilities = crate::tool::inspect(&module).map_err(|error| {
+        let failure = Failure::caused(Exit::Error, &error);
+        Failure { message: format!("cannot use {} as a tool: {}", path.display(), failure.message), ..failure }
+    })?;
+    Ok((module, abilities))
+}
+
+fn stem(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    name.chars().filter(|c| !say::is_unsafe(*c)).take(60).collect()
+}
+
+fn parse_chunk(text: &str) -> Result<ChunkShape, String> {
+    match (text, text.parse()) {
+        ("auto", _) => Ok(ChunkShape::Auto),
+        (_, Ok(items)) if items > 0 => Ok(ChunkShape::Items(items)),
+        _ => Err("a chunk is `auto` or a number of inputs".to_owned()),
+    }
+}
+
+fn parse_check(text: &str) -> Result<CheckShape, String> {
+    let (word, share) = text.split_once('=').map_or((text, None), |(word, share)| (word, Some(share)));
+    let per_mille = match share.map(|share| share.trim_end_matches('%')) {
+        None => Some(SPOT_PER_MILLE),
+        Some(share) => share.parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share)).map(|share| {
+            // Bounded above, so that nothing is lost.
+            (share * 10.0).round() as u32
+        }),
+    };
+    match (word, per_mille) {
+        ("prove", Some(spot_per_mille)) => Ok(CheckShape::Prove { spot_per_mille }),
+        ("spot", Some(per_mille)) => Ok(CheckShape::Spot { per_mille }),
+        ("copies", _) if share.is_none() => Ok(CheckShape::Copies),
+        ("trust", _) if share.is_none() => Ok(CheckShape::Trust),
+        _ => Err("answers are verified by prove, spot, spot=PERCENT, copies or trust".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn run(words: &[&str]) -> Run {
+        let words = ["grove", "run"].iter().chain(words);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(run) => *run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_stand_before_the_tool_and_all_after_it_is_the_tools() {
+        let run = run(&["-o", "out", "--check", "spot=5", "--chunk=auto", "t.wasm", "-o", "--x={}", ":::", "-a", "b"]);
+        assert_eq!(run.words, ["-o", "--x={}", ":::", "-a", "b"]);
+        assert_eq!((run.out, run.check), (Some("out".into()), Some(CheckShape::Spot { per_mille: 50 })));
+        assert_eq!(run.chunk, ChunkShape::Auto);
+    }
+
+    #[test]
+    fn options_behind_the_tool_are_noticed() {
+        let failure = run(&["t.wasm", "--range", "0..9"]).inputs(&[], false).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert_eq!(failure.hint.as_deref(), Some("grove run --range … t.wasm"));
+    }
+
+    #[test]
+    fn ways_of_verifying_are_read() {
+        assert_eq!(parse_check("prove"), Ok(CheckShape::Prove { spot_per_mille: 30 }));
+        assert_eq!(parse_check("spot=0.5%"), Ok(CheckShape::Spot { per_mille: 5 }));
+        assert_eq!(parse_check("trust"), Ok(CheckShape::Trust));
+        for wrong in ["", "spot=", "spot=101", "spot=-1", "copies=3", "spot=NaN", "believe"] {
+            assert!(parse_check(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_chunk("0").is_err() && parse_chunk("many").is_err());
+    }
+}

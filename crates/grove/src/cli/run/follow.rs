@@ -1,0 +1,174 @@
+//! Following a job: its results in the order of the inputs as they come, how far it is, and how it ends.
+
+use super::out::Out;
+use super::progress::Progress;
+use crate::amount::{credits_text, time_text};
+use crate::cli::hub::Hub;
+use crate::cli::{Exit, Failure, interrupt, page, say};
+use crate::shape::{JobShape, Results, StandingShape};
+use grove_core::units::Millis;
+use std::time::Duration;
+
+/// Results in one page.
+const PAGE: usize = 2_000;
+/// How long the hub may wait for something to say; the bar moves at least so often.
+const WAIT_MS: u64 = 1_000;
+/// Pages with fewer results than this are asked for less and less often: many tiny pages cost the machine that runs
+/// the parts more than they tell.
+const PAGE_SMALL: usize = 200;
+const BREATH_MAX: Duration = Duration::from_millis(100);
+
+/// A job that is followed.
+pub(in crate::cli) struct Follow<'h> {
+    hub: &'h Hub,
+    job: JobShape,
+}
+
+impl<'h> Follow<'h> {
+    pub(in crate::cli) fn new(hub: &'h Hub, name: &str) -> Result<Follow<'h>, Failure> {
+        let job = hub.insist(|| hub.get(&page(name, "")))?;
+        Ok(Follow { hub, job })
+    }
+
+    pub(super) fn of(hub: &'h Hub, job: JobShape) -> Follow<'h> {
+        Follow { hub, job }
+    }
+
+    pub(in crate::cli) fn job(&self) -> &JobShape {
+        &self.job
+    }
+
+    /// Results as they come, until the job ends.
+    pub(in crate::cli) fn to_the_end(mut self, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+        interrupt::say_on_leaving(super::farewell(&self.job.id));
+        let mut progress = Progress::new();
+        let (mut from, mut breath) = (0, Duration::ZERO);
+        loop {
+            progress.show(&self.job);
+            let got = self.results(from, PAGE, WAIT_MS)?;
+            progress.aside(|| got.results.iter().try_for_each(|result| out.put(result)))?;
+            from = got.next;
+            self.job = got.job;
+            if got.last {
+                break;
+            }
+            breath = if got.results.len() < PAGE_SMALL { (breath * 2).max(Duration::from_millis(1)) } else { Duration::ZERO };
+            if self.job.standing == StandingShape::Running && from < self.job.items {
+                std::thread::sleep(breath.min(BREATH_MAX));
+            }
+        }
+        progress.end();
+        out.finish()?;
+        out.job(&self.job)?;
+        Ok(self.ended())
+    }
+
+    /// The results that are there now.
+    pub(in crate::cli) fn what_is_there(mut self, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+        let mut from = 0;
+        loop {
+            let got = self.results(from, PAGE, 0)?;
+            got.results.iter().try_for_each(|result| out.put(result))?;
+            from = got.next;
+            let more = !got.last && !got.results.is_empty();
+            self.job = got.job;
+            if !more {
+                break;
+            }
+        }
+        out.finish()?;
+        out.job(&self.job)?;
+        if self.job.standing == StandingShape::Running {
+            let id = say::short_id(&self.job.id);
+            say::talk(&format!("job {id} still runs: {} of {} done; grove watch {id}", self.job.done, self.job.items));
+            return Ok(Exit::Done);
+        }
+        Ok(self.exit())
+    }
+
+    /// How far it is, until it ends.
+    pub(in crate::cli) fn only_watch(mut self) -> anyhow::Result<Exit> {
+        interrupt::say_on_leaving(super::farewell(&self.job.id));
+        let mut progress = Progress::new();
+        while self.job.standing == StandingShape::Running {
+            progress.show(&self.job);
+            // Behind the last input there is only the end to wait for.
+            let open = self.job.open || self.job.merged;
+            self.job = self.results(self.job.items, 1, if open { 0 } else { WAIT_MS })?.job;
+            if open && self.job.standing == StandingShape::Running {
+                std::thread::sleep(BREATH_MAX * 3);
+            }
+        }
+        progress.end();
+        Ok(self.ended())
+    }
+
+    fn results(&self, from: u64, limit: usize, wait_ms: u64) -> Result<Results, Failure> {
+        let path = page(&self.job.id, &format!("/results?from={from}&limit={limit}&wait_ms={wait_ms}"));
+        self.hub.insist(|| self.hub.get(&path)).map_err(|failure| match failure.exit {
+            Exit::Unreachable => {
+                let id = say::short_id(&self.job.id);
+                Failure { message: format!("{}; job {id} is on its books", failure.message), ..failure }
+                    .hint(format!("start it again with `grove up`, then: grove watch {id}"))
+            }
+            _ => failure,
+        })
+    }
+
+    /// Says how it ended.
+    fn ended(&self) -> Exit {
+        say::talk(&ended_text(&self.job));
+        self.exit()
+    }
+
+    fn exit(&self) -> Exit {
+        match self.job.standing {
+            StandingShape::Failed => Exit::SomeFailed,
+            _ if self.job.failed > 0 => Exit::SomeFailed,
+            StandingShape::Done => Exit::Done,
+            StandingShape::Unpaid => Exit::Credits,
+            StandingShape::Cancelled | StandingShape::Running => Exit::Error,
+        }
+    }
+}
+
+fn ended_text(job: &JobShape) -> String {
+    let id = say::short_id(&job.id);
+    let took = job.ended_ms.map_or(0, |ended| ended.saturating_sub(job.submitted_ms));
+    let (how, next) = match job.standing {
+        StandingShape::Done => ("done", String::new()),
+        StandingShape::Failed => ("over, some parts failed", format!("\nhint: grove retry {id}")),
+        StandingShape::Cancelled => ("cancelled", format!("\nhint: what is done: grove get {id}")),
+        StandingShape::Unpaid => {
+            ("over, its budget is spent", format!("\nhint: go on with grove retry {id} --budget CREDITS"))
+        }
+        StandingShape::Running => ("running", String::new()),
+    };
+    format!(
+        "job {id} is {how}: {} of {} done, {} failed, in {}, for {} credits{next}",
+        job.done,
+        job.items,
+        job.failed,
+        time_text(Millis(took)),
+        credits_text(i128::from(job.spent.0))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_names_the_next_command() {
+        let job = JobShape {
+            standing: StandingShape::Failed,
+            ended_ms: Some(13_000),
+            failed: 2,
+            done: 118,
+            ..crate::cli::jobs::tests::job()
+        };
+        let expect = "job 3v5kabcd is over, some parts failed: 118 of 120 done, 2 failed, in 12 s, for 2.10 credits\n\
+                      hint: grove retry 3v5kabcd";
+        assert_eq!(ended_text(&job), expect);
+    }
+}

@@ -1,0 +1,267 @@
+//! The inputs of a job, as they are gathered here and as they are sent.
+
+use super::names::Names;
+use super::spool::{self, Spool, unreadable};
+use super::words::Source;
+use crate::cli::hub::Hub;
+use crate::cli::{Exit, Failure};
+use crate::shape::{Big, InputShape, SourceShape};
+use crate::tokens::COLUMN;
+use base64::Engine;
+use std::io::{BufRead, BufReader, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// Inputs that are sent one by one; of more than these a blob of lines is made.
+const LISTED_MAX: usize = 10_000;
+/// Combinations of several sources: they are made in memory.
+const COMBINED_MAX: usize = 1_000_000;
+/// A file up to this size travels in the request, a larger one as a blob.
+const INLINE_FILE_MAX: u64 = 64 << 10;
+/// All that one request carries.
+const BATCH_BYTES_MAX: u64 = 8 << 20;
+
+/// All inputs of a job.
+#[derive(Debug)]
+pub(in crate::cli) enum Inputs {
+    /// The tool runs once, with this on its standard input.
+    Once(Vec<u8>),
+    Listed(Vec<Item>),
+    Lines(Spool),
+    Numbers { from: u64, count: u64 },
+}
+
+/// One input and what it is called.
+#[derive(Debug)]
+pub(in crate::cli) enum Item {
+    Text(String),
+    /// What is in a file.
+    File { label: String, path: PathBuf, len: u64 },
+    Bytes { label: String, bytes: Vec<u8> },
+}
+
+impl Inputs {
+    /// None yet: an open job.
+    pub(super) fn none() -> Inputs {
+        Inputs::Listed(Vec::new())
+    }
+
+    /// What is piped in, or nothing.
+    pub(super) fn once() -> Result<Inputs, Failure> {
+        let piped = if std::io::stdin().is_terminal() { Vec::new() } else { spool::piped_bytes()? };
+        Ok(Inputs::Once(piped))
+    }
+
+    pub(super) fn numbers(from: u64, count: u64) -> Result<Inputs, Failure> {
+        if count == 0 { Err(empty("the range")) } else { Ok(Inputs::Numbers { from, count }) }
+    }
+
+    pub(super) fn lines(path: &Path) -> Result<Inputs, Failure> {
+        let spool = Spool::open(path)?;
+        if spool.lines == 0 { Err(empty(&path.display().to_string())) } else { Ok(Inputs::Lines(spool)) }
+    }
+
+    /// From `:::` and `::::`. Where the tool reads its inputs, one that names a file stands for what is in it.
+    pub(super) fn gather(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
+        match sources {
+            [Source::File(path)] => Inputs::lines(path),
+            [Source::Given(words)] if reads => {
+                words.iter().map(|word| Item::read(word)).collect::<Result<_, _>>().and_then(Inputs::listed)
+            }
+            [Source::Given(words)] => Inputs::listed(words.iter().cloned().map(Item::Text).collect()),
+            _ => Inputs::listed(combined(sources)?.into_iter().map(Item::Text).collect()),
+        }
+    }
+
+    /// For an open job: every kind of input becomes a list.
+    pub(in crate::cli) fn gather_for_sending(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
+        match sources {
+            [] => Inputs::lines(Path::new("-")),
+            _ => Inputs::gather(sources, reads),
+        }
+    }
+
+    fn listed(items: Vec<Item>) -> Result<Inputs, Failure> {
+        let plain = |item: &Item| matches!(item, Item::Text(text) if !text.contains('\n'));
+        if items.len() > LISTED_MAX && items.iter().all(plain) {
+            return Spool::of_texts(items.iter().map(Item::label)).map(Inputs::Lines);
+        }
+        if items.len() > LISTED_MAX {
+            return Err(Failure::usage(format!("{} files are too many for one job", items.len()))
+                .hint("send them some at a time: `grove run --open`, then `grove send`"));
+        }
+        Ok(Inputs::Listed(items))
+    }
+
+    pub(super) fn is_once(&self) -> bool {
+        matches!(self, Inputs::Once(_))
+    }
+
+    /// As the API takes it; what is large is sent first.
+    pub(super) fn source(&self, hub: &Hub) -> Result<SourceShape, Failure> {
+        match self {
+            Inputs::Once(bytes) if bytes.len() as u64 > INLINE_FILE_MAX => {
+                Ok(SourceShape::Inputs(vec![InputShape::Blob { blob: spool::send_bytes(hub, bytes)? }]))
+            }
+            Inputs::Once(bytes) => Ok(SourceShape::Inputs(vec![shape(bytes)])),
+            Inputs::Listed(items) => {
+                let mut room = BATCH_BYTES_MAX;
+                let shapes = items.iter().map(|item| item.shape(hub, &mut room)).collect::<Result<_, _>>()?;
+                Ok(SourceShape::Inputs(shapes))
+            }
+            Inputs::Lines(spool) => Ok(SourceShape::Lines { blob: spool.send(hub)? }),
+            Inputs::Numbers { from, count } => Ok(SourceShape::Numbers { from: Big(*from), count: *count }),
+        }
+    }
+
+    /// What results are called.
+    pub(in crate::cli) fn names(self) -> Names {
+        match self {
+            Inputs::Once(_) => Names::listed(vec!["output".to_owned()]),
+            Inputs::Listed(items) => Names::listed(items.iter().map(|item| item.label().to_owned()).collect()),
+            Inputs::Lines(spool) => Names::lines(spool.into_reader()),
+            Inputs::Numbers { from, .. } => Names::numbers(from),
+        }
+    }
+
+    /// The same, some at a time, as an open job takes them.
+    pub(in crate::cli) fn batches(&self, hub: &Hub) -> Result<Vec<Vec<InputShape>>, Failure> {
+        let all: Vec<InputShape> = match self {
+            Inputs::Lines(spool) => {
+                let lines = BufReader::new(spool.reader()?).split(b'\n');
+                lines.map(|line| line.map(|line| shape(&line))).collect::<Result<_, _>>()
+                    .map_err(|error| unreadable("the inputs", &error))?
+            }
+            Inputs::Listed(items) => {
+                let mut room = BATCH_BYTES_MAX;
+                items.iter().map(|item| item.shape(hub, &mut room)).collect::<Result<_, _>>()?
+            }
+            Inputs::Once(bytes) => vec![shape(bytes)],
+            Inputs::Numbers { from, count } => (*from..*from + *count).map(|n| InputShape::Text(n.to_string())).collect(),
+        };
+        Ok(all.chunks(LISTED_MAX).map(<[InputShape]>::to_vec).collect())
+    }
+}
+
+impl Item {
+    fn read(word: &str) -> Result<Item, Failure> {
+        if word == "-" {
+            return Ok(Item::Bytes { label: "stdin".to_owned(), bytes: spool::piped_bytes()? });
+        }
+        match std::fs::metadata(word) {
+            Ok(found) if found.is_file() => {
+                Ok(Item::File { label: word.to_owned(), path: word.into(), len: found.len() })
+            }
+            Ok(_) => Err(Failure::new(Exit::Error, format!("{word} is not a file")).hint("name files, not folders")),
+            Err(_) => Ok(Item::Text(word.to_owned())),
+        }
+    }
+
+    fn label(&self) -> &str {
+        match self {
+            Item::Text(label) | Item::File { label, .. } | Item::Bytes { label, .. } => label,
+        }
+    }
+
+    fn shape(&self, hub: &Hub, room: &mut u64) -> Result<InputShape, Failure> {
+        match self {
+            Item::Text(text) => Ok(InputShape::Text(text.clone())),
+            Item::Bytes { bytes, .. } if bytes.len() as u64 > INLINE_FILE_MAX.min(*room) => {
+                spool::send_bytes(hub, bytes).map(|blob| InputShape::Blob { blob })
+            }
+            Item::Bytes { bytes, .. } => {
+                *room -= bytes.len() as u64;
+                Ok(shape(bytes))
+            }
+            Item::File { path, len, .. } if *len > INLINE_FILE_MAX.min(*room) => {
+                Spool::open_any(path)?.send(hub).map(|blob| InputShape::Blob { blob })
+            }
+            Item::File { path, .. } => {
+                let bytes = std::fs::read(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
+                *room = room.saturating_sub(bytes.len() as u64);
+                Ok(shape(&bytes))
+            }
+        }
+    }
+}
+
+fn shape(bytes: &[u8]) -> InputShape {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => InputShape::Text(text.to_owned()),
+        Err(_) => InputShape::Bytes { base64: base64::engine::general_purpose::STANDARD.encode(bytes) },
+    }
+}
+
+/// Each of the first source with each of the second, and so on: the last one turns fastest.
+fn combined(sources: &[Source]) -> Result<Vec<String>, Failure> {
+    let mut all = vec![String::new()];
+    for (nth, source) in sources.iter().enumerate() {
+        let values = match source {
+            Source::Given(words) => words.clone(),
+            Source::File(path) => read_lines(path)?,
+        };
+        let count = all.len().saturating_mul(values.len());
+        if count > COMBINED_MAX {
+            return Err(Failure::usage(format!("{count} combinations are too many; {COMBINED_MAX} are not"))
+                .hint("write them into a file, one a line: :::: file"));
+        }
+        let column = |before: &String, value: &String| match nth {
+            0 => value.clone(),
+            _ => format!("{before}{COLUMN}{value}"),
+        };
+        all = all.iter().flat_map(|before| values.iter().map(move |value| column(before, value))).collect();
+    }
+    if all.is_empty() { Err(empty("one of the sources")) } else { Ok(all) }
+}
+
+fn read_lines(path: &Path) -> Result<Vec<String>, Failure> {
+    let spool = Spool::open(path)?;
+    let lines = BufReader::new(spool.reader()?).lines().take(COMBINED_MAX + 1);
+    lines.collect::<Result<_, _>>().map_err(|error| unreadable(&path.display().to_string(), &error))
+}
+
+fn empty(what: &str) -> Failure {
+    Failure::usage(format!("there are no inputs in {what}")).hint("a job needs one input at the least")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(words: &[&str]) -> Source {
+        Source::Given(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    #[test]
+    fn sources_are_combined_each_with_each() {
+        let all = combined(&[given(&["a", "b"]), given(&["1", "2"])]).unwrap();
+        assert_eq!(all, ["a\u{1f}1", "a\u{1f}2", "b\u{1f}1", "b\u{1f}2"]);
+        let many = given(&["x"; 2_000]);
+        assert_eq!(combined(&[many.clone(), many]).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_file_is_its_contents_only_for_a_tool_that_reads() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let Inputs::Listed(items) = Inputs::gather(&[given(&[path, "no-such-file"])], true).unwrap() else { panic!() };
+        assert!(matches!(&items[..], [Item::File { len: 0, .. }, Item::Text(_)]), "{items:?}");
+        let Inputs::Listed(items) = Inputs::gather(&[given(&[path])], false).unwrap() else { panic!() };
+        assert!(matches!(&items[..], [Item::Text(_)]), "{items:?}");
+    }
+
+    #[test]
+    fn empty_inputs_are_usage_errors() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(Inputs::lines(file.path()).unwrap_err().exit, Exit::Usage);
+        assert_eq!(Inputs::numbers(5, 0).unwrap_err().exit, Exit::Usage);
+        let failure = Inputs::lines(Path::new("/no/such/file")).unwrap_err();
+        assert!(failure.exit == Exit::Error && failure.message.contains("/no/such/file"), "{failure}");
+    }
+
+    #[test]
+    fn very_many_words_become_lines() {
+        let words: Vec<String> = (0..=LISTED_MAX).map(|n| n.to_string()).collect();
+        let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], false).unwrap() else { panic!() };
+        assert_eq!(spool.lines, LISTED_MAX as u64 + 1);
+    }
+}

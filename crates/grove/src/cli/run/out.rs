@@ -1,0 +1,216 @@
+//! Where results go: to standard output, into a folder, or as lines of JSON. Failures are noted on standard error.
+
+use super::names::{FileNames, Names, safe_name};
+use crate::cli::hub::Hub;
+use crate::cli::{Exit, Failure, say};
+use crate::shape::{Content, JobShape, ResultShape, V};
+use base64::Engine;
+use serde::Serialize;
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Failures that are told one by one; the count is told at the end.
+const NOTES_MAX: u64 = 20;
+/// Folders below each other that a tool may want in its results.
+const DEPTH_MAX: usize = 16;
+/// More than this of one result is not shown on a terminal.
+const SHOWN_BYTES_MAX: u64 = 64 << 10;
+
+/// Takes results, one after another.
+pub(in crate::cli) struct Out<'h> {
+    hub: &'h Hub,
+    names: Names,
+    to: To,
+    notes: u64,
+    files_lost: bool,
+}
+
+enum To {
+    Stdout { terminal: bool },
+    Folder { path: PathBuf, names: FileNames },
+    Json,
+}
+
+/// A line of JSON that says what it is.
+#[derive(Serialize)]
+struct Line<'a, T> {
+    v: u32,
+    r#type: &'static str,
+    #[serde(flatten)]
+    value: &'a T,
+}
+
+impl<'h> Out<'h> {
+    pub(in crate::cli) fn new(hub: &'h Hub, folder: Option<&Path>, json: bool, names: Names) -> Result<Out<'h>, Failure> {
+        let to = match folder {
+            Some(path) => {
+                std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))?;
+                To::Folder { path: path.to_owned(), names: FileNames::default() }
+            }
+            None if json => To::Json,
+            None => To::Stdout { terminal: io::stdout().is_terminal() },
+        };
+        Ok(Out { hub, names, to, notes: 0, files_lost: false })
+    }
+
+    /// One result.
+    pub(in crate::cli) fn put(&mut self, result: &ResultShape) -> Result<(), Failure> {
+        let name = self.names.name(result);
+        if !result.is_right() {
+            self.note(&name, result);
+        }
+        match &mut self.to {
+            To::Json => line("result", result),
+            To::Folder { path, names } => {
+                let file = names.fresh(&name);
+                keep(self.hub, path, &file, result)
+            }
+            To::Stdout { terminal: true } => show(self.hub, &result.stdout),
+            To::Stdout { terminal: false } => {
+                self.files_lost |= !result.files.is_empty();
+                write(self.hub, &result.stdout, &mut io::stdout().lock()).map_err(|error| closed(&error))
+            }
+        }
+    }
+
+    /// The job as it ended, for programs.
+    pub(super) fn job(&mut self, job: &JobShape) -> Result<(), Failure> {
+        if matches!(self.to, To::Json) { line("job", job) } else { Ok(()) }
+    }
+
+    /// All results are there.
+    pub(in crate::cli) fn finish(&mut self) -> Result<(), Failure> {
+        if self.notes > NOTES_MAX {
+            say::talk(&format!("... and {} more parts failed", self.notes - NOTES_MAX));
+        }
+        if self.files_lost {
+            say::talk("the tool wrote files, which standard output cannot hold\nhint: grove get -o FOLDER last");
+        }
+        io::stdout().flush().map_err(|error| closed(&error))
+    }
+
+    fn note(&mut self, name: &str, result: &ResultShape) {
+        self.notes += 1;
+        if self.notes <= NOTES_MAX {
+            say::talk(&failure_text(name, result));
+        }
+    }
+}
+
+/// A failure in a line, then what the tool said.
+fn failure_text(name: &str, result: &ResultShape) -> String {
+    let how = match (result.outcome.as_str(), result.exit, &result.trap) {
+        ("exit", Some(code), _) => format!("exit code {code}"),
+        ("trap", _, Some(trap)) => trap.replace('_', " "),
+        (outcome, _, _) => outcome.replace('_', " "),
+    };
+    let mut text = format!("part {} ({}) failed: {how}", result.item + 1, say::short(name, 60));
+    for line in result.note.trim().lines().rev().take(5).collect::<Vec<_>>().iter().rev() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
+
+fn line(kind: &'static str, value: &impl Serialize) -> Result<(), Failure> {
+    // The version stands in front of everything, also where the value has one of its own.
+    let mut value = serde_json::to_value(value).map_err(|error| closed(&error.into()))?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("v");
+    }
+    let mut text = serde_json::to_vec(&Line { v: V, r#type: kind, value: &value }).map_err(|error| closed(&error.into()))?;
+    text.push(b'\n');
+    io::stdout().lock().write_all(&text).map_err(|error| closed(&error))
+}
+
+fn show(hub: &Hub, content: &Content) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    let len = match content {
+        Content::Blob { blob, len, .. } if *len > SHOWN_BYTES_MAX => {
+            say::talk(&format!("({} in blob {blob}; -o FOLDER keeps it)", crate::amount::bytes_text(*len)));
+            return Ok(());
+        }
+        content => write(hub, content, &mut bytes).map(|()| bytes.len()).map_err(|error| closed(&error))?,
+    };
+    let text = say::safe_bytes(&bytes[..len]);
+    io::stdout().lock().write_all(text.as_bytes()).map_err(|error| closed(&error))
+}
+
+/// The bytes, wherever they are.
+fn write(hub: &Hub, content: &Content, to: &mut impl Write) -> io::Result<()> {
+    match content {
+        Content::Text(text) => to.write_all(text.as_bytes()),
+        Content::Bytes { base64 } => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(base64).map_err(io::Error::other)?;
+            to.write_all(&bytes)
+        }
+        Content::Blob { url, .. } => {
+            let body = hub.open(url).map_err(io::Error::other)?;
+            io::copy(&mut body.into_reader(), to).map(|_| ())
+        }
+    }
+}
+
+/// `FOLDER/input.txt` for what the tool printed, `FOLDER/input/…` for the files that it wrote.
+fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<(), Failure> {
+    if !result.stdout.is_empty() || (result.files.is_empty() && result.is_right()) {
+        keep_file(hub, &folder.join(format!("{name}.txt")), &result.stdout)?;
+    }
+    for file in &result.files {
+        // The tool chose these names, and strangers chose the tool.
+        let steps = file.name.split(['/', '\\']).filter(|step| !step.is_empty()).take(DEPTH_MAX).map(safe_name);
+        let path = steps.fold(folder.join(name), |path, step| path.join(step));
+        let parent = path.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
+        keep_file(hub, &path, &file.content)?;
+    }
+    Ok(())
+}
+
+/// Whole or not at all; a link that lies there is replaced, not followed.
+fn keep_file(hub: &Hub, path: &Path, content: &Content) -> Result<(), Failure> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    let write = || {
+        match std::fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        write(hub, content, &mut File::create_new(&draft)?)?;
+        std::fs::rename(&draft, path)
+    };
+    write().map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("cannot write {}: {error}", path.display()))
+        .hint("the results are kept: choose another folder and `grove get -o FOLDER`")
+}
+
+fn closed(error: &io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("cannot write results to standard output: {error}"))
+        .hint("the job keeps running, and its results are kept: grove get last")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_with_its_input_and_its_last_words() {
+        let result = ResultShape {
+            item: 2,
+            count: 1,
+            outcome: "exit".into(),
+            exit: Some(3),
+            note: "1\n2\n3\n4\n5\nno such column\n".into(),
+            ..ResultShape::default()
+        };
+        let expect = "part 3 (a.csv) failed: exit code 3\n  2\n  3\n  4\n  5\n  no such column";
+        assert_eq!(failure_text("a.csv", &result), expect);
+        let trapped = ResultShape { outcome: "trap".into(), trap: Some("out_of_memory".into()), ..ResultShape::default() };
+        assert_eq!(failure_text("x", &trapped), "part 1 (x) failed: out of memory");
+    }
+}

@@ -1,0 +1,75 @@
+//! The words after the tool: its arguments, then where its inputs come from. Pure.
+
+use crate::cli::Failure;
+use std::path::PathBuf;
+
+/// What stands after the tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Words {
+    pub args: Vec<String>,
+    pub sources: Vec<Source>,
+}
+
+/// One source of inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum Source {
+    /// `::: a b c`
+    Given(Vec<String>),
+    /// `:::: file`
+    File(PathBuf),
+}
+
+/// Takes the words apart.
+pub(in crate::cli) fn words(words: &[String]) -> Result<Words, Failure> {
+    let is_mark = |word: &&String| word.starts_with(":::");
+    let first = words.iter().position(|word| is_mark(&word)).unwrap_or(words.len());
+    let (args, mut rest) = words.split_at(first);
+    let mut sources = Vec::new();
+    while let Some((mark, after)) = rest.split_first() {
+        let end = after.iter().position(|word| is_mark(&word)).unwrap_or(after.len());
+        let (given, further) = after.split_at(end);
+        rest = further;
+        match mark.as_str() {
+            ":::" if given.is_empty() => {
+                return Err(Failure::usage("no inputs stand after :::").hint("for instance ::: a b c"));
+            }
+            ":::" => sources.push(Source::Given(given.to_vec())),
+            "::::" if given.is_empty() => {
+                return Err(Failure::usage("no file stands after ::::").hint("for instance :::: inputs.txt"));
+            }
+            "::::" => sources.extend(given.iter().map(|file| Source::File(file.into()))),
+            other => {
+                return Err(Failure::usage(format!("{other} is not known here"))
+                    .hint("inputs follow `:::`, files with one input a line follow `::::`"));
+            }
+        }
+    }
+    Ok(Words { args: args.to_vec(), sources })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Exit;
+
+    fn split(text: &str) -> Result<Words, Failure> {
+        words(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn arguments_end_where_the_inputs_begin() {
+        let found = split("-x {} ::: a -b ::: 1 :::: f g").unwrap();
+        assert_eq!(found.args, ["-x", "{}"]);
+        let given = |words: &[&str]| Source::Given(words.iter().map(|word| (*word).to_owned()).collect());
+        assert_eq!(found.sources, [given(&["a", "-b"]), given(&["1"]), Source::File("f".into()), Source::File("g".into())]);
+        assert_eq!(split("a b").unwrap(), Words { args: vec!["a".into(), "b".into()], sources: Vec::new() });
+    }
+
+    #[test]
+    fn empty_lists_and_unknown_marks_are_usage_errors() {
+        for text in [":::", "x ::: a :::", "::::", ":::+ a", "::::: a"] {
+            let failure = split(text).unwrap_err();
+            assert!(failure.exit == Exit::Usage && failure.hint.is_some(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `grove send`: inputs into an open job, and their results back at once.
+
+use super::hub::Hub;
+use super::run::{Inputs, Out, words};
+use super::{Exit, Failure, Place, say};
+use crate::shape::{Added, Done, JobShape, More, V};
+use clap::Args;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct Send {
+    /// The job: its id, the beginning of it, or `last`
+    job: String,
+    /// No inputs follow these
+    #[arg(long)]
+    close: bool,
+    /// Do not wait for results
+    #[arg(long)]
+    no_wait: bool,
+    /// The tool reads its inputs from standard input: an input that names a file stands for what is in it
+    #[arg(long)]
+    stdin: bool,
+    /// Write one file for each input into this folder
+    #[arg(short, long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Print results as JSON, one a line
+    #[arg(long)]
+    json: bool,
+    /// `::: inputs…` or `:::: file`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "INPUTS")]
+    words: Vec<String>,
+}
+
+impl Send {
+    pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
+        let hub = Hub::find(place)?;
+        let job: JobShape = hub.get(&super::page(&self.job, ""))?;
+        let words = words(&self.words)?;
+        if !words.args.is_empty() {
+            return Err(Failure::usage("arguments belong to `grove run --open`; here only inputs are sent")
+                .hint("grove send JOB ::: a b c")
+                .into());
+        }
+        let mut exit = Exit::Done;
+        if !(words.sources.is_empty() && self.close) {
+            exit = self.send(&hub, &job, Inputs::gather_for_sending(&words.sources, self.stdin)?)?;
+        }
+        if self.close {
+            let done: Done = hub.insist(|| hub.post(&super::page(&job.id, "/close"), &serde_json::json!({})))?;
+            say::talk(&format!("job {0} takes no more inputs: grove watch {0}", say::short_id(&done.job)));
+        }
+        Ok(exit)
+    }
+
+    fn send(&self, hub: &Hub, job: &JobShape, inputs: Inputs) -> anyhow::Result<Exit> {
+        let mut from = job.items;
+        let mut exit = Exit::Done;
+        let batches = inputs.batches(hub)?;
+        let mut out = Out::new(hub, self.out.as_deref(), self.json, inputs.names().shifted(job.items))?;
+        let wait = if self.no_wait { "" } else { "?wait=true" };
+        for batch in batches {
+            let more = More { v: V, from: Some(from), inputs: batch };
+            let added: Added = hub.insist(|| hub.post(&super::page(&job.id, &format!("/inputs{wait}")), &more))?;
+            from = added.from + added.count;
+            match added.results {
+                Some(results) => {
+                    for result in &results {
+                        out.put(result)?;
+                        exit = if result.is_right() { exit } else { Exit::SomeFailed };
+                    }
+                }
+                None if self.no_wait => {
+                    say::talk(&format!("{} sent into job {}", say::many(added.count, "input"), say::short_id(&job.id)));
+                }
+                None => {
+                    return Err(Failure::new(Exit::NotPlaced, "the results are not there yet")
+                        .hint(format!("grove why {0}; later: grove get {0}", say::short_id(&job.id)))
+                        .into());
+                }
+            }
+        }
+        out.finish()?;
+        Ok(exit)
+    }
+}

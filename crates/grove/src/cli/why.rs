@@ -1,0 +1,140 @@
+//! `grove why`: why a job, or this machine, is not further than it is. Every wait has a reason.
+
+use super::hub::Hub;
+use super::{Exit, Place, jobs, say};
+use crate::shape::{JobShape, Peers, Why as Answer};
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub struct Why {
+    /// The job: its id, the beginning of it, or `last`. Without one: why lenders get no work
+    job: Option<String>,
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Why {
+    pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
+        let hub = Hub::find(place)?;
+        let lines = match &self.job {
+            Some(job) => {
+                let answer: Answer = hub.get(&super::page(job, "/why"))?;
+                if self.json {
+                    say::json(&answer)?;
+                    return Ok(Exit::Done);
+                }
+                of_job(&answer)
+            }
+            None => {
+                let peers: Peers = hub.get("/v1/peers")?;
+                if self.json {
+                    say::json(&peers)?;
+                    return Ok(Exit::Done);
+                }
+                of_lenders(&peers, &hub.get::<crate::shape::Jobs>("/v1/jobs?limit=100")?.jobs)
+            }
+        };
+        lines.iter().try_for_each(|line| say::line(line))?;
+        Ok(Exit::Done)
+    }
+}
+
+fn of_job(answer: &Answer) -> Vec<String> {
+    let job = &answer.job;
+    let mut lines = vec![format!(
+        "job {} is {}: {} of {} done, {} running, {} being checked, {} waiting, {} failed",
+        say::short_id(&job.id),
+        jobs::standing(job),
+        job.done,
+        job.items,
+        job.running,
+        job.checking,
+        job.waiting,
+        job.failed
+    )];
+    for reason in &answer.reasons {
+        lines.push(format!("- {}", reason.text));
+        lines.extend(reason.hint.iter().map(|hint| format!("  hint: {hint}")));
+    }
+    lines
+}
+
+fn of_lenders(peers: &Peers, jobs: &[JobShape]) -> Vec<String> {
+    let waiting: u64 = jobs.iter().map(|job| job.waiting).sum();
+    let mut lines: Vec<String> = peers.peers.iter().map(|peer| {
+        let why = if peer.caught {
+            "gets no work: an answer of its was proved wrong"
+        } else if !peer.linked {
+            "is not here"
+        } else if peer.slots == 0 {
+            "does not lend now"
+        } else if peer.resting {
+            "rests: it declined, or its machine broke a try, a moment ago"
+        } else if peer.gifts > 0 {
+            "is at work"
+        } else if waiting == 0 {
+            "has nothing to do: no part of any job waits"
+        } else {
+            "has nothing to do, although parts wait: see `grove why last`"
+        };
+        let here = if peer.here { " (this hub)" } else { "" };
+        format!("{}{here} {why}", say::short_id(&peer.node))
+    }).collect();
+    if lines.is_empty() {
+        lines.push("nobody lends\nhint: grove lend".to_owned());
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{PeerShape, ReasonShape, Signed, V};
+
+    #[test]
+    fn a_wait_has_its_reason_and_its_hint() {
+        let reason = ReasonShape { code: "no_lender".into(), text: "nobody lends".into(), hint: Some("lend".into()) };
+        let answer = Answer { v: V, job: jobs::tests::job(), reasons: vec![reason] };
+        let expect = [
+            "job 3v5kabcd is running: 71 of 120 done, 14 running, 0 being checked, 35 waiting, 0 failed",
+            "- nobody lends",
+            "  hint: lend",
+        ];
+        assert_eq!(of_job(&answer), expect);
+    }
+
+    #[test]
+    fn a_lender_without_work_is_told_why() {
+        let peer = |node: &str| PeerShape {
+            node: node.into(),
+            here: false,
+            linked: true,
+            slots: 2,
+            gifts: 0,
+            trusted: false,
+            caught: false,
+            audits_passed: 3,
+            speed: 0,
+            balance: Signed(0),
+            silent_ms: 0,
+            resting: false,
+        };
+        let peers = Peers {
+            v: V,
+            peers: vec![
+                PeerShape { here: true, gifts: 1, ..peer("aaaaaaaaaa") },
+                PeerShape { caught: true, ..peer("bbbbbbbbbb") },
+                PeerShape { slots: 0, ..peer("cccccccccc") },
+                peer("dddddddddd"),
+            ],
+        };
+        let expect = [
+            "aaaaaaaa (this hub) is at work",
+            "bbbbbbbb gets no work: an answer of its was proved wrong",
+            "cccccccc does not lend now",
+            "dddddddd has nothing to do: no part of any job waits",
+        ];
+        assert_eq!(of_lenders(&peers, &[]), expect);
+    }
+}
