@@ -1,7 +1,8 @@
 //! The door to the loop: how the API asks a node, looks at it and watches it. It knows nothing of HTTP.
 
-use crate::shell::{Gone, RowError, Side};
-use crate::store::Blobs;
+use crate::shell::Side;
+pub use crate::shell::{Gone, RowError};
+pub use crate::store::{BlobId, BlobReader, Blobs, StoreError, Upload};
 use grove_core::id::{JobId, TaskId};
 use grove_core::job::Job;
 use grove_core::message::Data;

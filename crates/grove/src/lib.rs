@@ -3,8 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod amount;
+pub mod api;
+pub mod cli;
 pub mod config;
 pub mod door;
+pub mod shape;
 pub mod shell;
 pub mod store;
 pub mod tokens;
+pub mod tool;

@@ -1,8 +1,8 @@
 //! What a request can be told instead of an answer: a code for programs, a message and a hint for people.
 
 use crate::door::Gone;
-use crate::shape::{ErrorBody, ErrorShape};
 use crate::door::StoreError;
+use crate::shape::{ErrorBody, ErrorShape};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use grove_core::job::Refusal;
@@ -17,8 +17,17 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Problem {
         let (message, hint) = parted(message.into());
-        let body = ErrorBody { code: code.to_owned(), message, hint, candidates: Vec::new(), offset: None };
-        Problem { status, body: Box::new(body) }
+        let body = ErrorBody {
+            code: code.to_owned(),
+            message,
+            hint,
+            candidates: Vec::new(),
+            offset: None,
+        };
+        Problem {
+            status,
+            body: Box::new(body),
+        }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
@@ -41,27 +50,47 @@ impl Problem {
     }
 
     pub(super) fn no_such_page() -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "no_such_page", "there is no such page in this API")
-            .hint("version 1 begins at /v1/")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_such_page",
+            "there is no such page in this API",
+        )
+        .hint("version 1 begins at /v1/")
     }
 
     pub(super) fn wrong_method() -> Problem {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this page is not asked in that way")
+        Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "wrong_method",
+            "this page is not asked in that way",
+        )
     }
 
     pub(super) fn too_slow() -> Problem {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_slow", "the node did not answer in time")
-            .hint("ask again; the node may be busy")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_slow",
+            "the node did not answer in time",
+        )
+        .hint("ask again; the node may be busy")
     }
 
     pub(super) fn no_such_job(name: &str) -> Problem {
-        Problem::new(StatusCode::NOT_FOUND, "no_such_job", format!("there is no job {name:?}"))
-            .hint("`grove jobs` lists them")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_such_job",
+            format!("there is no job {name:?}"),
+        )
+        .hint("`grove jobs` lists them")
     }
 
     pub(super) fn internal(what: &str, error: &dyn std::fmt::Display) -> Problem {
         tracing::error!("{what}: {error}");
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{what}: {error}"))
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            format!("{what}: {error}"),
+        )
     }
 
     #[cfg(test)]
@@ -117,17 +146,20 @@ impl From<Refusal> for Problem {
             Refusal::OtherJobOfThatId => conflict("id_taken", "another job has this id")
                 .hint("choose the id by chance, and a new one for each job"),
             Refusal::NoInputs => unusable("no_inputs", "the job has no inputs").hint("give some after `:::`"),
-            Refusal::TooManyInputs => unusable("too_many_inputs", "the job has too many inputs")
-                .hint("submit it as several jobs"),
+            Refusal::TooManyInputs => {
+                unusable("too_many_inputs", "the job has too many inputs").hint("submit it as several jobs")
+            }
             Refusal::NameTooLong => unusable("name_too_long", "the job's name is too long").hint("128 bytes at most"),
             Refusal::ArgumentsTooLong => unusable("arguments_too_long", "the tool's arguments are too long")
                 .hint("64 KiB at most; send more as an input"),
-            Refusal::ChunkTooLarge => unusable("wrong_chunk", "a chunk has between 1 and 1048576 items")
-                .hint("use `--chunk auto`"),
+            Refusal::ChunkTooLarge => {
+                unusable("wrong_chunk", "a chunk has between 1 and 1048576 items").hint("use `--chunk auto`")
+            }
             Refusal::ToolCannotCheck => unusable("tool_cannot_check", "this tool cannot check answers")
                 .hint("use `--check spot`, which runs some of the parts again"),
-            Refusal::ToolCannotMerge => unusable("tool_cannot_merge", "this tool cannot merge answers")
-                .hint("leave `--merge` out"),
+            Refusal::ToolCannotMerge => {
+                unusable("tool_cannot_merge", "this tool cannot merge answers").hint("leave `--merge` out")
+            }
             Refusal::BudgetTooSmall { least } => Problem::new(
                 StatusCode::PAYMENT_REQUIRED,
                 "budget_too_small",
@@ -137,7 +169,10 @@ impl From<Refusal> for Problem {
             Refusal::NotEnoughCredits { available } => Problem::new(
                 StatusCode::PAYMENT_REQUIRED,
                 "not_enough_credits",
-                format!("the budget is more than the {} credits that are available", credits(available)),
+                format!(
+                    "the budget is more than the {} credits that are available",
+                    credits(available)
+                ),
             )
             .hint("set a smaller --budget, or lend a machine to earn more: `grove lend`"),
             Refusal::TooManyJobs => Problem::new(

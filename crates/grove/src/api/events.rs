@@ -31,7 +31,14 @@ pub(super) async fn of_job(State(api): State<Api>, Path(name): Path<String>) -> 
     let news = api.door.news();
     let view = api.door.look(move |node| node.view_job(id)).await?;
     let view = view.ok_or_else(|| Problem::no_such_job(&name))?;
-    let over = view.ended.map(|at| Told { at, news: News::Ended { job: id, standing: view.standing, at } });
+    let over = view.ended.map(|at| Told {
+        at,
+        news: News::Ended {
+            job: id,
+            standing: view.standing,
+            at,
+        },
+    });
     Ok(stream(news, Some(Of { job: id, over })))
 }
 
@@ -67,12 +74,23 @@ async fn pass_on(
             Ok(batch) => batch,
             Err(RecvError::Lagged(batches)) => {
                 let now = Millis(0);
-                say(events, Event { v: V, at_ms: now.0, kind: EventKind::Missed { batches } }).await;
+                say(
+                    events,
+                    Event {
+                        v: V,
+                        at_ms: now.0,
+                        kind: EventKind::Missed { batches },
+                    },
+                )
+                .await;
                 continue;
             }
             Err(RecvError::Closed) => return,
         };
-        for told in batch.iter().filter(|told| only.is_none_or(|only| job_of(&told.news) == only)) {
+        for told in batch
+            .iter()
+            .filter(|told| only.is_none_or(|only| job_of(&told.news) == only))
+        {
             say(events, event(told)).await;
             if only.is_some() && matches!(told.news, News::Ended { .. }) {
                 return;
@@ -106,7 +124,14 @@ fn event(told: &Told) -> Event {
     let id = |job: JobId| job.to_string();
     let kind = match told.news {
         News::Submitted { job } => EventKind::Submitted { job: id(job) },
-        News::Given { job, task, lease, to, runs, kind } => EventKind::Given {
+        News::Given {
+            job,
+            task,
+            lease,
+            to,
+            runs,
+            kind,
+        } => EventKind::Given {
             job: id(job),
             task: Big(task.0),
             lease: Big(lease.0),
@@ -114,7 +139,15 @@ fn event(told: &Told) -> Event {
             runs,
             kind: word(kind).to_owned(),
         },
-        News::Answered { job, task, lease, by, runs, fuel, micros } => EventKind::Answered {
+        News::Answered {
+            job,
+            task,
+            lease,
+            by,
+            runs,
+            fuel,
+            micros,
+        } => EventKind::Answered {
             job: id(job),
             task: Big(task.0),
             lease: Big(lease.0),
@@ -136,18 +169,31 @@ fn event(told: &Told) -> Event {
             failed,
             by: by.map(render::node_id),
         },
-        News::Settled { job, task, by } => {
-            EventKind::Settled { job: id(job), task: Big(task.0), by: render::node_id(by) }
-        }
-        News::Refused { job, task, by } => {
-            EventKind::Refused { job: id(job), task: Big(task.0), by: render::node_id(by) }
-        }
-        News::Paid { job, to, amount } => {
-            EventKind::Paid { job: id(job), to: render::node_id(to), amount: Big(amount.0) }
-        }
-        News::Ended { job, standing, .. } => EventKind::Ended { job: id(job), standing: render::standing(standing) },
+        News::Settled { job, task, by } => EventKind::Settled {
+            job: id(job),
+            task: Big(task.0),
+            by: render::node_id(by),
+        },
+        News::Refused { job, task, by } => EventKind::Refused {
+            job: id(job),
+            task: Big(task.0),
+            by: render::node_id(by),
+        },
+        News::Paid { job, to, amount } => EventKind::Paid {
+            job: id(job),
+            to: render::node_id(to),
+            amount: Big(amount.0),
+        },
+        News::Ended { job, standing, .. } => EventKind::Ended {
+            job: id(job),
+            standing: render::standing(standing),
+        },
     };
-    Event { v: V, at_ms: told.at.0, kind }
+    Event {
+        v: V,
+        at_ms: told.at.0,
+        kind,
+    }
 }
 
 fn word(kind: Kind) -> &'static str {

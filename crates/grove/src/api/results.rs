@@ -47,14 +47,26 @@ pub(super) async fn page(
         let seen = api.door.look(move |node| Seen::of(node, job, page.from)).await?;
         let seen = seen.ok_or_else(|| Problem::no_such_job(&name))?;
         if !seen.is_waiting(page.from) || Instant::now() >= until {
-            return answer(&api, seen, page.from, page.limit.unwrap_or(RESULTS_USUAL)).await.map(Json);
+            return answer(&api, seen, page.from, page.limit.unwrap_or(RESULTS_USUAL))
+                .await
+                .map(Json);
         }
         if seen.waits_for_end(page.from) {
             // Too late or stopped: the next look decides.
             let _ = timeout_at(until, ended(news, job)).await;
         } else {
             drop(news);
-            let _ = timeout_at(until, api.door.finished(job, Span { first: page.from, len: 1 })).await;
+            let _ = timeout_at(
+                until,
+                api.door.finished(
+                    job,
+                    Span {
+                        first: page.from,
+                        len: 1,
+                    },
+                ),
+            )
+            .await;
         }
     }
 }
@@ -124,23 +136,39 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
             results.retain(|kept| kept.span.first >= from && kept.span.end() <= end);
         }
         // A job that ended early has holes; behind the last answer there is nothing.
-        next = results.last().map_or(if over { end.max(from) } else { from }, |kept| kept.span.end());
+        next = results
+            .last()
+            .map_or(if over { end.max(from) } else { from }, |kept| kept.span.end());
     }
     let last = over && (view.merged || next >= view.counts.items);
-    Ok(Results { v: V, results: results.iter().map(render::result).collect(), next, last, job: render::job(view) })
+    Ok(Results {
+        v: V,
+        results: results.iter().map(render::result).collect(),
+        next,
+        last,
+        job: render::job(view),
+    })
 }
 
 async fn read(api: &Api, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, Problem> {
     let door = api.door.clone();
     let read = tokio::task::spawn_blocking(move || door.answers(root, stage, from, limit)).await;
-    read.map_err(|error| Problem::internal("results were not read", &error))?.map_err(unreadable)
+    read.map_err(|error| Problem::internal("results were not read", &error))?
+        .map_err(unreadable)
 }
 
 /// The results of a few items that have just been answered; they are in memory still.
 pub(super) fn of_items(api: &Api, root: TaskId, items: Span) -> Result<Vec<ResultShape>, Problem> {
     let most = usize::try_from(items.len).unwrap_or(RESULTS_MAX).min(RESULTS_MAX);
-    let kept = api.door.answers(root, Stage::Work.row(), items.first, most).map_err(unreadable)?;
-    Ok(kept.iter().filter(|kept| kept.span.first < items.end()).map(render::result).collect())
+    let kept = api
+        .door
+        .answers(root, Stage::Work.row(), items.first, most)
+        .map_err(unreadable)?;
+    Ok(kept
+        .iter()
+        .filter(|kept| kept.span.first < items.end())
+        .map(render::result)
+        .collect())
 }
 
 fn unreadable(error: RowError) -> Problem {

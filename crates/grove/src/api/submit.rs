@@ -1,8 +1,8 @@
 //! Submitting: what somebody sent becomes a job of core's, or a problem that says what is wrong with it.
 
+use super::Api;
 use super::error::Problem;
 use super::sent::{INPUT_BYTES_MAX, INPUTS_MAX, Long};
-use super::Api;
 use crate::door::{BlobId, Blobs};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, InputShape, SourceShape, Submit, V};
 use axum::Json;
@@ -26,7 +26,8 @@ pub(super) async fn submit(
     Long(sent): Long<Submit>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let id: JobId = sent.id.parse().map_err(|_| {
-        Problem::bad("wrong_id", format!("{:?} is not a job id", sent.id)).hint("13 digits of base 32, chosen by chance")
+        Problem::bad("wrong_id", format!("{:?} is not a job id", sent.id))
+            .hint("13 digits of base 32, chosen by chance")
     })?;
     let blobs = api.door.blobs();
     let module = blob_id(&sent.tool.module)?;
@@ -44,19 +45,34 @@ pub(super) async fn submit(
     job.examine()?;
     match api.door.submit(job, inputs).await? {
         Reply::Accepted { job, .. } => {
-            let accepted = Accepted { v: V, job: job.to_string(), budget: Big(budget.0), lenders };
+            let accepted = Accepted {
+                v: V,
+                job: job.to_string(),
+                budget: Big(budget.0),
+                lenders,
+            };
             Ok((StatusCode::CREATED, Json(accepted)))
         }
         Reply::Refused { why } => Err(why.into()),
-        Reply::Extended { .. } | Reply::Done => Err(Problem::internal("submitting", &"another reply than was asked for")),
+        Reply::Extended { .. } | Reply::Done => {
+            Err(Problem::internal("submitting", &"another reply than was asked for"))
+        }
     }
 }
 
 /// The budget of the job if it is on the books already, what the person could spend, and who lends.
 fn look(node: &Node, id: JobId, owner: PersonId) -> (Option<Credits>, Credits, u64) {
     let before = node.state().job(id).map(|book| book.job.budget);
-    let lenders = node.view_peers().iter().filter(|peer| peer.linked && peer.slots > 0 && !peer.caught).count();
-    (before, node.state().ledger().balance(Account::Person(owner)), lenders as u64)
+    let lenders = node
+        .view_peers()
+        .iter()
+        .filter(|peer| peer.linked && peer.slots > 0 && !peer.caught)
+        .count();
+    (
+        before,
+        node.state().ledger().balance(Account::Person(owner)),
+        lenders as u64,
+    )
 }
 
 fn job(
@@ -106,13 +122,21 @@ fn caps(sent: CapsShape) -> Caps {
 /// By proof where the tool can prove; else by running some again; answers that hang on the clock cannot be compared.
 fn check(sent: Option<CheckShape>, tool: &Tool) -> Check {
     match sent {
-        Some(CheckShape::Prove { spot_per_mille }) => Check::Prove { spot_per_mille: spot_per_mille.min(1_000) },
-        Some(CheckShape::Spot { per_mille }) => Check::Spot { per_mille: per_mille.min(1_000) },
+        Some(CheckShape::Prove { spot_per_mille }) => Check::Prove {
+            spot_per_mille: spot_per_mille.min(1_000),
+        },
+        Some(CheckShape::Spot { per_mille }) => Check::Spot {
+            per_mille: per_mille.min(1_000),
+        },
         Some(CheckShape::Copies) => Check::Copies,
         Some(CheckShape::Trust) => Check::Trust,
-        None if tool.abilities.check => Check::Prove { spot_per_mille: SPOT_PER_MILLE },
+        None if tool.abilities.check => Check::Prove {
+            spot_per_mille: SPOT_PER_MILLE,
+        },
         None if tool.real_time => Check::Trust,
-        None => Check::Spot { per_mille: SPOT_PER_MILLE },
+        None => Check::Spot {
+            per_mille: SPOT_PER_MILLE,
+        },
     }
 }
 
@@ -120,7 +144,12 @@ fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Probl
     match sent {
         SourceShape::Inputs(sent) => {
             let inputs = inputs(blobs, sent)?;
-            Ok((Source::Listed { count: inputs.len() as u64 }, inputs))
+            Ok((
+                Source::Listed {
+                    count: inputs.len() as u64,
+                },
+                inputs,
+            ))
         }
         SourceShape::Numbers { from: Big(from), count } => {
             if from.checked_add(count).is_none() {
@@ -130,7 +159,13 @@ fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Probl
         }
         SourceShape::Lines { blob } => {
             let id = blob_id(&blob)?;
-            Ok((Source::Lines { blob: Digest(id.0), count: blobs.lines(&id)? }, Vec::new()))
+            Ok((
+                Source::Lines {
+                    blob: Digest(id.0),
+                    count: blobs.lines(&id)?,
+                },
+                Vec::new(),
+            ))
         }
     }
 }
@@ -162,7 +197,9 @@ pub(super) fn inputs(blobs: &Blobs, sent: Vec<InputShape>) -> Result<Vec<Data>, 
 fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
     use base64::Engine;
     match input {
-        InputShape::Text(text) => Ok(Data::Inline { bytes: text.into_bytes().into() }),
+        InputShape::Text(text) => Ok(Data::Inline {
+            bytes: text.into_bytes().into(),
+        }),
         InputShape::Bytes { base64 } => base64::engine::general_purpose::STANDARD
             .decode(base64)
             .map(|bytes| Data::Inline { bytes: bytes.into() })
@@ -176,10 +213,15 @@ fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
 }
 
 fn no_blob(name: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no_such_blob", format!("no blob {name} is kept here"))
-        .hint("send it first: PUT /v1/blobs/…")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "no_such_blob",
+        format!("no blob {name} is kept here"),
+    )
+    .hint("send it first: PUT /v1/blobs/…")
 }
 
 pub(super) fn blob_id(text: &str) -> Result<BlobId, Problem> {
-    text.parse().map_err(|error| Problem::bad("wrong_blob_id", format!("{text:?}: {error}")))
+    text.parse()
+        .map_err(|error| Problem::bad("wrong_blob_id", format!("{text:?}: {error}")))
 }

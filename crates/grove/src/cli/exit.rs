@@ -35,7 +35,11 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure { exit, message: message.into(), hint: None }
+        Failure {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {
@@ -65,13 +69,16 @@ impl fmt::Display for Failure {
 impl Error for Failure {}
 
 /// Says what went wrong: one line with all causes, and what can be done about it.
-pub fn explain(error: &anyhow::Error) -> ExitCode {
+pub(super) fn explain(error: &anyhow::Error) -> ExitCode {
     let (message, hint) = told(error.as_ref());
     say::talk(&format!("error: {message}"));
     if let Some(hint) = hint {
         say::talk(&format!("hint: {hint}"));
     }
-    error.downcast_ref::<Failure>().map_or(Exit::Error, |failure| failure.exit).into()
+    error
+        .downcast_ref::<Failure>()
+        .map_or(Exit::Error, |failure| failure.exit)
+        .into()
 }
 
 /// The chain of causes as one line, and the last hint in it. A cause that an outer message repeats is left out.
@@ -80,9 +87,15 @@ fn told(error: &(dyn Error + 'static)) -> (String, Option<String>) {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
-        let (text, more) = text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
+        let (text, more) = text
+            .split_once("\nhint: ")
+            .map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
         if !message.contains(text.trim()) {
-            message = if message.is_empty() { text.to_owned() } else { format!("{message}: {text}") };
+            message = if message.is_empty() {
+                text.to_owned()
+            } else {
+                format!("{message}: {text}")
+            };
         }
         hint = more.map(str::to_owned).or(hint);
         cause = error.source();
@@ -107,7 +120,10 @@ mod tests {
         assert!(failure.hint.unwrap().contains("--home"));
         let wrapped = anyhow::Error::new(Home::at("/nowhere/at/all".into()).hub().unwrap_err()).context("asking");
         let (message, hint) = told(wrapped.as_ref());
-        assert_eq!(message, "asking: no hub has been started here: /nowhere/at/all/hub.json is missing");
+        assert_eq!(
+            message,
+            "asking: no hub has been started here: /nowhere/at/all/hub.json is missing"
+        );
         assert!(hint.unwrap().starts_with("start one with `grove up`"));
     }
 }

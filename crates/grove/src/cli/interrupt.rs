@@ -19,7 +19,9 @@ pub(super) fn say_on_leaving(farewell: impl Into<String>) {
 }
 
 fn listen() {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
     if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
         let text = FAREWELL.lock().unwrap_or_else(PoisonError::into_inner).clone();
         say::talk(&format!("\n{text}"));

@@ -13,7 +13,10 @@ pub struct Lend {
 
 impl Lend {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let settings = place.settings_with(Layer { slots: self.slots, ..Layer::default() })?;
+        let settings = place.settings_with(Layer {
+            slots: self.slots,
+            ..Layer::default()
+        })?;
         let _ = settings;
         Ok(Exit::Done)
     }

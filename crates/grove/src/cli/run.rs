@@ -103,24 +103,28 @@ pub struct Run {
     /// What the job is called [default: the tool's name]
     #[arg(long, help_heading = "Terms")]
     name: Option<String>,
-    /// A WebAssembly module, compiled for wasm32-wasip1
-    tool: PathBuf,
-    /// The tool's arguments, then `::: inputs…` or `:::: file`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS… ::: INPUTS")]
+    /// A WebAssembly module compiled for wasm32-wasip1, its arguments, then `::: inputs…` or `:::: file`
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "TOOL ARGS… ::: INPUTS…"
+    )]
     words: Vec<String>,
 }
 
 impl Run {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let words = words(&self.words)?;
-        let (module, abilities) = read_tool(&self.tool)?;
+        let tool = self.tool();
+        let words = words(self.words.get(1..).unwrap_or_default())?;
+        let (module, abilities) = read_tool(tool)?;
         let reads = self.stdin || abilities != Abilities::default();
         let inputs = self.inputs(&words.sources, reads)?;
         let once = inputs.is_once();
         let hub = Hub::find(place)?;
         interrupt::say_on_leaving("nothing was submitted");
         let id = JobId(getrandom::u64()?).to_string();
-        let tool = ToolShape {
+        let shape = ToolShape {
             module: spool::send_bytes(&hub, &module)?,
             args: words.args.clone(),
             stdin: reads || once,
@@ -134,8 +138,8 @@ impl Run {
         let submit = Submit {
             v: V,
             id: id.clone(),
-            name: self.name.clone().unwrap_or_else(|| stem(&self.tool)),
-            tool,
+            name: self.name.clone().unwrap_or_else(|| stem(tool)),
+            tool: shape,
             source: inputs.source(&hub)?,
             chunk: self.chunk,
             check: self.check,
@@ -150,11 +154,18 @@ impl Run {
         self.accepted(&hub, &accepted, inputs)
     }
 
+    /// The first word behind the options.
+    fn tool(&self) -> &Path {
+        Path::new(self.words.first().map_or("", String::as_str))
+    }
+
     fn inputs(&self, sources: &[words::Source], reads: bool) -> Result<Inputs, Failure> {
         let said = [self.each_line.is_some(), self.range.is_some(), !sources.is_empty()];
         if said.iter().filter(|said| **said).count() > 1 {
-            return Err(Failure::usage("inputs come from one of :::, ::::, --each-line and --range")
-                .hint("several `:::` and `::::` can be combined with one another"));
+            return Err(
+                Failure::usage("inputs come from one of :::, ::::, --each-line and --range")
+                    .hint("several `:::` and `::::` can be combined with one another"),
+            );
         }
         if let Some(range) = &self.range {
             let (from, count) = parse_range(range).map_err(|error| Failure::caused(Exit::Usage, &error))?;
@@ -178,8 +189,10 @@ impl Run {
         const OURS: [&str; 3] = ["--range", "--each-line", "--open"];
         let ours = |word: &&String| OURS.iter().any(|our| word.split('=').next() == Some(our));
         match self.words.iter().find(ours) {
-            Some(word) => Err(Failure::usage(format!("{word} stands after the tool, so it is an argument of the tool"))
-                .hint(format!("grove run {word} … {}", self.tool.display()))),
+            Some(word) => Err(Failure::usage(format!(
+                "{word} stands after the tool, so it is an argument of the tool"
+            ))
+            .hint(format!("grove run {word} … {}", self.tool().display()))),
             None => Ok(()),
         }
     }
@@ -189,21 +202,31 @@ impl Run {
         if accepted.lenders == 0 && self.no_wait {
             let _: crate::shape::Done =
                 hub.insist(|| hub.post(&super::page(&accepted.job, "/cancel"), &serde_json::json!({})))?;
-            return Err(Failure::new(Exit::NotPlaced, format!("nobody lends, so job {id} was cancelled"))
-                .hint("lend this machine: grove lend")
-                .into());
+            return Err(
+                Failure::new(Exit::NotPlaced, format!("nobody lends, so job {id} was cancelled"))
+                    .hint("lend this machine: grove lend")
+                    .into(),
+            );
         }
         if accepted.lenders == 0 {
             say::talk(&format!("job {id}: no lender yet: waiting\nhint: grove lend"));
         }
         if self.detach || self.open {
-            if self.json { say::json(accepted)? } else { say::line(&accepted.job)? }
+            if self.json {
+                say::json(accepted)?
+            } else {
+                say::line(&accepted.job)?
+            }
             let next = if self.open { "grove send" } else { "grove watch" };
             say::talk(&format!("{next} {id}"));
             return Ok(Exit::Done);
         }
         let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
-        let names = if job.merged { Names::of_job(hub, &job) } else { inputs.names() };
+        let names = if job.merged {
+            Names::of_job(hub, &job)
+        } else {
+            inputs.names()
+        };
         let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?;
         Follow::of(hub, job).to_the_end(&mut out)
     }
@@ -221,13 +244,21 @@ fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
     };
     let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if found.len() > crate::tool::BYTES_MAX {
-        let message = format!("{} has {} bytes; a tool has at most {}", path.display(), found.len(), crate::tool::BYTES_MAX);
+        let message = format!(
+            "{} has {} bytes; a tool has at most {}",
+            path.display(),
+            found.len(),
+            crate::tool::BYTES_MAX
+        );
         return Err(Failure::new(Exit::Error, message).hint("is it a WebAssembly module? strip its debug information"));
     }
     let module = std::fs::read(path).map_err(|error| unreadable(&error))?;
     let abilities = crate::tool::inspect(&module).map_err(|error| {
         let failure = Failure::caused(Exit::Error, &error);
-        Failure { message: format!("cannot use {} as a tool: {}", path.display(), failure.message), ..failure }
+        Failure {
+            message: format!("cannot use {} as a tool: {}", path.display(), failure.message),
+            ..failure
+        }
     })?;
     Ok((module, abilities))
 }
@@ -246,13 +277,19 @@ fn parse_chunk(text: &str) -> Result<ChunkShape, String> {
 }
 
 fn parse_check(text: &str) -> Result<CheckShape, String> {
-    let (word, share) = text.split_once('=').map_or((text, None), |(word, share)| (word, Some(share)));
+    let (word, share) = text
+        .split_once('=')
+        .map_or((text, None), |(word, share)| (word, Some(share)));
     let per_mille = match share.map(|share| share.trim_end_matches('%')) {
         None => Some(SPOT_PER_MILLE),
-        Some(share) => share.parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share)).map(|share| {
-            // Bounded above, so that nothing is lost.
-            (share * 10.0).round() as u32
-        }),
+        Some(share) => share
+            .parse::<f64>()
+            .ok()
+            .filter(|share| (0.0..=100.0).contains(share))
+            .map(|share| {
+                // Bounded above, so that nothing is lost.
+                (share * 10.0).round() as u32
+            }),
     };
     match (word, per_mille) {
         ("prove", Some(spot_per_mille)) => Ok(CheckShape::Prove { spot_per_mille }),
@@ -279,9 +316,24 @@ mod tests {
 
     #[test]
     fn options_stand_before_the_tool_and_all_after_it_is_the_tools() {
-        let run = run(&["-o", "out", "--check", "spot=5", "--chunk=auto", "t.wasm", "-o", "--x={}", ":::", "-a", "b"]);
-        assert_eq!(run.words, ["-o", "--x={}", ":::", "-a", "b"]);
-        assert_eq!((run.out, run.check), (Some("out".into()), Some(CheckShape::Spot { per_mille: 50 })));
+        let run = run(&[
+            "-o",
+            "out",
+            "--check",
+            "spot=5",
+            "--chunk=auto",
+            "t.wasm",
+            "-o",
+            "--x={}",
+            ":::",
+            "-a",
+            "b",
+        ]);
+        assert_eq!(run.words, ["t.wasm", "-o", "--x={}", ":::", "-a", "b"]);
+        assert_eq!(
+            (run.out, run.check),
+            (Some("out".into()), Some(CheckShape::Spot { per_mille: 50 }))
+        );
         assert_eq!(run.chunk, ChunkShape::Auto);
     }
 

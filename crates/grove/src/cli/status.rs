@@ -29,9 +29,15 @@ impl Status {
         let status: Shape = hub.get("/v1/status")?;
         let peers: Peers = hub.get("/v1/peers")?;
         if self.json {
-            say::json(&Both { v: V, status: &status, peers: &peers.peers })?;
+            say::json(&Both {
+                v: V,
+                status: &status,
+                peers: &peers.peers,
+            })?;
         } else {
-            screen(hub.address(), &status, &peers.peers).iter().try_for_each(|line| say::line(line))?;
+            screen(hub.address(), &status, &peers.peers)
+                .iter()
+                .try_for_each(|line| say::line(line))?;
         }
         Ok(Exit::Done)
     }
@@ -43,12 +49,25 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
         0 => "does not lend".to_owned(),
         slots => format!("lends {}", say::many(u64::from(slots), "slot")),
     };
-    let walls = if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") };
+    let walls = if status.walls.is_empty() {
+        "none named".to_owned()
+    } else {
+        status.walls.join(", ")
+    };
     let mut lines = vec![
-        format!("hub      {} at {address}, grove {}, start {}", say::short_id(&status.node), status.version, status.incarnation),
+        format!(
+            "hub      {} at {address}, grove {}, start {}",
+            say::short_id(&status.node),
+            status.version,
+            status.incarnation
+        ),
         format!("machine  {lending}; {} kept", bytes_text(status.stored_bytes)),
         format!("walls    {walls}"),
-        format!("credits  {} available, {} held", text(status.credits.available.0), text(status.credits.held.0)),
+        format!(
+            "credits  {} available, {} held",
+            text(status.credits.available.0),
+            text(status.credits.held.0)
+        ),
         format!(
             "work     {} running, {} ended; parts: {} running, {} waiting; {} refused",
             say::many(status.jobs_running, "job"),
@@ -60,11 +79,16 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     ];
     if status.credits.ledger_sum.0 != 0 || status.misfits != 0 {
         let (sum, misfits) = (status.credits.ledger_sum.0, status.misfits);
-        lines.push(format!("BROKEN   the books are off by {sum} micro-credits, {misfits} facts did not fit: please report"));
+        lines.push(format!(
+            "BROKEN   the books are off by {sum} micro-credits, {misfits} facts did not fit: please report"
+        ));
     }
     lines.push(String::new());
     let rows: Vec<Vec<String>> = peers.iter().map(lender).collect();
-    lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
+    lines.extend(say::table(
+        &["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"],
+        &rows,
+    ));
     if status.lenders == 0 {
         lines.push("nobody lends\nhint: grove lend".to_owned());
     }
@@ -98,8 +122,13 @@ mod tests {
 
     #[test]
     fn one_screen_says_how_things_are() {
-        let credits =
-            CreditsShape { v: V, available: Big(18_400_000), held: Big(2_100_000), earned: Big(0), ledger_sum: Signed(0) };
+        let credits = CreditsShape {
+            v: V,
+            available: Big(18_400_000),
+            held: Big(2_100_000),
+            earned: Big(0),
+            ledger_sum: Signed(0),
+        };
         let status = Shape {
             v: V,
             version: "0.1.0".into(),

@@ -62,25 +62,29 @@ fn of_job(answer: &Answer) -> Vec<String> {
 
 fn of_lenders(peers: &Peers, jobs: &[JobShape]) -> Vec<String> {
     let waiting: u64 = jobs.iter().map(|job| job.waiting).sum();
-    let mut lines: Vec<String> = peers.peers.iter().map(|peer| {
-        let why = if peer.caught {
-            "gets no work: an answer of its was proved wrong"
-        } else if !peer.linked {
-            "is not here"
-        } else if peer.slots == 0 {
-            "does not lend now"
-        } else if peer.resting {
-            "rests: it declined, or its machine broke a try, a moment ago"
-        } else if peer.gifts > 0 {
-            "is at work"
-        } else if waiting == 0 {
-            "has nothing to do: no part of any job waits"
-        } else {
-            "has nothing to do, although parts wait: see `grove why last`"
-        };
-        let here = if peer.here { " (this hub)" } else { "" };
-        format!("{}{here} {why}", say::short_id(&peer.node))
-    }).collect();
+    let mut lines: Vec<String> = peers
+        .peers
+        .iter()
+        .map(|peer| {
+            let why = if peer.caught {
+                "gets no work: an answer of its was proved wrong"
+            } else if !peer.linked {
+                "is not here"
+            } else if peer.slots == 0 {
+                "does not lend now"
+            } else if peer.resting {
+                "rests: it declined, or its machine broke a try, a moment ago"
+            } else if peer.gifts > 0 {
+                "is at work"
+            } else if waiting == 0 {
+                "has nothing to do: no part of any job waits"
+            } else {
+                "has nothing to do, although parts wait: see `grove why last`"
+            };
+            let here = if peer.here { " (this hub)" } else { "" };
+            format!("{}{here} {why}", say::short_id(&peer.node))
+        })
+        .collect();
     if lines.is_empty() {
         lines.push("nobody lends\nhint: grove lend".to_owned());
     }
@@ -94,8 +98,16 @@ mod tests {
 
     #[test]
     fn a_wait_has_its_reason_and_its_hint() {
-        let reason = ReasonShape { code: "no_lender".into(), text: "nobody lends".into(), hint: Some("lend".into()) };
-        let answer = Answer { v: V, job: jobs::tests::job(), reasons: vec![reason] };
+        let reason = ReasonShape {
+            code: "no_lender".into(),
+            text: "nobody lends".into(),
+            hint: Some("lend".into()),
+        };
+        let answer = Answer {
+            v: V,
+            job: jobs::tests::job(),
+            reasons: vec![reason],
+        };
         let expect = [
             "job 3v5kabcd is running: 71 of 120 done, 14 running, 0 being checked, 35 waiting, 0 failed",
             "- nobody lends",
@@ -123,9 +135,19 @@ mod tests {
         let peers = Peers {
             v: V,
             peers: vec![
-                PeerShape { here: true, gifts: 1, ..peer("aaaaaaaaaa") },
-                PeerShape { caught: true, ..peer("bbbbbbbbbb") },
-                PeerShape { slots: 0, ..peer("cccccccccc") },
+                PeerShape {
+                    here: true,
+                    gifts: 1,
+                    ..peer("aaaaaaaaaa")
+                },
+                PeerShape {
+                    caught: true,
+                    ..peer("bbbbbbbbbb")
+                },
+                PeerShape {
+                    slots: 0,
+                    ..peer("cccccccccc")
+                },
                 peer("dddddddddd"),
             ],
         };

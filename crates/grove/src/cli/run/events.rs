@@ -12,7 +12,9 @@ pub(in crate::cli) fn print_events(hub: &Hub, job: &str) -> anyhow::Result<Exit>
     let mut out = std::io::stdout().lock();
     for line in stream.lines() {
         let line = line?;
-        let Some(data) = line.strip_prefix("data:").map(str::trim_start) else { continue };
+        let Some(data) = line.strip_prefix("data:").map(str::trim_start) else {
+            continue;
+        };
         writeln!(out, "{data}")?;
         out.flush()?;
         let event: Event = serde_json::from_str(data)?;

@@ -52,7 +52,11 @@ impl<'h> Follow<'h> {
             if got.last {
                 break;
             }
-            breath = if got.results.len() < PAGE_SMALL { (breath * 2).max(Duration::from_millis(1)) } else { Duration::ZERO };
+            breath = if got.results.len() < PAGE_SMALL {
+                (breath * 2).max(Duration::from_millis(1))
+            } else {
+                Duration::ZERO
+            };
             if self.job.standing == StandingShape::Running && from < self.job.items {
                 std::thread::sleep(breath.min(BREATH_MAX));
             }
@@ -80,7 +84,10 @@ impl<'h> Follow<'h> {
         out.job(&self.job)?;
         if self.job.standing == StandingShape::Running {
             let id = say::short_id(&self.job.id);
-            say::talk(&format!("job {id} still runs: {} of {} done; grove watch {id}", self.job.done, self.job.items));
+            say::talk(&format!(
+                "job {id} still runs: {} of {} done; grove watch {id}",
+                self.job.done, self.job.items
+            ));
             return Ok(Exit::Done);
         }
         Ok(self.exit())
@@ -104,15 +111,23 @@ impl<'h> Follow<'h> {
     }
 
     fn results(&self, from: u64, limit: usize, wait_ms: u64) -> Result<Results, Failure> {
-        let path = page(&self.job.id, &format!("/results?from={from}&limit={limit}&wait_ms={wait_ms}"));
-        self.hub.insist(|| self.hub.get(&path)).map_err(|failure| match failure.exit {
-            Exit::Unreachable => {
-                let id = say::short_id(&self.job.id);
-                Failure { message: format!("{}; job {id} is on its books", failure.message), ..failure }
+        let path = page(
+            &self.job.id,
+            &format!("/results?from={from}&limit={limit}&wait_ms={wait_ms}"),
+        );
+        self.hub
+            .insist(|| self.hub.get(&path))
+            .map_err(|failure| match failure.exit {
+                Exit::Unreachable => {
+                    let id = say::short_id(&self.job.id);
+                    Failure {
+                        message: format!("{}; job {id} is on its books", failure.message),
+                        ..failure
+                    }
                     .hint(format!("start it again with `grove up`, then: grove watch {id}"))
-            }
-            _ => failure,
-        })
+                }
+                _ => failure,
+            })
     }
 
     /// Says how it ended.
@@ -139,9 +154,10 @@ fn ended_text(job: &JobShape) -> String {
         StandingShape::Done => ("done", String::new()),
         StandingShape::Failed => ("over, some parts failed", format!("\nhint: grove retry {id}")),
         StandingShape::Cancelled => ("cancelled", format!("\nhint: what is done: grove get {id}")),
-        StandingShape::Unpaid => {
-            ("over, its budget is spent", format!("\nhint: go on with grove retry {id} --budget CREDITS"))
-        }
+        StandingShape::Unpaid => (
+            "over, its budget is spent",
+            format!("\nhint: go on with grove retry {id} --budget CREDITS"),
+        ),
         StandingShape::Running => ("running", String::new()),
     };
     format!(

@@ -20,8 +20,13 @@ pub(in crate::cli) struct Names {
 
 enum Kind {
     Listed(Vec<String>),
-    Numbers { from: u64 },
-    Lines { reader: Box<dyn BufRead>, next: u64 },
+    Numbers {
+        from: u64,
+    },
+    Lines {
+        reader: Box<dyn BufRead>,
+        next: u64,
+    },
     /// All answers are one.
     Merged(String),
     Unknown,
@@ -37,7 +42,10 @@ impl Names {
     }
 
     pub(super) fn lines(reader: Box<dyn Read>) -> Names {
-        Names::of(Kind::Lines { reader: Box::new(BufReader::new(reader)), next: 0 })
+        Names::of(Kind::Lines {
+            reader: Box::new(BufReader::new(reader)),
+            next: 0,
+        })
     }
 
     pub(super) fn unknown() -> Names {
@@ -75,9 +83,10 @@ impl Names {
             Kind::Merged(name) => Some(name.clone()),
             Kind::Numbers { from } if several => Some(format!("{}..{}", *from + at, *from + at + result.count)),
             Kind::Numbers { from } => Some((*from + at).to_string()),
-            Kind::Listed(names) if !several => {
-                usize::try_from(at).ok().and_then(|at| names.get(at)).map(|name| name.replace(COLUMN, " "))
-            }
+            Kind::Listed(names) if !several => usize::try_from(at)
+                .ok()
+                .and_then(|at| names.get(at))
+                .map(|name| name.replace(COLUMN, " ")),
             Kind::Lines { reader, next } if !several => line(&mut **reader, next, at),
             Kind::Listed(_) | Kind::Lines { .. } | Kind::Unknown => None,
         };
@@ -92,7 +101,10 @@ impl Names {
 fn line(reader: &mut dyn BufRead, next: &mut u64, wanted: u64) -> Option<String> {
     while *next <= wanted {
         let mut bytes = Vec::new();
-        (&mut *reader).take(LABEL_BYTES_MAX as u64).read_until(b'\n', &mut bytes).ok()?;
+        (&mut *reader)
+            .take(LABEL_BYTES_MAX as u64)
+            .read_until(b'\n', &mut bytes)
+            .ok()?;
         if bytes.is_empty() {
             return None;
         }
@@ -148,7 +160,12 @@ pub(super) fn safe_name(name: &str) -> String {
     }
     let trimmed = safe.trim_end_matches(['.', ' ']).len();
     safe.truncate(trimmed);
-    let stem = safe.split('.').next().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
+    let stem = safe
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(|c: char| c.is_ascii_digit())
+        .to_lowercase();
     if safe.is_empty() || safe.starts_with(['.', '-']) || DEVICES.contains(&stem.as_str()) {
         safe.insert(0, '_');
     }
@@ -160,7 +177,11 @@ mod tests {
     use super::*;
 
     fn result(item: u64, count: u64) -> ResultShape {
-        ResultShape { item, count, ..ResultShape::default() }
+        ResultShape {
+            item,
+            count,
+            ..ResultShape::default()
+        }
     }
 
     #[test]
@@ -172,7 +193,7 @@ mod tests {
         check("A.CSV", "A.CSV-3", &mut files);
         check("../..", "_", &mut files);
         check("/", "_-2", &mut files);
-        check("..\\..\\x", ".._.._x", &mut FileNames { taken: BTreeSet::new() });
+        check(r"..\..\x", "_.._.._x", &mut files);
         check("\u{1b}[2J\u{202e}", "_[2J_", &mut files);
         check("con.txt", "_con.txt", &mut files);
         check("COM1", "_COM1", &mut files);
@@ -188,7 +209,10 @@ mod tests {
         assert_eq!(lines.name(&result(3, 1)), "input 4");
         assert_eq!(Names::numbers(10).name(&result(2, 3)), "12..15");
         let mut listed = Names::listed(vec!["a\u{1f}b".into()]).shifted(5);
-        assert_eq!([listed.name(&result(5, 1)), listed.name(&result(6, 1))], ["a b", "input 7"]);
+        assert_eq!(
+            [listed.name(&result(5, 1)), listed.name(&result(6, 1))],
+            ["a b", "input 7"]
+        );
         assert_eq!(Names::unknown().name(&result(4, 2)), "inputs 5-6");
     }
 }

@@ -42,16 +42,32 @@ struct Line<'a, T> {
 }
 
 impl<'h> Out<'h> {
-    pub(in crate::cli) fn new(hub: &'h Hub, folder: Option<&Path>, json: bool, names: Names) -> Result<Out<'h>, Failure> {
+    pub(in crate::cli) fn new(
+        hub: &'h Hub,
+        folder: Option<&Path>,
+        json: bool,
+        names: Names,
+    ) -> Result<Out<'h>, Failure> {
         let to = match folder {
             Some(path) => {
                 std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))?;
-                To::Folder { path: path.to_owned(), names: FileNames::default() }
+                To::Folder {
+                    path: path.to_owned(),
+                    names: FileNames::default(),
+                }
             }
             None if json => To::Json,
-            None => To::Stdout { terminal: io::stdout().is_terminal() },
+            None => To::Stdout {
+                terminal: io::stdout().is_terminal(),
+            },
         };
-        Ok(Out { hub, names, to, notes: 0, files_lost: false })
+        Ok(Out {
+            hub,
+            names,
+            to,
+            notes: 0,
+            files_lost: false,
+        })
     }
 
     /// One result.
@@ -76,7 +92,11 @@ impl<'h> Out<'h> {
 
     /// The job as it ended, for programs.
     pub(super) fn job(&mut self, job: &JobShape) -> Result<(), Failure> {
-        if matches!(self.to, To::Json) { line("job", job) } else { Ok(()) }
+        if matches!(self.to, To::Json) {
+            line("job", job)
+        } else {
+            Ok(())
+        }
     }
 
     /// All results are there.
@@ -106,7 +126,16 @@ fn failure_text(name: &str, result: &ResultShape) -> String {
         (outcome, _, _) => outcome.replace('_', " "),
     };
     let mut text = format!("part {} ({}) failed: {how}", result.item + 1, say::short(name, 60));
-    for line in result.note.trim().lines().rev().take(5).collect::<Vec<_>>().iter().rev() {
+    for line in result
+        .note
+        .trim()
+        .lines()
+        .rev()
+        .take(5)
+        .collect::<Vec<_>>()
+        .iter()
+        .rev()
+    {
         text.push_str("\n  ");
         text.push_str(line);
     }
@@ -119,7 +148,12 @@ fn line(kind: &'static str, value: &impl Serialize) -> Result<(), Failure> {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("v");
     }
-    let mut text = serde_json::to_vec(&Line { v: V, r#type: kind, value: &value }).map_err(|error| closed(&error.into()))?;
+    let mut text = serde_json::to_vec(&Line {
+        v: V,
+        r#type: kind,
+        value: &value,
+    })
+    .map_err(|error| closed(&error.into()))?;
     text.push(b'\n');
     io::stdout().lock().write_all(&text).map_err(|error| closed(&error))
 }
@@ -128,13 +162,21 @@ fn show(hub: &Hub, content: &Content) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let len = match content {
         Content::Blob { blob, len, .. } if *len > SHOWN_BYTES_MAX => {
-            say::talk(&format!("({} in blob {blob}; -o FOLDER keeps it)", crate::amount::bytes_text(*len)));
+            say::talk(&format!(
+                "({} in blob {blob}; -o FOLDER keeps it)",
+                crate::amount::bytes_text(*len)
+            ));
             return Ok(());
         }
-        content => write(hub, content, &mut bytes).map(|()| bytes.len()).map_err(|error| closed(&error))?,
+        content => write(hub, content, &mut bytes)
+            .map(|()| bytes.len())
+            .map_err(|error| closed(&error))?,
     };
     let text = say::safe_bytes(&bytes[..len]);
-    io::stdout().lock().write_all(text.as_bytes()).map_err(|error| closed(&error))
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|error| closed(&error))
 }
 
 /// The bytes, wherever they are.
@@ -142,7 +184,9 @@ fn write(hub: &Hub, content: &Content, to: &mut impl Write) -> io::Result<()> {
     match content {
         Content::Text(text) => to.write_all(text.as_bytes()),
         Content::Bytes { base64 } => {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(base64).map_err(io::Error::other)?;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(base64)
+                .map_err(io::Error::other)?;
             to.write_all(&bytes)
         }
         Content::Blob { url, .. } => {
@@ -159,7 +203,12 @@ fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<()
     }
     for file in &result.files {
         // The tool chose these names, and strangers chose the tool.
-        let steps = file.name.split(['/', '\\']).filter(|step| !step.is_empty()).take(DEPTH_MAX).map(safe_name);
+        let steps = file
+            .name
+            .split(['/', '\\'])
+            .filter(|step| !step.is_empty())
+            .take(DEPTH_MAX)
+            .map(safe_name);
         let path = steps.fold(folder.join(name), |path, step| path.join(step));
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
@@ -210,7 +259,11 @@ mod tests {
         };
         let expect = "part 3 (a.csv) failed: exit code 3\n  2\n  3\n  4\n  5\n  no such column";
         assert_eq!(failure_text("a.csv", &result), expect);
-        let trapped = ResultShape { outcome: "trap".into(), trap: Some("out_of_memory".into()), ..ResultShape::default() };
+        let trapped = ResultShape {
+            outcome: "trap".into(),
+            trap: Some("out_of_memory".into()),
+            ..ResultShape::default()
+        };
         assert_eq!(failure_text("x", &trapped), "part 1 (x) failed: out of memory");
     }
 }

@@ -44,7 +44,10 @@ pub(in crate::cli) fn words(words: &[String]) -> Result<Words, Failure> {
             }
         }
     }
-    Ok(Words { args: args.to_vec(), sources })
+    Ok(Words {
+        args: args.to_vec(),
+        sources,
+    })
 }
 
 #[cfg(test)]
@@ -61,8 +64,22 @@ mod tests {
         let found = split("-x {} ::: a -b ::: 1 :::: f g").unwrap();
         assert_eq!(found.args, ["-x", "{}"]);
         let given = |words: &[&str]| Source::Given(words.iter().map(|word| (*word).to_owned()).collect());
-        assert_eq!(found.sources, [given(&["a", "-b"]), given(&["1"]), Source::File("f".into()), Source::File("g".into())]);
-        assert_eq!(split("a b").unwrap(), Words { args: vec!["a".into(), "b".into()], sources: Vec::new() });
+        assert_eq!(
+            found.sources,
+            [
+                given(&["a", "-b"]),
+                given(&["1"]),
+                Source::File("f".into()),
+                Source::File("g".into())
+            ]
+        );
+        assert_eq!(
+            split("a b").unwrap(),
+            Words {
+                args: vec!["a".into(), "b".into()],
+                sources: Vec::new()
+            }
+        );
     }
 
     #[test]
