@@ -28,6 +28,11 @@ pub(crate) struct Tools {
 }
 
 impl Tools {
+    /// Only compares.
+    pub(crate) fn checked() -> Tools {
+        Tools { check: true }
+    }
+
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
@@ -171,7 +176,12 @@ impl Toolchain {
             .args(self.link_args(tool));
         let output = cargo.output().with_context(|| format!("cannot start {}", self.cargo))?;
         if !output.status.success() {
-            bail!("{tool}: {} ended with {}\n{}", self.cargo, output.status, String::from_utf8_lossy(&output.stderr));
+            bail!(
+                "{tool}: {} ended with {}\n{}",
+                self.cargo,
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         let module = module_path(&scratch.join(TARGET).join("release"), tool);
         fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
