@@ -34,6 +34,11 @@ use tool::Tools;
 /// Requests that wait for nothing are answered within this, or not at all.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 
+/// Nobody waits longer for one answer; whoever wants to asks again.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Where no budget is named, a job may cost this share of what is there: others can still be started beside it.
+const BUDGET_SHARE: u64 = 4;
+
 /// What the API says about the node beyond what the node knows itself.
 #[derive(Debug, Clone)]
 pub struct About {

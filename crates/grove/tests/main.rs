@@ -1,4 +1,5 @@
 //! Tests of the program from outside: processes, disks, links. One binary, so that it is linked once.
 
+mod faces;
 mod shell;
 mod store;

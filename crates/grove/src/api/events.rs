@@ -69,17 +69,19 @@ async fn pass_on(
         say(events, event(&over)).await;
         return;
     }
+    // What was missed came after this.
+    let mut at = Millis(0);
     loop {
         let batch = match news.recv().await {
             Ok(batch) => batch,
             Err(RecvError::Lagged(batches)) => {
-                let now = Millis(0);
+                let kind = EventKind::Missed { batches };
                 say(
                     events,
                     Event {
                         v: V,
-                        at_ms: now.0,
-                        kind: EventKind::Missed { batches },
+                        at_ms: at.0,
+                        kind,
                     },
                 )
                 .await;
@@ -91,6 +93,7 @@ async fn pass_on(
             .iter()
             .filter(|told| only.is_none_or(|only| job_of(&told.news) == only))
         {
+            at = told.at;
             say(events, event(told)).await;
             if only.is_some() && matches!(told.news, News::Ended { .. }) {
                 return;

@@ -97,7 +97,7 @@ mod tests {
         }
         let found = examine(Key::new("secret"), &map);
         assert_eq!(
-            found.as_ref().map(|()| ()).map_err(|problem| problem.code()),
+            found.as_ref().copied().map_err(|problem| problem.code()),
             expect,
             "{headers:?}"
         );

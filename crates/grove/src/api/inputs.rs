@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::results;
 use super::sent::{Asked, Long};
 use super::submit::inputs;
-use super::{Api, lookup};
+use super::{Api, WAIT_MAX, lookup};
 use crate::shape::{Added, More, V};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -12,10 +12,6 @@ use grove_core::job::Refusal;
 use grove_core::node::Reply;
 use grove_core::task::Span;
 use serde::Deserialize;
-use std::time::Duration;
-
-/// Longer than this nobody waits; the results can be asked for later.
-const WAIT_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct How {

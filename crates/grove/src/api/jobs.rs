@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::sent::{Asked, Short};
-use super::{Api, lookup, render};
+use super::{Api, BUDGET_SHARE, lookup, render};
 use crate::shape::{Again, Big, Done, JobShape, Jobs, V, Why};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -16,8 +16,6 @@ use std::collections::BTreeSet;
 /// Jobs in one answer.
 const JOBS_MAX: usize = 1_000;
 const JOBS_USUAL: usize = 100;
-/// As where a job is submitted without a budget.
-const BUDGET_SHARE: u64 = 4;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {

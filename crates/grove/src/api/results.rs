@@ -2,7 +2,7 @@
 
 use super::error::Problem;
 use super::sent::Asked;
-use super::{Api, lookup, render};
+use super::{Api, WAIT_MAX, lookup, render};
 use crate::door::RowError;
 use crate::shape::{ResultShape, Results, V};
 use axum::Json;
@@ -21,8 +21,6 @@ use tokio::time::{Instant, timeout_at};
 /// Results in one answer.
 const RESULTS_MAX: usize = 10_000;
 const RESULTS_USUAL: usize = 1_000;
-/// Longer than this nobody waits for one answer; whoever wants to asks again.
-const WAIT_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
@@ -136,9 +134,11 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
             results.retain(|kept| kept.span.first >= from && kept.span.end() <= end);
         }
         // A job that ended early has holes; behind the last answer there is nothing.
-        next = results
-            .last()
-            .map_or(if over { end.max(from) } else { from }, |kept| kept.span.end());
+        next = match results.last() {
+            Some(kept) => kept.span.end(),
+            None if over => end.max(from),
+            None => from,
+        };
     }
     let last = over && (view.merged || next >= view.counts.items);
     Ok(Results {

@@ -1,8 +1,8 @@
 //! Submitting: what somebody sent becomes a job of core's, or a problem that says what is wrong with it.
 
-use super::Api;
 use super::error::Problem;
 use super::sent::{INPUT_BYTES_MAX, INPUTS_MAX, Long};
+use super::{Api, BUDGET_SHARE};
 use crate::door::{BlobId, Blobs};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, InputShape, SourceShape, Submit, V};
 use axum::Json;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 
 /// Of all answers, unless the job says otherwise: a liar of any size is soon found out, and little is done twice.
 const SPOT_PER_MILLE: u32 = 30;
-/// Where no budget is named, a job may cost this share of what is there: others can still be started beside it.
-const BUDGET_SHARE: u64 = 4;
 
 pub(super) async fn submit(
     State(api): State<Api>,

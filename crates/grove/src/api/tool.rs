@@ -24,10 +24,10 @@ impl Tools {
             .unwrap_or_else(PoisonError::into_inner)
             .get(&module)
             .copied();
-        if let Some(abilities) = known {
-            if blobs.has(&module)? {
-                return Ok(abilities);
-            }
+        if let Some(abilities) = known
+            && blobs.has(&module)?
+        {
+            return Ok(abilities);
         }
         let blobs = blobs.clone();
         let looked = tokio::task::spawn_blocking(move || look(&blobs, module)).await;

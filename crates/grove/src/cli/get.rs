@@ -28,7 +28,7 @@ impl Get {
         let follow = Follow::new(&hub, &self.job)?;
         let mut out = Out::new(&hub, self.out.as_deref(), self.json, Names::of_job(&hub, follow.job()))?;
         if self.wait {
-            follow.to_the_end(&mut out)
+            follow.until_the_end(&mut out)
         } else {
             follow.what_is_there(&mut out)
         }

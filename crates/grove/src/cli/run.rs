@@ -168,7 +168,8 @@ impl Run {
             );
         }
         if let Some(range) = &self.range {
-            let (from, count) = parse_range(range).map_err(|error| Failure::caused(Exit::Usage, &error))?;
+            let (from, count) = parse_range(range)
+                .map_err(|error| Failure::caused(Exit::Usage, &error).hint("for instance --range 0..1000"))?;
             return Inputs::numbers(from, count);
         }
         if let Some(file) = &self.each_line {
@@ -228,7 +229,7 @@ impl Run {
             inputs.names()
         };
         let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?;
-        Follow::of(hub, job).to_the_end(&mut out)
+        Follow::of(hub, job).until_the_end(&mut out)
     }
 }
 

@@ -39,7 +39,7 @@ impl<'h> Follow<'h> {
     }
 
     /// Results as they come, until the job ends.
-    pub(in crate::cli) fn to_the_end(mut self, out: &mut Out<'_>) -> anyhow::Result<Exit> {
+    pub(in crate::cli) fn until_the_end(mut self, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         interrupt::say_on_leaving(super::farewell(&self.job.id));
         let mut progress = Progress::new();
         let (mut from, mut breath) = (0, Duration::ZERO);

@@ -1,0 +1,213 @@
+//! `grove run` and what belongs to it, when all is well.
+
+use super::{Hub, grove_in, noop};
+use std::fs;
+
+#[test]
+fn inputs_become_results_in_their_order() {
+    let hub = Hub::start(2);
+    let ran = hub.grove(&["run", &noop(), "-x", "{}", ":::", "b", "a", "c d"]);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("[-x b]\n[-x a]\n[-x c d]\n", 0),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("is done: 3 of 3 done, 0 failed"), "{}", ran.err);
+    let ran = hub.grove(&["run", &noop(), "{2}{1}", ":::", "a", "b", ":::", "1", "2"]);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("[1a]\n[2a]\n[1b]\n[2b]\n", 0),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_tool_without_inputs_runs_once_with_what_is_piped_in() {
+    let hub = Hub::start(1);
+    let ran = hub.grove_piped(&["run", &noop(), "-q"], b"some text");
+    assert_eq!((ran.out.as_str(), ran.code), ("[-q]some text\n", 0), "{}", ran.err);
+}
+
+#[test]
+fn files_lines_and_numbers_are_inputs() {
+    let hub = Hub::start(2);
+    let lines: String = (0..3_000).map(|n| format!("line {n}\n")).collect();
+    fs::write(hub.dir.path().join("in.txt"), &lines).unwrap();
+    for words in [vec!["run", "--each-line", "in.txt"], vec!["run"]] {
+        let (tool, file) = (noop(), ["::::", "in.txt"]);
+        let rest = if words.len() == 1 { &file[..] } else { &[] };
+        let ran = hub.grove(&[&words[..], &[&tool], rest].concat());
+        let expect: String = (0..3_000).map(|n| format!("[line {n}]\n")).collect();
+        assert_eq!((ran.out == expect, ran.code), (true, 0), "{}", ran.err);
+    }
+    let ran = hub.grove_piped(&["run", &noop(), "::::", "-"], b"one\ntwo");
+    assert_eq!((ran.out.as_str(), ran.code), ("[one]\n[two]\n", 0), "{}", ran.err);
+    let ran = hub.grove(&["run", "--range", "5..=7", &noop()]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[5]\n[6]\n[7]\n", 0), "{}", ran.err);
+    let ran = hub.grove(&["run", "--range", "0..10", "--chunk", "4", &noop(), "{1}-{2}"]);
+    assert_eq!(
+        (ran.out.as_str(), ran.code),
+        ("[0-4]\n[4-8]\n[8-10]\n", 0),
+        "{}",
+        ran.err
+    );
+    let ran = hub.grove(&["run", "--stdin", &noop(), ":::", "in.txt", "word"]);
+    assert_eq!(
+        (ran.out == format!("[]{lines}\n[]word\n"), ran.code),
+        (true, 0),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn results_become_files_named_after_their_inputs() {
+    let hub = Hub::start(2);
+    let ran = hub.grove(&[
+        "run",
+        "-o",
+        "out",
+        &noop(),
+        ":::",
+        "x/a.csv",
+        "y/a.csv",
+        "../up",
+        "big",
+        "file",
+        "fail",
+    ]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{}", ran.err);
+    let read = |name: &str| fs::read_to_string(hub.dir.path().join("out").join(name)).unwrap();
+    assert_eq!(read("a.csv.txt"), "[x/a.csv]\n");
+    assert_eq!(read("a.csv-2.txt"), "[y/a.csv]\n");
+    assert_eq!(read("up.txt"), "[../up]\n");
+    assert_eq!(read("big.txt"), "x".repeat(100_000), "a blob");
+    assert_eq!(read("file/sub/one.txt"), "in a file");
+    assert!(!hub.dir.path().join("up").exists() && !hub.dir.path().join("up.txt").exists());
+    assert!(
+        ran.err
+            .contains("part 6 (fail) failed: exit code 3\n  it was asked to \\u{1b}[31mfail"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.contains("hint: grove retry "), "{}", ran.err);
+    let ran = hub.grove(&["get", "last", "-o", "again"]);
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    assert_eq!(
+        fs::read_to_string(hub.dir.path().join("again/input 1.txt")).unwrap(),
+        "[x/a.csv]\n"
+    );
+}
+
+#[test]
+fn json_is_for_programs() {
+    let hub = Hub::start(1);
+    let ran = hub.grove(&["run", "--json", &noop(), ":::", "a", "bytes"]);
+    let lines: Vec<serde_json::Value> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!((lines.len(), ran.code), (3, 0), "{}", ran.err);
+    assert!(lines.iter().all(|line| line["v"] == 1));
+    assert_eq!(
+        (lines[0]["type"].as_str(), lines[0]["stdout"].as_str()),
+        (Some("result"), Some("[a]\n"))
+    );
+    assert_eq!(lines[1]["stdout"]["base64"], "//4A");
+    assert_eq!(
+        (lines[2]["type"].as_str(), lines[2]["standing"].as_str()),
+        (Some("job"), Some("done"))
+    );
+    for words in [
+        &["jobs"][..],
+        &["status"],
+        &["credits"],
+        &["why", "last"],
+        &["why"],
+        &["doctor"],
+    ] {
+        let ran = hub.grove(&[words, &["--json"]].concat());
+        let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!((&value["v"], ran.code), (&1.into(), 0), "{words:?} {}", ran.err);
+    }
+    let status: serde_json::Value = serde_json::from_str(&hub.grove(&["status", "--json"]).out).unwrap();
+    assert_eq!(status["status"]["credits"]["ledger_sum"], "0");
+    let ran = hub.grove(&["watch", "last", "--json"]);
+    assert!(ran.code == 0 && ran.out.contains(r#""type":"ended""#), "{ran:?}");
+}
+
+#[test]
+fn a_job_is_followed_by_its_id_and_stopped() {
+    let hub = Hub::start(0);
+    let ran = hub.grove(&["run", "--detach", &noop(), ":::", "a"]);
+    let id = ran.out.trim().to_owned();
+    assert_eq!((ran.code, id.len()), (0, 13), "{ran:?}");
+    assert!(
+        ran.err.contains("no lender yet: waiting\nhint: grove lend"),
+        "{}",
+        ran.err
+    );
+    let ran = hub.grove(&["why", &id[..5]]);
+    assert!(ran.code == 0 && ran.out.contains("- nobody lends\n  hint: "), "{ran:?}");
+    let ran = hub.grove(&["get", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("still runs: 0 of 1 done"), "{ran:?}");
+    let ran = hub.grove(&["cancel", &id[..5]]);
+    assert!(ran.code == 0 && ran.err.contains("is cancelled"), "{ran:?}");
+    let ran = hub.grove(&["watch"]);
+    assert!(
+        ran.code == 1 && ran.err.contains("is cancelled: 0 of 1 done"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn an_open_job_takes_inputs_and_gives_results_at_once() {
+    let hub = Hub::start(1);
+    let ran = hub.grove(&["run", "--open", &noop()]);
+    let id = ran.out.trim().to_owned();
+    assert_eq!((ran.code, id.len()), (0, 13), "{ran:?}");
+    let ran = hub.grove(&["send", &id, ":::", "a", "b"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[a]\n[b]\n", 0), "{}", ran.err);
+    let ran = hub.grove_piped(&["send", &id], b"c\nfail\n");
+    assert_eq!((ran.out.as_str(), ran.code), ("[c]\n[fail]\n", 3), "{}", ran.err);
+    let ran = hub.grove(&["send", &id, "--close"]);
+    assert!(ran.code == 0 && ran.err.contains("takes no more inputs"), "{ran:?}");
+    let ran = hub.grove(&["watch", &id]);
+    assert!(ran.code == 3 && ran.err.contains("3 of 4 done, 1 failed"), "{ran:?}");
+    let ran = hub.grove(&["send", &id, ":::", "late"]);
+    assert!(ran.code == 1 && ran.err.contains("takes no inputs"), "{ran:?}");
+    let ran = hub.grove(&["retry", &id]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn ten_million_inputs_are_accepted_at_once_and_read_by_page() {
+    let hub = Hub::start(0);
+    let begun = std::time::Instant::now();
+    let ran = hub.grove(&["run", "--detach", "--range", "0..10_000_000", &noop()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+    let ran = hub.grove(&["jobs"]);
+    assert!(ran.out.contains("0/10000000"), "{}", ran.out);
+}
+
+#[test]
+fn what_needs_no_hub_asks_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for (words, expect) in [
+        (["completions", "bash"], "_grove()"),
+        (["run", "--help"], "grove run square.wasm ::: 1 2 3"),
+    ] {
+        let ran = grove_in(folder.path(), folder.path(), &words, b"");
+        assert!(ran.code == 0 && ran.out.contains(expect), "{ran:?}");
+    }
+    let ran = grove_in(folder.path(), folder.path(), &["--help"], b"");
+    assert!(ran.out.contains("  130  Ctrl-C; the job keeps running"), "{}", ran.out);
+}
