@@ -122,13 +122,8 @@ impl Shell {
         journal::encode(&facts, &mut self.row);
         self.commit(&mut batch)?;
         self.act(batch.rest);
-        if self.lent.wants_tidying() {
-            self.tidy_lent();
-        }
-        if self.upkeep.is_urgent(&self.store) {
-            self.compact()?;
-        }
-        if idle { self.keep_up() } else { Ok(()) }
+        self.keep_up()?;
+        if idle { self.tidy_up() } else { Ok(()) }
     }
 
     fn commit(&mut self, batch: &mut Batch) -> Result<(), ShellError> {

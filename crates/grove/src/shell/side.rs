@@ -7,6 +7,7 @@ use super::waiting::Wait;
 use crate::door::Told;
 use crate::store::Blobs;
 use grove_core::id::{JobId, TaskId};
+use grove_core::job::Refusal;
 use grove_core::limits;
 use grove_core::message::{Data, Message};
 use grove_core::node::{Event, Kept, Node, Reply, Wish};
@@ -16,6 +17,9 @@ use tokio::sync::{broadcast, oneshot};
 
 /// News that wait for a slow watcher, in batches.
 const NEWS_MAX: usize = 1_024;
+
+/// Inputs that come with one wish: they are kept in one commit. More of them are lines of a blob, or are added later.
+const INPUTS_MAX: usize = 1 << 20;
 
 /// A cheap handle.
 #[derive(Debug, Clone)]
@@ -67,6 +71,9 @@ impl Side {
     }
 
     pub(crate) async fn ask(&self, wish: Wish, inputs: Vec<Data>) -> Result<Reply, Gone> {
+        if inputs.len() > INPUTS_MAX {
+            return Ok(Reply::Refused { why: Refusal::TooManyInputs });
+        }
         let (reply, answer) = oneshot::channel();
         let inputs = self.shrunk(inputs).await?;
         self.inbox

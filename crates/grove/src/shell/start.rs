@@ -9,7 +9,7 @@ use super::work::{Executors, Work};
 use super::{JournalError, Lent, Passing, Shell, Side, Wires, journal};
 use crate::door::Door;
 use crate::store::{Commit, Settings, Store, StoreError};
-use grove_core::id::{AskId, Incarnation, NodeId, PersonId};
+use grove_core::id::{AskId, Incarnation, NodeId, PersonId, TaskId};
 use grove_core::limits;
 use grove_core::node::{Config, Event, Node, Wish};
 use grove_core::state::State;
@@ -103,6 +103,7 @@ pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
     }
     let state = journal::replay(&store)?;
     let id = node_id(&mut store)?;
+    drop_orphans(&mut store, &state)?;
     let rows = Rows {
         reader: store.reader(),
         blobs: store.blobs().clone(),
@@ -240,6 +241,19 @@ impl Drop for Closes {
     fn drop(&mut self) {
         self.0.close();
     }
+}
+
+/// What the node held for its givers it has forgotten, and the numbers of those tasks will be used again: their rows
+/// have to be gone before that.
+fn drop_orphans(store: &mut Store, state: &State) -> Result<(), StoreError> {
+    let orphans: Vec<u64> = store.tasks().filter(|task| state.task(TaskId(*task)).is_none()).collect();
+    if !orphans.is_empty() {
+        store.commit(&Commit { drop_tasks: &orphans, ..Commit::default() })?;
+    }
+    while store.dropped().any(|task| task >= state.next_task().0) {
+        store.tidy()?;
+    }
+    Ok(())
 }
 
 /// Who this node is: drawn once, kept with the books.

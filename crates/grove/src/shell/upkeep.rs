@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+/// A node that has just started has better things to do.
+const FIRST_ROUND: Duration = Duration::from_secs(60);
 /// Jobs are kept for days, so an hour more or less is nothing.
 const ROUND: Duration = Duration::from_secs(3_600);
 /// A blob that came a moment ago may belong to a job that is just being submitted.
@@ -35,7 +37,7 @@ pub(super) struct Upkeep {
 impl Upkeep {
     pub(super) fn new(keep: Millis) -> Upkeep {
         Upkeep {
-            due: Instant::now(),
+            due: Instant::now() + FIRST_ROUND,
             keep,
             sweeping: Arc::default(),
         }
@@ -50,19 +52,26 @@ impl Upkeep {
     pub(super) fn is_waiting(&self, store: &Store) -> bool {
         store.wants_tidying() || store.wants_compaction()
     }
-
-    pub(super) fn is_urgent(&self, store: &Store) -> bool {
-        store.journal_bytes() > JOURNAL_BYTES_URGENT && store.wants_compaction()
-    }
 }
 
 impl Shell {
-    /// A quiet moment: one slice of what waits.
+    /// After each batch: what cannot wait for a quiet moment.
     pub(super) fn keep_up(&mut self) -> Result<(), ShellError> {
         if Instant::now() >= self.upkeep.due {
             self.upkeep.due = Instant::now() + ROUND;
             self.begin_round();
         }
+        if self.lent.wants_tidying() {
+            self.tidy_lent();
+        }
+        if self.store.journal_bytes() > JOURNAL_BYTES_URGENT && self.store.wants_compaction() {
+            self.compact()?;
+        }
+        Ok(())
+    }
+
+    /// A quiet moment: one slice of what waits.
+    pub(super) fn tidy_up(&mut self) -> Result<(), ShellError> {
         if self.store.wants_compaction() {
             self.compact()
         } else if self.store.wants_tidying() {
@@ -73,11 +82,11 @@ impl Shell {
         }
     }
 
-    pub(super) fn compact(&mut self) -> Result<(), ShellError> {
+    fn compact(&mut self) -> Result<(), ShellError> {
         Ok(self.store.compact(journal::snapshot(self.node.state()))?)
     }
 
-    pub(super) fn tidy_lent(&self) {
+    fn tidy_lent(&self) {
         let state = self.node.state();
         self.lent.tidy(|lease| state.lease(lease).is_some());
     }
@@ -92,7 +101,7 @@ impl Shell {
         self.tidy_lent();
         let named = named_by(self.node.state(), self.lent.blobs());
         let tasks: Vec<u64> = self.store.tasks().collect();
-        if self.upkeep.sweeping.swap(true, Ordering::AcqRel) {
+        if self.rows.blobs.used_bytes() == 0 || self.upkeep.sweeping.swap(true, Ordering::AcqRel) {
             return;
         }
         let (rows, sweeping) = (self.rows.clone(), Arc::clone(&self.upkeep.sweeping));
