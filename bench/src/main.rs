@@ -1,1 +1,36 @@
-fn main() {}
+//! Benchmarks, one file each. `cargo xtask bench NAME` builds and runs them; `--json` prints one object.
+
+mod core;
+
+use clap::Parser;
+use serde_json::Value;
+
+/// Measures one thing and says what explains the figure.
+#[derive(Parser)]
+struct Arguments {
+    /// Which one.
+    name: String,
+    /// One JSON object instead of lines for people.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let found = match arguments.name.as_str() {
+        "core" => core::run(),
+        other => anyhow::bail!("there is no bench {other}"),
+    };
+    show(&found, arguments.json);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn show(found: &Value, json: bool) {
+    if json {
+        return println!("{found}");
+    }
+    for (name, value) in found.as_object().into_iter().flatten() {
+        println!("{name:>16}  {value}");
+    }
+}

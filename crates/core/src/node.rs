@@ -9,8 +9,11 @@ mod event;
 mod finish;
 mod give;
 mod hear;
+mod inputs;
 mod judge;
 mod people;
+mod proofs;
+mod prove;
 
 pub use action::{Action, Feed, FeedFrom, Kept, Kind, News, Reply, Row};
 pub use event::{Event, Wish};
@@ -47,6 +50,8 @@ pub struct Node {
     now: Millis,
     /// Neighbours, this node itself among them.
     presence: BTreeMap<NodeId, Presence>,
+    /// Neighbours whose answers are believed.
+    believed: BTreeSet<NodeId>,
     /// What is known about gifts that are out, beyond the books.
     watched: BTreeMap<Lease, Watched>,
     /// What a part of a job costs, by the root of its tree.
@@ -97,6 +102,7 @@ impl Node {
             state,
             now,
             presence: BTreeMap::from([(config.id, own)]),
+            believed: BTreeSet::from([config.id]),
             watched: BTreeMap::new(),
             estimates: BTreeMap::new(),
             hungry: BTreeSet::new(),

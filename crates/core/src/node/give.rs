@@ -1,23 +1,22 @@
 //! Place: looks at what is wanting and at who could do it, and fills the gap.
 
-use super::{Feed, FeedFrom, Kind, News, Node, Row, Watched};
+use super::{FeedFrom, Kind, News, Node, Watched};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::job::{Source, Standing};
 use crate::limits;
 use crate::message::{Gift, Inputs};
 use crate::place;
 use crate::planted::{self, Bug};
-use crate::split;
 use crate::state::Fact;
-use crate::task::{Act, Owner, Proof, Span, Stage, Task, Why};
+use crate::task::{Act, Owner, Span, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
 use std::ops::Bound;
 use std::sync::Arc;
 
 /// Claims that one gift asks to be proved.
-const PROOFS_PER_GIFT: usize = 64;
+pub(super) const PROOFS_PER_GIFT: usize = 64;
 /// Ragged ranges in one gift.
-const RANGES_PER_GIFT: usize = 64;
+pub(super) const RANGES_PER_GIFT: usize = 64;
 /// Tasks looked at for one neighbour, and neighbours for whom nothing was found, before the rest is left as it is.
 const LOOKED_AT: usize = 64;
 const TRIED_IN_VAIN: usize = 8;
@@ -25,15 +24,15 @@ const TRIED_IN_VAIN: usize = 8;
 const SPLITTING_MAX: usize = 2;
 
 /// A gift in the making.
-struct Offer {
-    task: TaskId,
-    act: Act,
-    why: Why,
-    pieces: Vec<Span>,
-    chunk: u64,
-    fuel: Fuel,
-    price: Credits,
-    kind: Kind,
+pub(super) struct Offer {
+    pub(super) task: TaskId,
+    pub(super) act: Act,
+    pub(super) why: Why,
+    pub(super) pieces: Vec<Span>,
+    pub(super) chunk: u64,
+    pub(super) fuel: Fuel,
+    pub(super) price: Credits,
+    pub(super) kind: Kind,
 }
 
 impl Node {
@@ -92,132 +91,6 @@ impl Node {
                 .presence
                 .get(&node)
                 .is_some_and(|peer| place::is_hungry(peer, gifts, self.now))
-    }
-
-    /// Splits, merges and proofs go where answers are believed: proving a split costs as much as making it.
-    fn place_trusted(&mut self) -> bool {
-        let mut given = false;
-        while let Some(node) = self.trusted_with_room() {
-            if self.prove_without_second(node) {
-                given = true;
-                continue;
-            }
-            let Some(id) = self.state.wants().trusted.first().copied() else {
-                break;
-            };
-            let Some(task) = self.state.task(id) else { break };
-            let offer = match task.parts.unproved.first().copied() {
-                Some((proof, _)) if proof != Proof::Second => self.proof_offer(id, task, proof),
-                _ => {
-                    let (act, chunk, kind) = match task.stage {
-                        Stage::Split => (
-                            Act::Split {
-                                ways: split::ways(self.slots_all),
-                            },
-                            1,
-                            Kind::Split,
-                        ),
-                        Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),
-                        Stage::Work => break,
-                    };
-                    let pieces = task.parts.first_todo(chunk.saturating_mul(4), RANGES_PER_GIFT);
-                    let fuel = task.terms.tool.caps.fuel;
-                    Offer {
-                        task: id,
-                        act,
-                        why: Why::Try,
-                        pieces,
-                        chunk,
-                        fuel,
-                        price: Credits(0),
-                        kind,
-                    }
-                }
-            };
-            self.give(node, offer);
-            given = true;
-        }
-        given
-    }
-
-    /// An answer that another lender should repeat, when there is no other or the purse does not reach: it is repeated
-    /// here.
-    fn prove_without_second(&mut self, node: NodeId) -> bool {
-        let Some(id) = self.state.wants().seconds.first().copied() else {
-            return false;
-        };
-        let Some(task) = self.state.task(id) else { return false };
-        let pending = task
-            .parts
-            .unproved
-            .last()
-            .and_then(|(_, first)| task.parts.pending.get(first));
-        let Some(pending) = pending else { return false };
-        let honest = |node: &NodeId| !self.state.peer(*node).is_some_and(|record| record.trust.caught);
-        let mut lenders = self.presence.iter().filter(|(_, peer)| peer.linked && peer.slots > 0);
-        let others = lenders.any(|(lender, _)| *lender != pending.by && honest(lender));
-        let free = self
-            .state
-            .purse(task.root)
-            .map(|purse| purse.free())
-            .unwrap_or_default();
-        if others && second_price(pending.fuel) <= free {
-            return false;
-        }
-        let offer = self.proof_offer(id, task, Proof::Second);
-        self.give(node, offer);
-        true
-    }
-
-    fn proof_offer(&self, id: TaskId, task: &Task, proof: Proof) -> Offer {
-        let same = task
-            .parts
-            .unproved
-            .iter()
-            .filter(|(kind, _)| *kind == proof)
-            .take(PROOFS_PER_GIFT);
-        let pieces = same
-            .filter_map(|(_, first)| task.parts.pending.get(first))
-            .map(|one| one.span)
-            .collect();
-        let (act, kind) = if proof == Proof::Prove {
-            (Act::Check, Kind::Check)
-        } else {
-            (Act::Run, Kind::Audit)
-        };
-        let fuel = task.terms.tool.caps.fuel;
-        Offer {
-            task: id,
-            act,
-            why: Why::Proof(proof),
-            pieces,
-            chunk: u64::MAX,
-            fuel,
-            price: Credits(0),
-            kind,
-        }
-    }
-
-    fn trusted_with_room(&self) -> Option<NodeId> {
-        let room = |node: &NodeId| {
-            let leases = self.state.peer(*node).map(|record| &record.leases);
-            let proofs = leases.map_or(0, |leases| {
-                leases.iter().filter(|lease| self.is_free_work(**lease)).count()
-            });
-            proofs < 2
-        };
-        let here = self
-            .presence
-            .iter()
-            .filter(|(_, peer)| peer.trusted && peer.linked)
-            .map(|(node, _)| *node);
-        here.filter(room).min_by_key(|node| *node != self.config.id)
-    }
-
-    fn is_free_work(&self, lease: Lease) -> bool {
-        self.state
-            .lease(lease)
-            .is_some_and(|(_, grant)| grant.price == Credits(0))
     }
 
     /// A part that nobody holds.
@@ -297,53 +170,6 @@ impl Node {
         if !waits && !judging && task.parts.ending.is_none() {
             self.end_tree(root, Standing::Unpaid);
         }
-    }
-
-    /// An answer that another lender should repeat.
-    fn give_second(&mut self, node: NodeId) -> bool {
-        for id in self.state.wants().seconds.iter().copied().collect::<Vec<_>>() {
-            let Some(task) = self.state.task(id) else { continue };
-            let Some(purse) = self.state.purse(task.root) else {
-                continue;
-            };
-            let same = planted::is(Bug::SecondBySame);
-            let seconds = task
-                .parts
-                .unproved
-                .iter()
-                .rev()
-                .filter(|(proof, _)| *proof == Proof::Second);
-            let others = seconds
-                .filter_map(|(_, first)| task.parts.pending.get(first))
-                .filter(|one| one.by != node || same);
-            let pieces: Vec<Span> = others.take(PROOFS_PER_GIFT).map(|one| one.span).collect();
-            let dearest = pieces
-                .iter()
-                .filter_map(|span| task.parts.pending.get(&span.first))
-                .map(|one| one.fuel)
-                .max();
-            let price = second_price(dearest.unwrap_or_default());
-            let fuel = price.buys();
-            let affordable = usize::try_from(purse.free().0 / price.0.max(1)).unwrap_or(usize::MAX);
-            let pieces: Vec<Span> = pieces.into_iter().take(affordable).collect();
-            if pieces.is_empty() {
-                continue;
-            }
-            let why = Why::Proof(Proof::Second);
-            let offer = Offer {
-                task: id,
-                act: Act::Run,
-                why,
-                pieces,
-                chunk: u64::MAX,
-                fuel,
-                price,
-                kind: Kind::Work,
-            };
-            self.give(node, offer);
-            return true;
-        }
-        false
     }
 
     /// An input becomes a task of its own, so that its tool can cut it.
@@ -434,7 +260,7 @@ impl Node {
         due.filter(|due| *due > self.now).min()
     }
 
-    fn give(&mut self, to: NodeId, offer: Offer) {
+    pub(super) fn give(&mut self, to: NodeId, offer: Offer) {
         let Offer {
             task: id,
             act,
@@ -506,69 +332,10 @@ impl Node {
         self.touched.insert(to);
         self.giving.entry(to).or_default().push((gift, feed));
     }
-
-    /// Where the inputs of a task's parts come from.
-    fn feed(&self, id: TaskId, task: &Task, act: Act) -> Feed {
-        let below = match task.stage {
-            Stage::Merge { level: 1 } => Stage::Work.row(),
-            stage => stage.row().saturating_sub(1),
-        };
-        match act {
-            Act::Split { .. } => self.input_feed(id, task),
-            Act::Merge => Feed {
-                from: FeedFrom::Outputs { task: id, stage: below },
-                shift: 0,
-                claims: None,
-            },
-            Act::Check => Feed {
-                claims: Some((id, Stage::Work.row())),
-                ..self.work_feed(id, task)
-            },
-            Act::Run | Act::Solve { .. } => self.work_feed(id, task),
-        }
-    }
-
-    fn work_feed(&self, id: TaskId, task: &Task) -> Feed {
-        let pieces = Row {
-            task: id,
-            stage: Stage::Split.row(),
-            first: 0,
-        };
-        let from = match task.terms.source {
-            Some(Source::Numbers { from, .. }) => FeedFrom::Numbers { from },
-            Some(Source::Listed { .. }) => FeedFrom::Listed { task: id },
-            Some(Source::Lines { blob, .. }) => FeedFrom::Lines { blob },
-            None if task.satisfied => return self.input_feed(id, task),
-            None => FeedFrom::Pieces { row: pieces },
-        };
-        Feed {
-            from,
-            shift: 0,
-            claims: None,
-        }
-    }
-
-    /// Where the one input of a task lies that its tool cuts.
-    fn input_feed(&self, id: TaskId, task: &Task) -> Feed {
-        if let Owner::Parent { task: parent, item } = task.owner {
-            if let Some(above) = self.state.task(parent) {
-                let feed = self.work_feed(parent, above);
-                return Feed {
-                    shift: feed.shift.saturating_add(item),
-                    ..feed
-                };
-            }
-        }
-        Feed {
-            from: FeedFrom::Listed { task: id },
-            shift: 0,
-            claims: None,
-        }
-    }
 }
 
 /// What repeating an answer may cost: the same work, with some room.
-fn second_price(fuel: Fuel) -> Credits {
+pub(super) fn second_price(fuel: Fuel) -> Credits {
     Credits::reserved(fuel.times(2).max(limits::FUEL_LEAST))
 }
 

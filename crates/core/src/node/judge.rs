@@ -3,15 +3,14 @@
 use super::{Action, Kept, News, Node, Row};
 use crate::estimate;
 use crate::id::{Lease, NodeId, TaskId};
-use crate::job::{Chunk, Standing};
+use crate::job::Chunk;
 use crate::limits;
 use crate::message::{Answer, Message, Outcome, Trap};
 use crate::planted::{self, Bug};
 use crate::state::Fact;
 use crate::task::{Owner, Pending, Proof, Span, Spans, Stage, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
-use crate::verify::{self, Claim, Verdict};
-use std::collections::BTreeSet;
+use crate::verify::{self, Claim};
 
 /// What a batch of answers under one lease comes to.
 #[derive(Default)]
@@ -136,6 +135,8 @@ impl Node {
         };
         let free_of_charge = grant.price == Credits(0);
         let mut seen = Spans::default();
+        let nothing = Span { first: 0, len: 0 };
+        let claim = self.claim_of(from, task, nothing, false);
         for answer in answers {
             let span = answer.span;
             let fits = grant.is_run(span) && grant.left.holds(span) && !seen.touches(span);
@@ -154,7 +155,8 @@ impl Node {
                 Outcome::OutOfFuel => sorted.dearer.push(span),
                 _ => {
                     let failed = outcome.is_failure() || answer.pieces > limits::WAYS_MAX;
-                    let pending = self.claim(from, task, &answer, failed);
+                    let draw = self.draw(task.root, span.first);
+                    let pending = verify::proof(Claim { failed, draw, ..claim });
                     match pending {
                         Some(proof) => sorted.aside.push(Pending {
                             by: from,
@@ -193,11 +195,7 @@ impl Node {
         outcome
     }
 
-    fn claim(&self, from: NodeId, task: &Task, answer: &Answer, failed: bool) -> Option<Proof> {
-        verify::proof(self.claim_of(from, task, answer.span, failed))
-    }
-
-    fn claim_of(&self, from: NodeId, task: &Task, span: Span, failed: bool) -> Claim {
+    pub(super) fn claim_of(&self, from: NodeId, task: &Task, span: Span, failed: bool) -> Claim {
         Claim {
             check: task.terms.check,
             failed,
@@ -231,7 +229,7 @@ impl Node {
         }
     }
 
-    fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
+    pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
         self.record(Fact::Broke { lease, span });
         let tries = self
             .state
@@ -257,187 +255,6 @@ impl Node {
             .max(limits::FUEL_FIRST)
             .min(most);
         self.record(Fact::Dearer { lease, span, limit });
-    }
-
-    /// Somebody who is believed has proved answers, or another lender has repeated them.
-    fn proofs(&mut self, from: NodeId, id: TaskId, lease: Lease, proof: Proof, answers: Vec<Answer>) {
-        let mut proved = Vec::new();
-        let mut unsure = Vec::new();
-        let mut wrong = Vec::new();
-        let mut broken = None;
-        for answer in answers {
-            let Some(task) = self.state.task(id) else { break };
-            let pending = task.parts.pending.get(&answer.span.first).copied();
-            let Some(pending) = pending.filter(|one| one.at == Some(lease) && one.span == answer.span) else {
-                continue;
-            };
-            if answer.outcome == Outcome::Broken {
-                broken = Some(answer.span);
-                continue;
-            }
-            match self.verdict(proof, &pending, &answer) {
-                Verdict::Right => proved.push(pending),
-                Verdict::Unsure => unsure.push(pending),
-                Verdict::Wrong => wrong.push((pending, answer)),
-            }
-        }
-        self.proved(id, lease, proof, proved);
-        self.unsure(id, lease, proof, unsure);
-        for (pending, answer) in wrong {
-            // Whoever told one lie told others: its other answers may be gone by now.
-            let stands = self
-                .state
-                .task(id)
-                .and_then(|task| task.parts.pending.get(&pending.span.first))
-                == Some(&pending);
-            if stands {
-                self.refute(from, id, lease, pending, answer);
-            }
-        }
-        if let Some(span) = broken.filter(|_| self.state.lease(lease).is_some()) {
-            self.broke(from, id, lease, span);
-        }
-        self.after_lease(lease);
-    }
-
-    fn verdict(&self, proof: Proof, pending: &Pending, answer: &Answer) -> Verdict {
-        let same = answer.digest == pending.digest && (pending.inner || answer.fuel == pending.fuel);
-        match proof {
-            Proof::Prove => verify::verdict(answer.outcome),
-            _ if same || planted::is(Bug::BlindAudit) => Verdict::Right,
-            Proof::Audit => Verdict::Wrong,
-            // Two lenders disagree: only a run that is believed can tell who lies.
-            Proof::Second => Verdict::Unsure,
-        }
-    }
-
-    fn proved(&mut self, id: TaskId, lease: Lease, proof: Proof, proved: Vec<Pending>) {
-        if proved.is_empty() {
-            return;
-        }
-        for one in &proved {
-            self.finished_items(id, vec![one.span], one.failed, one.by);
-        }
-        let firsts = proved.iter().map(|one| one.span.first).collect();
-        self.record(Fact::Proved {
-            task: id,
-            lease,
-            firsts,
-        });
-        let lenders: BTreeSet<NodeId> = proved.iter().map(|one| one.by).collect();
-        lenders.into_iter().for_each(|node| self.vest_older(id, node));
-        let settles = self.state.task(id).is_some_and(|task| {
-            task.terms.tool.abilities.first && task.owner != Owner::Person && task.stage == Stage::Work
-        });
-        if proof == Proof::Prove && settles {
-            self.settle(id, proved[0].span.first, proved[0].by);
-        }
-    }
-
-    /// One right answer is enough for the whole task.
-    fn settle(&mut self, id: TaskId, first: u64, by: NodeId) {
-        let Some(task) = self.state.task(id) else { return };
-        if task.parts.ending.is_some() {
-            return;
-        }
-        let job = task.job;
-        self.record(Fact::Settled { task: id, first });
-        self.record(Fact::Ending {
-            task: id,
-            standing: Standing::Done,
-        });
-        self.tell(News::Settled { job, task: id, by });
-        self.call_back_tries(id);
-    }
-
-    fn unsure(&mut self, id: TaskId, lease: Lease, proof: Proof, unsure: Vec<Pending>) {
-        let Some(task) = self.state.task(id) else { return };
-        let audit = |one: &Pending| {
-            let claim = self.claim_of(one.by, task, one.span, one.failed);
-            proof == Proof::Second || verify::unsure(claim).is_some()
-        };
-        let (audited, counted): (Vec<Pending>, Vec<Pending>) = unsure.into_iter().partition(audit);
-        for one in &counted {
-            self.finished_items(id, vec![one.span], one.failed, one.by);
-        }
-        for (some, audit) in [(audited, true), (counted, false)] {
-            if !some.is_empty() {
-                let firsts = some.iter().map(|one| one.span.first).collect();
-                self.record(Fact::Unsettled {
-                    task: id,
-                    lease,
-                    firsts,
-                    audit,
-                });
-            }
-        }
-    }
-
-    /// An answer is a lie. What its lender said and is not final is wanted again.
-    fn refute(&mut self, prover: NodeId, id: TaskId, lease: Lease, pending: Pending, answer: Answer) {
-        let Some(task) = self.state.task(id) else { return };
-        let (job, stage) = (task.job, task.stage);
-        self.tell(News::Refused {
-            job,
-            task: id,
-            by: pending.by,
-        });
-        self.record(Fact::Refuted {
-            task: id,
-            lease,
-            first: pending.span.first,
-        });
-        if self.state.lease(lease).is_some()
-            && matches!(
-                answer.outcome,
-                Outcome::Right | Outcome::Exit { .. } | Outcome::Trapped { .. }
-            )
-        {
-            let failed = answer.outcome.is_failure();
-            if self
-                .state
-                .lease(lease)
-                .is_some_and(|(_, grant)| grant.why == Why::Proof(Proof::Audit))
-            {
-                let row = Row {
-                    task: id,
-                    stage: stage.row(),
-                    first: answer.span.first,
-                };
-                let span = answer.span;
-                self.finished_items(id, vec![span], failed, prover);
-                self.actions.push(Action::Keep {
-                    row,
-                    answers: vec![kept(prover, answer.outcome, answer)],
-                });
-                self.record(Fact::Corrected {
-                    lease,
-                    span,
-                    fuel: Fuel(0),
-                    failed,
-                });
-            }
-        }
-        let holds: Vec<Lease> = self
-            .state
-            .peer(pending.by)
-            .map(|record| record.leases.iter().copied().collect())
-            .unwrap_or_default();
-        for lease in &holds {
-            self.forget_watch(*lease);
-        }
-        self.record(Fact::Caught { node: pending.by });
-        self.stop_at(pending.by, holds);
-        self.touched.insert(pending.by);
-    }
-
-    /// Older answers of a lender are final once enough audits that came later were right.
-    fn vest_older(&mut self, id: TaskId, node: NodeId) {
-        let book = self.state.task(id).and_then(|task| task.parts.unvested.get(&node));
-        if let Some(book) = book.filter(|book| book.passed >= limits::VESTING_AUDITS) {
-            let fuel = book.older.1;
-            self.vest(id, node, false, fuel);
-        }
     }
 
     /// Answers are final: accepted and paid in one fact.
@@ -536,7 +353,7 @@ impl Node {
     }
 }
 
-fn kept(by: NodeId, outcome: Outcome, answer: Answer) -> Kept {
+pub(super) fn kept(by: NodeId, outcome: Outcome, answer: Answer) -> Kept {
     Kept {
         span: answer.span,
         outcome,

@@ -1,12 +1,14 @@
 //! How each fact changes the state. Live and restart use this code and no other.
 
+mod answers;
+
 use super::{Fact, JobBook, Purse, State, terms_of_input};
 use crate::id::{JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
 use crate::planted::{self, Bug};
-use crate::task::{Act, Grant, Owner, Parts, Pending, Proof, Span, Spans, Stage, Task, Terms, Why};
+use crate::task::{Act, Grant, Owner, Parts, Span, Spans, Stage, Task, Terms, Why};
 use crate::units::{Credits, Fuel, Millis};
 use std::sync::Arc;
 
@@ -287,168 +289,6 @@ impl State {
         Some(())
     }
 
-    fn answered(&mut self, lease: Lease, spans: &[Span], fuel: Fuel) -> Option<()> {
-        let id = *self.leases.get(&lease)?;
-        let by = self.clear(lease, spans)?;
-        let task = self.tasks.get_mut(&id)?;
-        let mut rest = fuel;
-        for span in spans {
-            task.parts.accept(by, *span, std::mem::take(&mut rest), false);
-        }
-        self.owe(id, fuel);
-        self.note(id);
-        Some(())
-    }
-
-    fn set_aside(&mut self, lease: Lease, pending: &[Pending]) -> Option<()> {
-        let id = *self.leases.get(&lease)?;
-        let spans: Vec<Span> = pending.iter().map(|one| one.span).collect();
-        self.clear(lease, &spans)?;
-        let task = self.tasks.get_mut(&id)?;
-        pending.iter().for_each(|one| task.parts.set_aside(*one));
-        let fuel = pending.iter().fold(Fuel(0), |sum, one| sum.plus(one.fuel));
-        self.owe(id, fuel);
-        self.note(id);
-        Some(())
-    }
-
-    fn proved(&mut self, id: TaskId, lease: Lease, firsts: &[u64]) -> Option<()> {
-        let (_, grant) = self.lease(lease)?;
-        let (prover, paid) = (grant.to, grant.price > Credits(0));
-        for first in firsts {
-            let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
-            self.clear(lease, &[pending.span])?;
-            let task = self.tasks.get_mut(&id)?;
-            task.parts
-                .accept(pending.by, pending.span, pending.fuel, pending.failed);
-            if let Some(book) = task.parts.unvested.get_mut(&pending.by) {
-                book.passed += 1;
-            }
-            if paid {
-                // Whoever repeated the work has worked as much.
-                let book = task.parts.unvested.entry(prover).or_default();
-                book.fresh.1 = book.fresh.1.plus(pending.fuel);
-                self.owe(id, pending.fuel);
-            }
-            let record = self.peers.entry(pending.by).or_default();
-            record.trust.passed = record.trust.passed.saturating_add(1);
-        }
-        self.note(id);
-        Some(())
-    }
-
-    fn unsettled(&mut self, id: TaskId, lease: Lease, firsts: &[u64], audit: bool) -> Option<()> {
-        for first in firsts {
-            let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
-            self.clear(lease, &[pending.span])?;
-            let parts = &mut self.tasks.get_mut(&id)?.parts;
-            if audit {
-                parts.set_aside(Pending {
-                    proof: Proof::Audit,
-                    at: None,
-                    ..pending
-                });
-            } else {
-                parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
-            }
-        }
-        self.note(id);
-        Some(())
-    }
-
-    fn refuted(&mut self, id: TaskId, lease: Lease, first: u64) -> Option<()> {
-        let task = self.tasks.get_mut(&id)?;
-        let (pending, root) = (task.parts.take_pending(first)?, task.root);
-        task.parts.again.add(pending.span);
-        self.unowe(root, pending.fuel);
-        // The run that refuted it stays out until its own answer is dealt with.
-        if self
-            .lease(lease)
-            .is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit))
-        {
-            self.clear(lease, &[pending.span])?;
-        }
-        self.refused += 1;
-        self.note(id);
-        Some(())
-    }
-
-    fn corrected(&mut self, lease: Lease, span: Span, fuel: Fuel, failed: bool) -> Option<()> {
-        let id = *self.leases.get(&lease)?;
-        let by = self.clear(lease, &[span])?;
-        let parts = &mut self.tasks.get_mut(&id)?.parts;
-        parts.again.remove(span);
-        parts.accept(by, span, fuel, failed);
-        self.owe(id, fuel);
-        self.note(id);
-        Some(())
-    }
-
-    fn caught(&mut self, node: NodeId) -> Option<()> {
-        let record = self.peers.entry(node).or_default();
-        record.trust.caught = true;
-        if planted::is(Bug::KeepTheLies) {
-            return Some(());
-        }
-        let leases: Vec<Lease> = record.leases.iter().copied().collect();
-        leases.into_iter().for_each(|lease| self.end_lease(lease));
-        let tasks: Vec<TaskId> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| !task.over)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in tasks {
-            let Some(task) = self.tasks.get_mut(&id) else { continue };
-            let lies = task.parts.pending.values().filter(|pending| pending.by == node);
-            let proofs: Vec<_> = lies.filter_map(|lie| lie.at.map(|lease| (lease, lie.span))).collect();
-            let (unpaid, root) = (task.parts.disown(node), task.root);
-            self.unowe(root, unpaid);
-            for (lease, span) in proofs {
-                self.clear(lease, &[span]);
-            }
-            self.note(id);
-        }
-        Some(())
-    }
-
-    fn broke(&mut self, lease: Lease, span: Span) -> Option<()> {
-        let id = *self.leases.get(&lease)?;
-        let grant = self.tasks.get(&id)?.parts.out.get(&lease)?;
-        let (proof, twin) = (matches!(grant.why, Why::Proof(_)), grant.twin);
-        let parts = &mut self.tasks.get_mut(&id)?.parts;
-        *parts.broken.entry(span.first).or_default() += 1;
-        if proof || twin.is_some_and(|twin| parts.out.contains_key(&twin)) {
-            // Whoever else works on it goes on alone; a proof is given anew.
-            self.end_lease(lease);
-        } else {
-            self.clear(lease, &[span])?;
-            self.tasks.get_mut(&id)?.parts.again.add(span);
-        }
-        self.note(id);
-        Some(())
-    }
-
-    fn gave_up(&mut self, id: TaskId, span: Span) -> Option<()> {
-        let parts = &mut self.tasks.get_mut(&id)?.parts;
-        parts.again.remove(span);
-        parts.answered.add(span);
-        parts.failed.add(span);
-        parts.broken.remove(&span.first);
-        self.note(id);
-        Some(())
-    }
-
-    fn dearer(&mut self, lease: Lease, span: Span, limit: Fuel) -> Option<()> {
-        let id = *self.leases.get(&lease)?;
-        self.clear(lease, &[span])?;
-        let parts = &mut self.tasks.get_mut(&id)?.parts;
-        parts.raised = parts.raised.max(limit);
-        parts.again.add(span);
-        self.note(id);
-        Some(())
-    }
-
     fn vested(&mut self, id: TaskId, node: NodeId, all: bool, pay: Credits) -> Option<()> {
         let task = self.tasks.get_mut(&id)?;
         let (fuel, root, job, pays) = (task.parts.vest(node, all), task.root, task.job, self.is_durable(id));
@@ -565,7 +405,7 @@ impl State {
     }
 
     /// Answers arrived: their items are no longer out. Says who held the lease.
-    fn clear(&mut self, lease: Lease, spans: &[Span]) -> Option<NodeId> {
+    pub(super) fn clear(&mut self, lease: Lease, spans: &[Span]) -> Option<NodeId> {
         let id = *self.leases.get(&lease)?;
         let task = self.tasks.get_mut(&id)?;
         let grant = task.parts.out.get(&lease)?;
@@ -586,7 +426,7 @@ impl State {
         Some(to)
     }
 
-    fn end_lease(&mut self, lease: Lease) {
+    pub(super) fn end_lease(&mut self, lease: Lease) {
         let Some(id) = self.leases.remove(&lease) else { return };
         let Some(task) = self.tasks.get_mut(&id) else { return };
         if let Some(record) = task
@@ -628,7 +468,7 @@ impl State {
         self.note(id);
     }
 
-    fn note(&mut self, id: TaskId) {
+    pub(super) fn note(&mut self, id: TaskId) {
         self.wants.note(id, self.tasks.get(&id));
     }
 
@@ -643,14 +483,14 @@ impl State {
         }
     }
 
-    fn owe(&mut self, id: TaskId, fuel: Fuel) {
+    pub(super) fn owe(&mut self, id: TaskId, fuel: Fuel) {
         let root = self.tasks.get(&id).map(|task| task.root);
         if let Some(purse) = root.and_then(|root| self.purses.get_mut(&root)) {
             purse.owed = purse.owed.plus(fuel);
         }
     }
 
-    fn unowe(&mut self, root: TaskId, fuel: Fuel) {
+    pub(super) fn unowe(&mut self, root: TaskId, fuel: Fuel) {
         if let Some(purse) = self.purses.get_mut(&root) {
             purse.owed = Fuel(purse.owed.0.saturating_sub(fuel.0));
         }

@@ -1,0 +1,184 @@
+//! Gifts that prove answers, and those that only go where answers are believed.
+
+use super::Kind;
+use super::Node;
+use super::give::{Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, second_price};
+use crate::id::{Lease, NodeId, TaskId};
+use crate::planted::{self, Bug};
+use crate::split;
+use crate::task::{Act, Proof, Span, Stage, Task, Why};
+use crate::units::Credits;
+
+impl Node {
+    /// Splits, merges and proofs go where answers are believed: proving a split costs as much as making it.
+    pub(super) fn place_trusted(&mut self) -> bool {
+        let mut given = false;
+        while let Some(node) = self.trusted_with_room() {
+            if self.prove_without_second(node) {
+                given = true;
+                continue;
+            }
+            let Some(id) = self.state.wants().trusted.first().copied() else {
+                break;
+            };
+            let Some(task) = self.state.task(id) else { break };
+            let offer = match task.parts.unproved.first().copied() {
+                Some((proof, _)) if proof != Proof::Second => self.proof_offer(id, task, proof),
+                _ => {
+                    let (act, chunk, kind) = match task.stage {
+                        Stage::Split => (
+                            Act::Split {
+                                ways: split::ways(self.slots_all),
+                            },
+                            1,
+                            Kind::Split,
+                        ),
+                        Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),
+                        Stage::Work => break,
+                    };
+                    let pieces = task.parts.first_todo(chunk.saturating_mul(4), RANGES_PER_GIFT);
+                    let fuel = task.terms.tool.caps.fuel;
+                    Offer {
+                        task: id,
+                        act,
+                        why: Why::Try,
+                        pieces,
+                        chunk,
+                        fuel,
+                        price: Credits(0),
+                        kind,
+                    }
+                }
+            };
+            self.give(node, offer);
+            given = true;
+        }
+        given
+    }
+
+    /// An answer that another lender should repeat, when there is no other or the purse does not reach: it is repeated
+    /// here.
+    fn prove_without_second(&mut self, node: NodeId) -> bool {
+        let Some(id) = self.state.wants().seconds.first().copied() else {
+            return false;
+        };
+        let Some(task) = self.state.task(id) else { return false };
+        let pending = task
+            .parts
+            .unproved
+            .last()
+            .and_then(|(_, first)| task.parts.pending.get(first));
+        let Some(pending) = pending else { return false };
+        let honest = |node: &NodeId| !self.state.peer(*node).is_some_and(|record| record.trust.caught);
+        let mut lenders = self.presence.iter().filter(|(_, peer)| peer.linked && peer.slots > 0);
+        let others = lenders.any(|(lender, _)| *lender != pending.by && honest(lender));
+        let free = self
+            .state
+            .purse(task.root)
+            .map(|purse| purse.free())
+            .unwrap_or_default();
+        if others && second_price(pending.fuel) <= free {
+            return false;
+        }
+        let offer = self.proof_offer(id, task, Proof::Second);
+        self.give(node, offer);
+        true
+    }
+
+    fn proof_offer(&self, id: TaskId, task: &Task, proof: Proof) -> Offer {
+        let same = task
+            .parts
+            .unproved
+            .iter()
+            .filter(|(kind, _)| *kind == proof)
+            .take(PROOFS_PER_GIFT);
+        let pieces = same
+            .filter_map(|(_, first)| task.parts.pending.get(first))
+            .map(|one| one.span)
+            .collect();
+        let (act, kind) = if proof == Proof::Prove {
+            (Act::Check, Kind::Check)
+        } else {
+            (Act::Run, Kind::Audit)
+        };
+        let fuel = task.terms.tool.caps.fuel;
+        Offer {
+            task: id,
+            act,
+            why: Why::Proof(proof),
+            pieces,
+            chunk: u64::MAX,
+            fuel,
+            price: Credits(0),
+            kind,
+        }
+    }
+
+    fn trusted_with_room(&self) -> Option<NodeId> {
+        let room = |node: &NodeId| {
+            let leases = self.state.peer(*node).map(|record| &record.leases);
+            let proofs = leases.map_or(0, |leases| {
+                leases.iter().filter(|lease| self.is_free_work(**lease)).count()
+            });
+            proofs < 2
+        };
+        self.believed
+            .iter()
+            .copied()
+            .filter(room)
+            .min_by_key(|node| *node != self.config.id)
+    }
+
+    fn is_free_work(&self, lease: Lease) -> bool {
+        self.state
+            .lease(lease)
+            .is_some_and(|(_, grant)| grant.price == Credits(0))
+    }
+
+    /// An answer that another lender should repeat.
+    pub(super) fn give_second(&mut self, node: NodeId) -> bool {
+        for id in self.state.wants().seconds.iter().copied().collect::<Vec<_>>() {
+            let Some(task) = self.state.task(id) else { continue };
+            let Some(purse) = self.state.purse(task.root) else {
+                continue;
+            };
+            let same = planted::is(Bug::SecondBySame);
+            let seconds = task
+                .parts
+                .unproved
+                .iter()
+                .rev()
+                .filter(|(proof, _)| *proof == Proof::Second);
+            let others = seconds
+                .filter_map(|(_, first)| task.parts.pending.get(first))
+                .filter(|one| one.by != node || same);
+            let pieces: Vec<Span> = others.take(PROOFS_PER_GIFT).map(|one| one.span).collect();
+            let dearest = pieces
+                .iter()
+                .filter_map(|span| task.parts.pending.get(&span.first))
+                .map(|one| one.fuel)
+                .max();
+            let price = second_price(dearest.unwrap_or_default());
+            let fuel = price.buys();
+            let affordable = usize::try_from(purse.free().0 / price.0.max(1)).unwrap_or(usize::MAX);
+            let pieces: Vec<Span> = pieces.into_iter().take(affordable).collect();
+            if pieces.is_empty() {
+                continue;
+            }
+            let why = Why::Proof(Proof::Second);
+            let offer = Offer {
+                task: id,
+                act: Act::Run,
+                why,
+                pieces,
+                chunk: u64::MAX,
+                fuel,
+                price,
+                kind: Kind::Work,
+            };
+            self.give(node, offer);
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,231 @@
+//! What must hold when a simulated run is over.
+
+use super::World;
+use super::people::job_id;
+use crate::id::TaskId;
+use crate::job::Standing;
+use crate::ledger::Account;
+use crate::message::Outcome;
+use crate::peer::Record;
+use crate::planted::{self, Bug};
+use crate::sim::plan::{Errand, Honesty};
+use crate::sim::toy::{self, Toy};
+use crate::state::{Fact, State};
+use crate::task::{Span, Stage};
+
+impl World {
+    pub(super) fn all_ended(&self) -> bool {
+        let Some(brain) = &self.computers[0].node else {
+            return false;
+        };
+        let ended = |errand: usize| {
+            brain
+                .state()
+                .job(job_id(errand))
+                .is_none_or(|book| book.ended.is_some())
+        };
+        (0..self.plan.errands.len()).all(|errand| self.accepted.contains(&errand) && ended(errand))
+    }
+
+    pub(super) fn what_hangs(&self) -> String {
+        let Some(brain) = &self.computers[0].node else {
+            return "the first node is down".to_owned();
+        };
+        let hanging = brain.state().tasks().iter().filter(|(_, task)| !task.over);
+        let told: Vec<String> = hanging
+            .map(|(id, task)| {
+                let p = &task.parts;
+                format!(
+                    "{id:?} {:?} {:?} count {} next {} again {} out {:?} pending {} opened {} ending {:?} limit {:?}",
+                    task.owner,
+                    task.stage,
+                    p.count,
+                    p.next,
+                    p.again.count(),
+                    p.out,
+                    p.pending.len(),
+                    p.opened.len(),
+                    p.ending,
+                    p.raised
+                )
+            })
+            .collect();
+        let purses: Vec<String> = brain
+            .state()
+            .tasks()
+            .keys()
+            .filter_map(|id| brain.state().purse(*id))
+            .map(|p| format!("{p:?}"))
+            .collect();
+        format!("{} | {} | {:?}", told.join("; "), purses.join("; "), brain.view_peers())
+    }
+
+    /// At the end: every answer is what one computer alone would have given, and every book balances.
+    pub(super) fn examine(&mut self) -> Result<(), String> {
+        for node in 0..self.computers.len() {
+            if let Some(brain) = &self.computers[node].node {
+                brain.state().check()?;
+                self.same_after_replay(node)?;
+            }
+        }
+        let books = self.computers[0]
+            .node
+            .iter()
+            .flat_map(|brain| brain.state().ledger().accounts());
+        if let Some((account, held)) = books.filter(|(account, _)| matches!(account, Account::Hold(_))).next() {
+            return Err(format!("{held} are still set aside on {account:?}"));
+        }
+        for (errand, what) in self.plan.errands.iter().enumerate() {
+            self.examine_answers(errand, what)?;
+        }
+        self.examine_payments()
+    }
+
+    pub(super) fn examine_answers(&self, errand: usize, what: &Errand) -> Result<(), String> {
+        let Some(brain) = &self.computers[0].node else {
+            return Ok(());
+        };
+        let Some(view) = brain.view_job(job_id(errand)) else {
+            return Ok(());
+        };
+        if view.standing == Standing::Running {
+            return Err(format!("job {errand} has not ended"));
+        }
+        if view.spent > view.job.budget {
+            return Err(format!("job {errand} cost more than its budget"));
+        }
+        if what.cancel_at.is_some() || view.standing == Standing::Unpaid {
+            return Ok(());
+        }
+        let disk = &self.computers[0].disk;
+        let root = view.root;
+        if view.merged && view.standing == Standing::Done {
+            let (stage, first) = view.answer;
+            let row = crate::node::Row {
+                task: root,
+                stage,
+                first,
+            };
+            let told = disk
+                .answer(row)
+                .map(|kept| toy::text(&kept.output.stdout))
+                .unwrap_or_default();
+            if !merged_agrees(what.toy, view.counts.items, &told) {
+                return Err(format!("job {errand}: merged answer {told:?} is wrong"));
+            }
+            return Ok(());
+        }
+        self.examine_items(errand, what.toy, root, view.counts.items)
+    }
+
+    pub(super) fn examine_items(&self, errand: usize, toy: Toy, root: TaskId, items: u64) -> Result<(), String> {
+        let mut at = 0;
+        for kept in self.computers[0]
+            .disk
+            .answers(root, Stage::Work.row(), Span { first: 0, len: items })
+        {
+            if kept.span.first != at {
+                return Err(format!("job {errand}: item {at} has no answer"));
+            }
+            at = kept.span.end();
+            let (outcome, _) = toy.alone(kept.span.first, kept.span.len);
+            let told = toy::text(&kept.output.stdout);
+            let right = match outcome {
+                Outcome::Right => kept.outcome == Outcome::Right && toy.agrees(kept.span.first, kept.span.len, &told),
+                failure => kept.outcome == failure,
+            };
+            // A tool that no machine could run has failed for another reason than its own.
+            let gave_up = kept.outcome.is_failure() && self.plan.faults.break_run > 0;
+            if !right && !gave_up {
+                return Err(format!(
+                    "job {errand}: item {} is {:?} {told:?}, by {:?}",
+                    kept.span.first, kept.outcome, kept.by
+                ));
+            }
+        }
+        if at != items && self.plan.faults.break_run == 0 {
+            return Err(format!("job {errand}: answers end at item {at} of {items}"));
+        }
+        Ok(())
+    }
+
+    /// Nobody believes to have been paid more than was paid.
+    pub(super) fn examine_payments(&self) -> Result<(), String> {
+        for giver in &self.computers {
+            let Some(brain) = &giver.node else { continue };
+            for (node, record) in brain.state().peers() {
+                let there = usize::try_from(node.0 - 1).ok().and_then(|at| self.computers.get(at));
+                let believed = giver.honesty == Honesty::Honest;
+                if believed && record.trust.caught && there.is_some_and(|there| there.honesty == Honesty::Honest) {
+                    return Err(format!("{node:?} is honest and was taken for a liar"));
+                }
+                let Some(other) = there.and_then(|there| there.node.as_ref()) else {
+                    continue;
+                };
+                let heard = other
+                    .state()
+                    .peer(giver.id)
+                    .map(|record| record.paid_us)
+                    .unwrap_or_default();
+                if heard > record.paid_them {
+                    return Err(format!("{node:?} believes {heard:?}, was paid {:?}", record.paid_them));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn same_after_replay(&self, node: usize) -> Result<(), String> {
+        let computer = &self.computers[node];
+        let Some(brain) = &computer.node else { return Ok(()) };
+        let replayed = computer.disk.replay();
+        if planted::is(Bug::LeasesFromZero) {
+            return Ok(());
+        }
+        same(brain.state(), &replayed)
+    }
+}
+
+fn merged_agrees(toy: Toy, items: u64, told: &str) -> bool {
+    let each: Vec<String> = (0..items).map(|item| toy.alone(item, 1).1).collect();
+    if toy.abilities().first {
+        let found = each.iter().position(|answer| answer != "none");
+        return match found {
+            None => told == "none",
+            Some(_) => (0..items).any(|item| toy.agrees(item, 1, told) && told != "none"),
+        };
+    }
+    toy.merge(&each) == told
+}
+
+/// A state that came out of the journal is the state that was lost, but for what was done for neighbours.
+fn same(state: &State, replayed: &State) -> Result<(), String> {
+    let lasting = |state: &State| {
+        let facts = state
+            .facts()
+            .into_iter()
+            .filter(|fact| !matches!(fact, Fact::Numbered { .. }));
+        let facts = facts.map(without_trust);
+        let nobody = |fact: &Fact| matches!(fact, Fact::Known { record, .. } if *record == Record::default());
+        facts.filter(|fact| !nobody(fact)).collect::<Vec<_>>()
+    };
+    let (live, again) = (lasting(state), lasting(replayed));
+    let known = |facts: &[Fact], fact: &Fact| facts.contains(fact);
+    let lost = live.iter().find(|fact| !known(&again, fact));
+    let made_up = again.iter().find(|fact| !known(&live, fact));
+    match (lost, made_up) {
+        (None, None) => Ok(()),
+        differs => Err(format!("replay differs: {differs:?}")),
+    }
+}
+
+/// Trust that grew in work for neighbours is not journaled.
+fn without_trust(fact: Fact) -> Fact {
+    match fact {
+        Fact::Known { node, mut record } => {
+            record.trust.passed = 0;
+            Fact::Known { node, record }
+        }
+        fact => fact,
+    }
+}
