@@ -2,6 +2,7 @@
 //! functions of this process, so that nothing is compiled and every run is quick.
 
 mod api;
+mod broken;
 mod mistakes;
 mod runs;
 

@@ -208,3 +208,76 @@ fn word(kind: Kind) -> &'static str {
         Kind::Audit => "audit",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(at: u64, news: News) -> Arc<Vec<Told>> {
+        Arc::new(vec![Told { at: Millis(at), news }])
+    }
+
+    #[tokio::test]
+    async fn who_reads_too_slowly_is_told_how_much_was_missed_and_nothing_piles_up() {
+        let (tell, news) = broadcast::channel(16);
+        let (events, mut sent) = mpsc::channel(4);
+        let reader = tokio::spawn(async move {
+            pass_on(
+                news,
+                Some(Of {
+                    job: JobId(7),
+                    over: None,
+                }),
+                &events,
+            )
+            .await
+        });
+        for at in 1..=1_000 {
+            tell.send(told(at, News::Submitted { job: JobId(7) })).unwrap();
+            tokio::task::yield_now().await;
+        }
+        let standing = grove_core::job::Standing::Done;
+        tell.send(told(
+            1_001,
+            News::Ended {
+                job: JobId(7),
+                standing,
+                at: Millis(1_001),
+            },
+        ))
+        .unwrap();
+        let (mut seen, mut missed) = (0, 0);
+        while let Some(Ok(event)) = sent.recv().await {
+            seen += 1;
+            missed += usize::from(format!("{event:?}").contains("missed"));
+        }
+        reader.await.unwrap();
+        assert!(missed == 1 && seen < 30, "{missed} {seen}");
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_over_has_one_event_and_others_are_not_heard() {
+        let (tell, news) = broadcast::channel(16);
+        let (events, mut sent) = mpsc::channel(16);
+        tell.send(told(1, News::Submitted { job: JobId(8) })).unwrap();
+        let standing = grove_core::job::Standing::Done;
+        let end = News::Ended {
+            job: JobId(7),
+            standing,
+            at: Millis(2),
+        };
+        tell.send(told(2, end)).unwrap();
+        pass_on(
+            news,
+            Some(Of {
+                job: JobId(7),
+                over: None,
+            }),
+            &events,
+        )
+        .await;
+        drop(events);
+        assert!(format!("{:?}", sent.recv().await).contains("ended"));
+        assert!(sent.recv().await.is_none());
+    }
+}

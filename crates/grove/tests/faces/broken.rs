@@ -1,0 +1,115 @@
+//! When things break in the middle: a lost answer, a person who leaves, a reader that goes away.
+
+use super::{Hub, noop};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Stands between the program and the hub, and loses the answers to the first submissions.
+fn losing_proxy(hub: SocketAddr, lose: u32) -> (SocketAddr, Arc<AtomicU32>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&seen);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, count) = (client.unwrap(), Arc::clone(&count));
+            let node = TcpStream::connect(hub).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), node.try_clone().unwrap());
+            let losing = Arc::new(AtomicU32::new(0));
+            let lost = Arc::clone(&losing);
+            std::thread::spawn(move || {
+                let mut buffer = [0; 65_536];
+                while let Ok(read @ 1..) = from.read(&mut buffer) {
+                    if buffer[..read].starts_with(b"POST /v1/jobs ") && count.fetch_add(1, Ordering::SeqCst) < lose {
+                        lost.store(1, Ordering::SeqCst);
+                    }
+                    if to.write_all(&buffer[..read]).is_err() {
+                        break;
+                    }
+                }
+                let _ = to.shutdown(Shutdown::Both);
+            });
+            std::thread::spawn(move || {
+                let (mut node, mut client) = (node, client);
+                let mut buffer = [0; 65_536];
+                while let Ok(read @ 1..) = node.read(&mut buffer) {
+                    if losing.load(Ordering::SeqCst) == 1 || client.write_all(&buffer[..read]).is_err() {
+                        break;
+                    }
+                }
+                let _ = client.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (address, seen)
+}
+
+#[test]
+fn a_submission_whose_answer_is_lost_is_said_again_and_makes_one_job() {
+    let hub = Hub::start(1);
+    let (proxy, submissions) = losing_proxy(hub.address, 2);
+    let ran = hub.grove(&["--hub", &proxy.to_string(), "run", &noop(), ":::", "a"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[a]\n", 0), "{}", ran.err);
+    assert_eq!(submissions.load(Ordering::SeqCst), 3, "said three times");
+    assert!(hub.grove(&["jobs", "--json"]).out.contains(r#""total":1"#));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_the_job_running_and_says_how_to_come_back() {
+    let hub = Hub::start(0);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_grove"))
+        .args(["--home", hub.home().to_str().unwrap(), "run", &noop(), ":::", "a"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let id = line.split_whitespace().nth(1).unwrap().trim_end_matches(':').to_owned();
+    assert!(line.contains("no lender yet"), "{line}");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(
+        rest.contains(&format!("job {id} keeps running: grove watch {id}")),
+        "{rest}"
+    );
+    assert!(hub.grove(&["jobs"]).out.contains("running"));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_command_and_not_the_job() {
+    let hub = Hub::start(1);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_grove"))
+        .args([
+            "--home",
+            hub.home().to_str().unwrap(),
+            "run",
+            "--range",
+            "0..20000",
+            &noop(),
+            "{}",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(
+        ended.status.code() == Some(1) && said.contains("cannot write results to standard output"),
+        "{said}"
+    );
+    let ran = hub.grove(&["watch"]);
+    assert!(ran.code == 0 && ran.err.contains("20000 of 20000 done"), "{ran:?}");
+}
