@@ -8,7 +8,7 @@ use crate::limits;
 use crate::message::{Answer, Message, Outcome, Trap};
 use crate::planted::{self, Bug};
 use crate::state::Fact;
-use crate::task::{Owner, Pending, Proof, Span, Spans, Stage, Task, Why};
+use crate::task::{Owner, Pending, Span, Spans, Stage, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
 use crate::verify::{self, Claim};
 

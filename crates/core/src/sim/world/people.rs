@@ -5,7 +5,7 @@ use crate::id::{AskId, JobId, PersonId};
 use crate::job::{Job, Source, Standing};
 use crate::node::{Event, News, Reply, Wish};
 use crate::sim::plan::Errand;
-use crate::units::Credits;
+use crate::units::{Credits, Millis};
 use std::sync::Arc;
 
 impl World {
