@@ -193,11 +193,14 @@ pub struct Results {
     pub next: u64,
     /// Nothing will ever follow.
     pub last: bool,
+    /// Answers that this node has ever found wrong. Where it grows, results that were read before may be others now.
+    #[serde(default)]
+    pub refused: u64,
     pub job: JobShape,
 }
 
 /// The result of one run: of `count` items from `item` on.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ResultShape {
     pub item: u64,
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -236,7 +239,7 @@ fn is_one(count: &u64) -> bool {
 }
 
 /// Bytes: as text where they are text, otherwise as base64; many bytes as the name of a blob and where to get it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {
     Text(String),
@@ -257,7 +260,7 @@ impl Default for Content {
 }
 
 /// A file that a tool wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileShape {
     pub name: String,
     pub content: Content,

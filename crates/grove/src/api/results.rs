@@ -74,6 +74,8 @@ struct Seen {
     view: JobView,
     /// Items before this, from the one that was asked for on, have answers that count.
     ready: u64,
+    /// Answers that were ever found wrong here.
+    refused: u64,
 }
 
 impl Seen {
@@ -81,7 +83,11 @@ impl Seen {
         let view = node.view_job(job)?;
         let task = node.state().task(view.root)?;
         let ready = task.parts.answered.around(from).map_or(from, |run| run.end());
-        Some(Seen { view, ready })
+        Some(Seen {
+            view,
+            ready,
+            refused: node.state().refused(),
+        })
     }
 
     fn is_over(&self) -> bool {
@@ -146,6 +152,7 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
         results: results.iter().map(render::result).collect(),
         next,
         last,
+        refused: seen.refused,
         job: render::job(view),
     })
 }

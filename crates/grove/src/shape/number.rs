@@ -5,11 +5,11 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// An amount of up to 64 bits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Big(pub u64);
 
 /// A balance, which may be below zero.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Signed(pub i128);
 
 impl Serialize for Big {

@@ -113,3 +113,91 @@ fn a_reader_that_goes_away_ends_the_command_and_not_the_job() {
     let ran = hub.grove(&["watch"]);
     assert!(ran.code == 0 && ran.err.contains("20000 of 20000 done"), "{ran:?}");
 }
+
+/// A node of canned answers: the first page has a result that turns out to be a lie.
+fn lying_node(home: &std::path::Path) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let home = grove::config::Home::at(home.to_owned());
+    home.token_or_new().unwrap();
+    home.announce(&grove::config::Hub {
+        v: 1,
+        api: address,
+        link: address,
+        pid: 0,
+    })
+    .unwrap();
+    let job = |standing: &str| {
+        format!(
+            r#"{{"v":1,"id":"0000000000009","name":"n","standing":"{standing}","stage":"work","submitted_ms":1,"ended_ms":2,
+            "items":2,"done":2,"failed":0,"running":0,"checking":0,"waiting":0,"spent":"0","budget":"0","fuel":"0",
+            "merged":false,"open":false,"source":"inputs","check":"trust","tool":"","args":[]}}"#
+        )
+    };
+    let result = |item: u64, text: &str| {
+        format!(r#"{{"item":{item},"outcome":"right","stdout":"{text}\\n","fuel":"1","micros":1,"by":"0"}}"#)
+    };
+    let page = move |results: &[String], next: u64, last: bool, refused: u64| {
+        let standing = if last { "done" } else { "running" };
+        let results = results.join(",");
+        format!(
+            r#"{{"v":1,"results":[{results}],"next":{next},"last":{last},"refused":{refused},"job":{}}}"#,
+            job(standing)
+        )
+    };
+    let mut pages = vec![
+        page(&[result(0, "lie")], 1, false, 3),
+        page(&[result(1, "b")], 2, true, 4),
+        page(&[result(0, "truth"), result(1, "b")], 2, true, 4),
+    ]
+    .into_iter();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut head = BufReader::new(client.try_clone().unwrap());
+            let mut first = String::new();
+            head.read_line(&mut first).unwrap();
+            let body = if first.contains("/results") {
+                pages.next().unwrap()
+            } else {
+                job("running")
+            };
+            let mut line = String::new();
+            while head.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            client.write_all(head.as_bytes()).unwrap();
+            client.write_all(body.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+#[test]
+fn a_result_that_turns_out_to_be_a_lie_is_put_right_or_owned_up_to() {
+    for (words, code, out, err) in [
+        (
+            &["get", "--wait"][..],
+            1,
+            "lie\nb\n",
+            "1 result changed after it was printed",
+        ),
+        (&["get", "--wait", "-o", "out"], 0, "", "1 result put right"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        lying_node(folder.path());
+        let ran = super::grove_in(folder.path(), folder.path(), words, b"");
+        assert_eq!((ran.code, ran.out.as_str()), (code, out), "{}", ran.err);
+        assert!(ran.err.contains(err), "{}", ran.err);
+        if words.contains(&"-o") {
+            assert_eq!(
+                std::fs::read_to_string(folder.path().join("out/input 1.txt")).unwrap(),
+                "truth\n"
+            );
+        }
+    }
+}

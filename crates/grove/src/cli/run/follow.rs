@@ -43,13 +43,20 @@ impl<'h> Follow<'h> {
         interrupt::say_on_leaving(super::farewell(&self.job.id));
         let mut progress = Progress::new();
         let (mut from, mut breath) = (0, Duration::ZERO);
+        let mut refused = None;
         loop {
             progress.show(&self.job);
             let got = self.results(from, PAGE, WAIT_MS)?;
+            let before = *refused.get_or_insert(got.refused);
             progress.aside(|| got.results.iter().try_for_each(|result| out.put(result)))?;
             from = got.next;
             self.job = got.job;
             if got.last {
+                progress.end();
+                out.finish()?;
+                if got.refused != before {
+                    self.correct(out)?;
+                }
                 break;
             }
             breath = if got.results.len() < PAGE_SMALL {
@@ -61,10 +68,41 @@ impl<'h> Follow<'h> {
                 std::thread::sleep(breath.min(BREATH_MAX));
             }
         }
-        progress.end();
-        out.finish()?;
         out.job(&self.job)?;
         Ok(self.ended())
+    }
+
+    /// An answer was found wrong meanwhile. What had counted on its lender's word was done again, so all that was put
+    /// is looked at once more.
+    fn correct(&self, out: &mut Out<'_>) -> Result<(), Failure> {
+        out.begin_again(&self.job);
+        let (mut from, mut nth, mut changed) = (0, 0, 0_u64);
+        loop {
+            let got = self.results(from, PAGE, 0)?;
+            for result in &got.results {
+                changed += u64::from(out.correct(nth, result)?);
+                nth += 1;
+            }
+            from = got.next;
+            if got.last || got.results.is_empty() {
+                break;
+            }
+        }
+        let id = say::short_id(&self.job.id);
+        if changed > 0 && !out.can_correct() {
+            let message = format!(
+                "{} changed after it was printed: its lender was found out",
+                say::many(changed, "result")
+            );
+            return Err(Failure::new(Exit::Error, message).hint(format!("read them again: grove get {id}")));
+        }
+        if changed > 0 {
+            say::talk(&format!(
+                "{} put right: their lender was found out",
+                say::many(changed, "result")
+            ));
+        }
+        Ok(())
     }
 
     /// The results that are there now.

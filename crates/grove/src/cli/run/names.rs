@@ -66,6 +66,13 @@ impl Names {
         }
     }
 
+    /// From the first on again; what was read before is asked of the hub.
+    pub(super) fn rewind(&mut self, hub: &Hub, job: &JobShape) {
+        if matches!(self.kind, Kind::Lines { .. }) {
+            *self = Names::of_job(hub, job).shifted(self.shift);
+        }
+    }
+
     /// For inputs that were added behind others.
     pub(in crate::cli) fn shifted(self, shift: u64) -> Names {
         Names { shift, ..self }

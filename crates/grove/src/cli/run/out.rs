@@ -17,6 +17,9 @@ const DEPTH_MAX: usize = 16;
 /// More than this of one result is not shown on a terminal.
 const SHOWN_BYTES_MAX: u64 = 64 << 10;
 
+/// Results whose like is remembered, at four bytes each, to see whether they changed later.
+const REMEMBERED_MAX: usize = 4_000_000;
+
 /// Takes results, one after another.
 pub(in crate::cli) struct Out<'h> {
     hub: &'h Hub,
@@ -24,6 +27,8 @@ pub(in crate::cli) struct Out<'h> {
     to: To,
     notes: u64,
     files_lost: bool,
+    /// What was put, in order; a few bits of its hash.
+    put: Vec<u32>,
 }
 
 enum To {
@@ -67,11 +72,15 @@ impl<'h> Out<'h> {
             to,
             notes: 0,
             files_lost: false,
+            put: Vec::new(),
         })
     }
 
     /// One result.
     pub(in crate::cli) fn put(&mut self, result: &ResultShape) -> Result<(), Failure> {
+        if self.put.len() < REMEMBERED_MAX {
+            self.put.push(mark(result));
+        }
         let name = self.names.name(result);
         if !result.is_right() {
             self.note(&name, result);
@@ -88,6 +97,37 @@ impl<'h> Out<'h> {
                 write(self.hub, &result.stdout, &mut io::stdout().lock()).map_err(|error| closed(&error))
             }
         }
+    }
+
+    /// All results will be looked at once more, from the first on: an answer was found wrong after some had been put.
+    pub(super) fn begin_again(&mut self, job: &JobShape) {
+        self.names.rewind(self.hub, job);
+        if let To::Folder { names, .. } = &mut self.to {
+            *names = FileNames::default();
+        }
+    }
+
+    /// The result that was the `nth` to be put, as it is now; puts it right where that can be done. Whether it had
+    /// changed, or cannot be told.
+    pub(super) fn correct(&mut self, nth: usize, result: &ResultShape) -> Result<bool, Failure> {
+        let name = self.names.name(result);
+        let changed = self.put.get(nth) != Some(&mark(result));
+        match &mut self.to {
+            To::Folder { path, names } => {
+                let file = names.fresh(&name);
+                if changed {
+                    keep(self.hub, path, &file, result)?;
+                }
+            }
+            To::Json if changed => line("result", result)?,
+            To::Json | To::Stdout { .. } => {}
+        }
+        Ok(changed)
+    }
+
+    /// Whether what was put can be replaced, or, in a stream of JSON, followed by what is right.
+    pub(super) fn can_correct(&self) -> bool {
+        !matches!(self.to, To::Stdout { .. })
     }
 
     /// The job as it ended, for programs.
@@ -116,6 +156,23 @@ impl<'h> Out<'h> {
             say::talk(&failure_text(name, result));
         }
     }
+}
+
+/// A few bits that differ where results differ. Who gave an answer, and how fast, does not matter.
+fn mark(result: &ResultShape) -> u32 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hash = DefaultHasher::new();
+    (
+        result.item,
+        result.count,
+        &result.outcome,
+        result.exit,
+        &result.stdout,
+        &result.files,
+    )
+        .hash(&mut hash);
+    // Cut on purpose.
+    hash.finish() as u32
 }
 
 /// A failure in a line, then what the tool said.
