@@ -135,7 +135,7 @@ fn lying_node(home: &std::path::Path) -> SocketAddr {
         )
     };
     let result = |item: u64, text: &str| {
-        format!(r#"{{"item":{item},"outcome":"right","stdout":"{text}\\n","fuel":"1","micros":1,"by":"0"}}"#)
+        format!(r#"{{"item":{item},"outcome":"right","stdout":"{text}\n","fuel":"1","micros":1,"by":"0"}}"#)
     };
     let page = move |results: &[String], next: u64, last: bool, refused: u64| {
         let standing = if last { "done" } else { "running" };
