@@ -181,28 +181,27 @@ fn an_upload_that_broke_off_goes_on_where_it_ended() {
         )
         .into_bytes()
     };
-    let mut stream = TcpStream::connect(hub.address).unwrap();
-    stream
-        .write_all(&[&head(bytes.len(), 0)[..], &bytes[..300_000]].concat())
-        .unwrap();
-    drop(stream);
-    // The node notices that the sender went; until then the upload is taken.
     let begun = std::time::Instant::now();
-    let offset =
-        loop {
-            let answer = raw(&hub, format!(
+    let offset = loop {
+        let mut stream = TcpStream::connect(hub.address).unwrap();
+        let some = [&head(bytes.len(), 0)[..], &bytes[..300_000]].concat();
+        stream.write_all(&some).unwrap();
+        drop(stream);
+        // The node notices only after a moment that the sender went; until then the upload is taken.
+        std::thread::sleep(Duration::from_millis(50));
+        let request = format!(
             "HEAD /v1/blobs/{blob} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\nconnection: close\r\n\r\n",
             hub.address, hub.token
-        ).as_bytes());
-            let offset = answer
-                .lines()
-                .find_map(|line| line.strip_prefix("upload-offset: ")?.parse::<usize>().ok());
-            match offset {
-                Some(offset) if offset > 0 => break offset,
-                _ => assert!(begun.elapsed() < Duration::from_secs(10), "{answer}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        );
+        let answer = raw(&hub, request.as_bytes());
+        let offset = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("upload-offset: ")?.parse::<usize>().ok());
+        match offset {
+            Some(offset) if offset > 0 => break offset,
+            _ => assert!(begun.elapsed() < Duration::from_secs(20), "{answer}"),
+        }
+    };
     assert!(offset <= 300_000);
     let rest = raw(
         &hub,
