@@ -10,6 +10,9 @@ const SECOND_STAGE: u64 = 120;
 /// The exponent is worked off in pieces of so many words, each from a point whose z is 1: that saves a product per bit.
 const CHUNK_WORDS: usize = 64;
 
+/// Giants whose primes are sieved together: their numbers fit into a processor's first cache.
+const GIANTS_AT_ONCE: usize = 16;
+
 /// What all curves with the same bound share.
 #[derive(Debug)]
 pub(crate) struct Stages {
@@ -34,19 +37,27 @@ impl Stages {
         };
         let babies: Vec<u64> = (1..step / 2).filter(|&baby| coprime(baby, step)).collect();
         let giant_first = (bound + step / 2) / step;
-        let base = prime::up_to(last.isqrt() + step);
-        let pairs = (giant_first..=last / step + 1)
-            .map(|giant| {
-                let window = Window::new(giant * step, step / 2, &base);
-                let reaches = |&(_, &baby): &(usize, &u64)| window.is_prime(baby);
-                babies
-                    .iter()
-                    .enumerate()
-                    .filter(reaches)
-                    .map(|(at, _)| at as u16)
-                    .collect()
-            })
+        let base: Vec<u64> = prime::up_to(last.isqrt() + step)
+            .into_iter()
+            .filter(|&n| coprime(n, step))
             .collect();
+        let mut pairs = Vec::new();
+        for giant in (giant_first..=last / step + 1).step_by(GIANTS_AT_ONCE) {
+            let window = Window::new(giant * step - step / 2, GIANTS_AT_ONCE as u64 * step, &base);
+            for giant in giant..giant + GIANTS_AT_ONCE as u64 {
+                let reaches = |&(_, &baby): &(usize, &u64)| {
+                    window.is_prime(giant * step - baby) || window.is_prime(giant * step + baby)
+                };
+                pairs.push(
+                    babies
+                        .iter()
+                        .enumerate()
+                        .filter(reaches)
+                        .map(|(at, _)| at as u16)
+                        .collect(),
+                );
+            }
+        }
         Self {
             exponents: exponents(bound),
             step,
@@ -81,30 +92,30 @@ fn exponents(bound: u64) -> Vec<Vec<u64>> {
     chunks
 }
 
-/// Which of the odd numbers around a centre are prime.
+/// Which of the odd numbers from `low` on are prime, except multiples of the primes left out of `base`.
 struct Window {
-    centre: usize,
+    low: u64,
     composite: Vec<bool>,
 }
 
 impl Window {
-    fn new(centre: u64, reach: u64, base: &[u64]) -> Self {
-        let low = centre - reach;
-        let mut composite = vec![false; 2 * reach as usize + 1];
-        for &prime in base.iter().take_while(|&&prime| prime * prime <= centre + reach) {
+    /// `low` is odd.
+    fn new(low: u64, length: u64, base: &[u64]) -> Self {
+        let mut composite = vec![false; length as usize / 2];
+        for &prime in base.iter().take_while(|&&prime| prime * prime < low + length) {
             let first = low.next_multiple_of(prime).max(prime * prime);
-            (first..=centre + reach)
-                .step_by(prime as usize)
-                .for_each(|n| composite[(n - low) as usize] = true);
+            let first = if first % 2 == 1 { first } else { first + prime };
+            let multiples = composite
+                .iter_mut()
+                .skip((first - low) as usize / 2)
+                .step_by(prime as usize);
+            multiples.for_each(|composite| *composite = true);
         }
-        Self {
-            centre: reach as usize,
-            composite,
-        }
+        Self { low, composite }
     }
 
-    fn is_prime(&self, baby: u64) -> bool {
-        !self.composite[self.centre - baby as usize] || !self.composite[self.centre + baby as usize]
+    fn is_prime(&self, n: u64) -> bool {
+        !self.composite[(n - self.low) as usize / 2]
     }
 }
 
@@ -155,12 +166,13 @@ impl<'a, const N: usize> Curve<'a, N> {
     #[inline(always)]
     fn double(&self, p: &Point<N>) -> Point<N> {
         let m = self.modulus;
-        let sum = m.sqr(&m.add(&p.x, &p.z));
-        let difference = m.sqr(&m.sub(&p.x, &p.z));
+        let square = |a: Residue<N>| m.mul_hot(&a, &a);
+        let sum = square(m.add(&p.x, &p.z));
+        let difference = square(m.sub(&p.x, &p.z));
         let cross = m.sub(&sum, &difference);
         Point {
-            x: m.mul(&sum, &difference),
-            z: m.mul(&cross, &m.add(&difference, &m.mul(&self.shape, &cross))),
+            x: m.mul_hot(&sum, &difference),
+            z: m.mul_hot(&cross, &m.add(&difference, &m.mul_hot(&self.shape, &cross))),
         }
     }
 
@@ -168,11 +180,12 @@ impl<'a, const N: usize> Curve<'a, N> {
     #[inline(always)]
     fn raw_add(&self, p: &Point<N>, q: &Point<N>) -> Point<N> {
         let m = self.modulus;
-        let u = m.mul(&m.sub(&p.x, &p.z), &m.add(&q.x, &q.z));
-        let v = m.mul(&m.add(&p.x, &p.z), &m.sub(&q.x, &q.z));
+        let square = |a: Residue<N>| m.mul_hot(&a, &a);
+        let u = m.mul_hot(&m.sub(&p.x, &p.z), &m.add(&q.x, &q.z));
+        let v = m.mul_hot(&m.add(&p.x, &p.z), &m.sub(&q.x, &q.z));
         Point {
-            x: m.sqr(&m.add(&u, &v)),
-            z: m.sqr(&m.sub(&u, &v)),
+            x: square(m.add(&u, &v)),
+            z: square(m.sub(&u, &v)),
         }
     }
 
@@ -196,7 +209,7 @@ impl<'a, const N: usize> Curve<'a, N> {
         for at in (0..bits - 1).rev() {
             let bit = (exponent[at / 64] >> (at % 64) & 1) as usize;
             let mut sum = self.raw_add(&points[1], &points[0]);
-            sum.z = self.modulus.mul(&sum.z, &x);
+            sum.z = self.modulus.mul_hot(&sum.z, &x);
             let double = self.double(&points[bit]);
             points = if bit == 1 { [sum, double] } else { [double, sum] };
         }
@@ -225,7 +238,7 @@ impl<'a, const N: usize> Curve<'a, N> {
         let mut product = m.one;
         for (giant, pairs) in giants.iter().zip(&stages.pairs) {
             for &baby in pairs {
-                product = m.mul(&product, &m.sub(giant, &babies[usize::from(baby)]));
+                product = m.mul_hot(&product, &m.sub(giant, &babies[usize::from(baby)]));
             }
         }
         Err(Found(m.gcd(&product)))

@@ -64,20 +64,40 @@ impl<const N: usize> Modulus<N> {
     #[inline(always)]
     pub(crate) fn add(&self, a: &Residue<N>, b: &Residue<N>) -> Residue<N> {
         let (sum, carry) = add(a, b);
-        let (less, borrow) = subtract(&sum, &self.number);
-        select(borrow & !carry, &sum, &less)
+        self.reduced(&sum, carry)
     }
 
     #[inline(always)]
     pub(crate) fn sub(&self, a: &Residue<N>, b: &Residue<N>) -> Residue<N> {
         let (difference, borrow) = subtract(a, b);
-        let (more, _) = add(&difference, &self.number);
-        select(borrow, &more, &difference)
+        add(&difference, &self.number.map(|word| word & borrow)).0
     }
 
+    /// Takes the modulus from `words + carry * 2^(64 N)` if it is in there; it is in there once at most.
+    #[inline(always)]
+    fn reduced(&self, words: &[u64; N], carry: u64) -> Residue<N> {
+        let (less, borrow) = subtract(words, &self.number);
+        // All ones if the modulus was too much, all zeros otherwise: a carry makes good for the borrow. Without a
+        // branch, since which one it is cannot be foreseen.
+        let too_much = carry.wrapping_add(borrow);
+        std::array::from_fn(|at| (words[at] & too_much) | (less[at] & !too_much))
+    }
+
+    /// Out of line, because `mul_hot` is long.
+    #[inline(never)]
+    pub(crate) fn mul(&self, a: &Residue<N>, b: &Residue<N>) -> Residue<N> {
+        self.mul_hot(a, b)
+    }
+
+    pub(crate) fn sqr(&self, a: &Residue<N>) -> Residue<N> {
+        self.mul(a, a)
+    }
+
+    /// As `mul`, in line: for the few loops in which the time is spent.
+    ///
     /// Multiplies and reduces word by word, so that nothing longer than `N + 1` words is ever held.
     #[inline(always)]
-    pub(crate) fn mul(&self, a: &Residue<N>, b: &Residue<N>) -> Residue<N> {
+    pub(crate) fn mul_hot(&self, a: &Residue<N>, b: &Residue<N>) -> Residue<N> {
         let mut sum = [0u64; N];
         let mut top = 0u64;
         for &word in b {
@@ -95,23 +115,13 @@ impl<const N: usize> Modulus<N> {
             sum[N - 1] = high as u64;
             top = (high >> 64) as u64;
         }
-        let (less, borrow) = subtract(&sum, &self.number);
-        select(borrow & (top == 0), &sum, &less)
-    }
-
-    #[inline(always)]
-    pub(crate) fn sqr(&self, a: &Residue<N>) -> Residue<N> {
-        self.mul(a, a)
+        self.reduced(&sum, top)
     }
 
     /// `a / 2`.
     pub(crate) fn half(&self, a: &Residue<N>) -> Residue<N> {
-        let (even, carry) = if a[0] & 1 == 1 {
-            add(a, &self.number)
-        } else {
-            (*a, false)
-        };
-        std::array::from_fn(|at| even[at] >> 1 | even.get(at + 1).copied().unwrap_or_else(|| carry.into()) << 63)
+        let (even, carry) = if a[0] & 1 == 1 { add(a, &self.number) } else { (*a, 0) };
+        std::array::from_fn(|at| even[at] >> 1 | even.get(at + 1).copied().unwrap_or(carry) << 63)
     }
 
     pub(crate) fn pow(&self, base: &Residue<N>, exponent: &Number) -> Residue<N> {
@@ -155,7 +165,7 @@ impl<const N: usize> Modulus<N> {
             if difference == [0; N] {
                 break;
             }
-            if smaller {
+            if smaller != 0 {
                 (v, u) = (u, subtract(&v, &u).0);
                 (x, y) = (self.sub(&y, &x), x);
             } else {
@@ -180,35 +190,28 @@ fn multiply_add(a: u64, b: u64, c: u64, d: u64) -> (u64, u64) {
     (sum as u64, (sum >> 64) as u64)
 }
 
+/// The sum, and the carry: 0 or 1.
 #[inline(always)]
-fn add<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
-    let mut carry = false;
+fn add<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], u64) {
+    let mut carry = 0;
     let sum = std::array::from_fn(|at| {
         let sum = u128::from(a[at]) + u128::from(b[at]) + u128::from(carry);
-        carry = sum >> 64 != 0;
+        carry = (sum >> 64) as u64;
         sum as u64
     });
     (sum, carry)
 }
 
+/// The difference, and the borrow: all zeros or all ones.
 #[inline(always)]
-fn subtract<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], bool) {
-    let mut borrow = false;
+fn subtract<const N: usize>(a: &[u64; N], b: &[u64; N]) -> ([u64; N], u64) {
+    let mut borrow = 0;
     let difference = std::array::from_fn(|at| {
-        let difference = u128::from(a[at])
-            .wrapping_sub(u128::from(b[at]))
-            .wrapping_sub(u128::from(borrow));
-        borrow = difference >> 64 != 0;
+        let difference = i128::from(a[at]) - i128::from(b[at]) + i128::from(borrow as i64);
+        borrow = (difference >> 64) as u64;
         difference as u64
     });
     (difference, borrow)
-}
-
-/// Without a branch: which one it is cannot be foreseen, and a wrong guess costs more than both.
-#[inline(always)]
-fn select<const N: usize>(first: bool, a: &[u64; N], b: &[u64; N]) -> [u64; N] {
-    let mask = u64::from(first).wrapping_neg();
-    std::array::from_fn(|at| (a[at] & mask) | (b[at] & !mask))
 }
 
 fn shift<const N: usize>(a: &[u64; N]) -> [u64; N] {

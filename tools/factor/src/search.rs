@@ -228,8 +228,7 @@ fn find(n: &Number) -> Number {
 
 fn try_curve(n: &Number, stages: &Stages, curve: u64) -> Option<Number> {
     match n.bits().div_ceil(64) {
-        0 | 1 => curve::divisor(&Modulus::<1>::new(n), stages, curve),
-        2 => curve::divisor(&Modulus::<2>::new(n), stages, curve),
+        0..=2 => curve::divisor(&Modulus::<2>::new(n), stages, curve),
         3 => curve::divisor(&Modulus::<3>::new(n), stages, curve),
         _ => curve::divisor(&Modulus::<4>::new(n), stages, curve),
     }

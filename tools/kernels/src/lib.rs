@@ -58,7 +58,7 @@ pub fn matmul(side: u64) -> u64 {
         }
     }
     c.iter()
-        .fold(0, |sum, c| sum ^ c.to_bits().rotate_left(sum as u32 % 64))
+        .fold(0, |sum: u64, c| sum.wrapping_mul(31).wrapping_add(c.to_bits()))
 }
 
 /// Products of two words and their sums: what arithmetic with large numbers is made of.
