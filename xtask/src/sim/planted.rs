@@ -33,10 +33,12 @@ pub(super) fn run(seeds: u64) -> anyhow::Result<()> {
         plant(None);
         match found {
             Some((seed, what)) => {
-                println!(
-                    "{bug:?}: seed {seed}: {}",
-                    what.chars().take(WORDS_MAX).collect::<String>()
-                );
+                let words: String = what
+                    .chars()
+                    .map(|c| if c == '\n' { ' ' } else { c })
+                    .take(WORDS_MAX)
+                    .collect();
+                println!("{bug:?}: seed {seed}: {words}");
                 None
             }
             None => Some(format!("{bug:?}: not found by {seeds} seeds")),

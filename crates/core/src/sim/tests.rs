@@ -1,3 +1,5 @@
+//! Seeds that every change runs, and the bugs that the simulator has to find.
+
 use super::*;
 
 fn check(seeds: std::ops::Range<u64>, mode: Mode) {

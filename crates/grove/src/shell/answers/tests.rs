@@ -1,3 +1,5 @@
+//! Pages of answers, as people read them.
+
 use super::*;
 use crate::store::{Settings, Store};
 use grove_core::id::TaskId;
