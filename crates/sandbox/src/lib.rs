@@ -2,10 +2,17 @@
 //! process; it knows no network, no jobs, and no money.
 
 mod cpu;
+#[cfg(unix)]
+pub mod executor;
+#[cfg(unix)]
+pub mod frame;
 mod inspect;
 pub mod limits;
+#[cfg(unix)]
+pub mod order;
 mod part;
 mod tool;
+pub mod walls;
 mod wasi;
 
 pub use inspect::{Inspection, MANIFEST_SECTION, NotATool, inspect};

@@ -35,8 +35,10 @@ pub struct Outcome {
     /// How it ended.
     pub status: Status,
     /// Standard output, whole.
+    #[serde(with = "crate::frame::bytes")]
     pub stdout: Vec<u8>,
     /// The last bytes of standard error.
+    #[serde(with = "crate::frame::bytes")]
     pub stderr_tail: Vec<u8>,
     /// Files left below `/out`, sorted by path.
     pub files: Vec<Written>,
@@ -54,6 +56,7 @@ pub struct Written {
     /// Relative path, with `/` between names; never `..`, never absolute.
     pub path: String,
     /// What it holds.
+    #[serde(with = "crate::frame::bytes")]
     pub bytes: Vec<u8>,
 }
 

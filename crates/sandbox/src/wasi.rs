@@ -11,7 +11,7 @@ mod tree;
 
 use wasmtime::{Caller, Linker, Memory, ResourceLimiter, Trap};
 
-pub(crate) use clock::World;
+pub(crate) use clock::{World, split_mix};
 use descriptors::Descriptor;
 use errno::{Errno, Fault};
 use guest::Guest;
