@@ -4,15 +4,14 @@
 mod desk;
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::time::Duration;
 
 use crate::frame::{FrameError, receive, send};
 use crate::order::{Answer, Ask, Order, Tell};
-use crate::part::Outcome;
 use crate::tool::{CompileOptions, Engine, Tool, ToolError};
 use crate::walls::{self, Plan};
 
@@ -72,7 +71,7 @@ fn serve(socket: UnixStream) -> Result<(), FrameError> {
             (Ok(_), Ask::Escape(targets)) => Tell::Escaped(walls::escape(&targets)),
             (Ok(_), Ask::Run(order)) => match &tool {
                 Some(tool) => {
-                    run(&desk, tool, &order, passed)?;
+                    run(&desk, tool, &order)?;
                     continue;
                 }
                 None => Tell::Refused("no tool is loaded".to_owned()),
@@ -113,37 +112,21 @@ fn one_file(passed: Vec<OwnedFd>) -> Result<File, ToolError> {
     passed.into_iter().next().map(File::from).ok_or_else(missing)
 }
 
-fn run(desk: &Desk, tool: &Tool, order: &Order, passed: Vec<OwnedFd>) -> Result<(), FrameError> {
-    let passed = passed
-        .into_iter()
-        .map(|file| read_whole(File::from(file)))
-        .collect::<std::io::Result<Vec<_>>>()?;
-    let count = order.parts.count();
-    for index in 0..count {
-        let (key, outcome) = match order.part(index, &passed) {
-            Ok((key, part)) => {
-                desk.begin(order.lease, key, order.terms.limits.wall_ms);
-                (key, tool.run(&part, &order.terms))
-            }
-            Err((key, status)) => (key, Outcome::early(status)),
-        };
+fn run(desk: &Desk, tool: &Tool, order: &Order) -> Result<(), FrameError> {
+    let wall = Duration::from_millis(order.terms.limits.wall_ms);
+    let last = order.parts.len().saturating_sub(1);
+    for (index, part) in order.parts.iter().enumerate() {
+        let place = order.first + index as u64;
+        desk.begin(order.number, place, wall);
+        let outcome = tool.run(part, &order.terms);
         desk.end(
             Answer {
-                lease: order.lease,
-                key,
+                order: order.number,
+                place,
                 outcome,
             },
-            index + 1 == count,
+            index == last,
         )?;
     }
     Ok(())
-}
-
-/// Inputs are read once and shared by all parts of the order.
-fn read_whole(mut file: File) -> std::io::Result<Arc<[u8]>> {
-    let mut bytes = Vec::new();
-    // The node's own reading position is the same one.
-    file.rewind()?;
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes.into())
 }

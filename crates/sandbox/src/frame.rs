@@ -110,38 +110,3 @@ fn receive_head(mut socket: &UnixStream, head: &mut [u8; 4]) -> Result<Option<Ve
     socket.read_exact(&mut head[came.bytes..])?;
     Ok(Some(passed))
 }
-
-/// Byte strings as one copy instead of one call for each byte, which is what serde does to a `Vec<u8>`.
-pub mod bytes {
-    use serde::de::{Error, Visitor};
-    use serde::{Deserializer, Serializer};
-
-    /// For `#[serde(serialize_with)]`.
-    ///
-    /// # Errors
-    /// As the serializer's.
-    pub fn serialize<S: Serializer>(bytes: &impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes.as_ref())
-    }
-
-    /// For `#[serde(deserialize_with)]`.
-    ///
-    /// # Errors
-    /// As the deserializer's.
-    pub fn deserialize<'de, D: Deserializer<'de>, T: From<Vec<u8>>>(deserializer: D) -> Result<T, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-            fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
-        }
-        deserializer.deserialize_byte_buf(Bytes).map(T::from)
-    }
-}

@@ -1,6 +1,7 @@
 //! Runs one tool on one input under limits, and meters it. It knows WebAssembly and the walls around an executor
 //! process; it knows no network, no jobs, and no money.
 
+mod bytes;
 mod cpu;
 #[cfg(unix)]
 pub mod executor;
@@ -8,7 +9,6 @@ pub mod executor;
 pub mod frame;
 mod inspect;
 pub mod limits;
-#[cfg(unix)]
 pub mod order;
 mod part;
 mod tool;
@@ -17,5 +17,5 @@ mod wasi;
 
 pub use inspect::{Inspection, MANIFEST_SECTION, NotATool, inspect};
 pub use limits::Limits;
-pub use part::{Outcome, Part, Status, Terms, Written};
+pub use part::{Bytes, Outcome, Part, Status, Terms, Written};
 pub use tool::{CompileOptions, ENGINE, Engine, Tool, ToolError};

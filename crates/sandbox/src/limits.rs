@@ -37,10 +37,8 @@ pub const BYTE_FUEL: u64 = 1;
 
 /// One frame between a node and an executor: an order with its inputs, or a batch of answers.
 pub const FRAME_BYTES_MAX: usize = 256 << 20;
-/// Descriptors passed beside one frame; Linux allows 253.
-pub const PASSED_MAX: usize = 64;
-/// Parts in one order: enough that the order's own cost vanishes, few enough that losing one is cheap.
-pub const ORDER_PARTS_MAX: usize = 4096;
+/// Descriptors passed beside one frame: the file that holds compiled code, or will.
+pub const PASSED_MAX: usize = 1;
 /// Answers are written when so many are ready …
 pub const FLUSH_ANSWERS: usize = 256;
 /// … or so many bytes …

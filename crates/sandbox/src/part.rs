@@ -8,17 +8,22 @@ use serde::{Deserialize, Serialize};
 use crate::limits::Limits;
 
 /// Everything one run of a tool is given. The same part gives the same answer on every machine with this engine.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Arguments after the tool's name.
     pub args: Vec<String>,
     /// Standard input.
+    #[serde(with = "crate::bytes")]
     pub stdin: Arc<[u8]>,
     /// Files below `/in`, by relative path.
-    pub files: Vec<(String, Arc<[u8]>)>,
+    pub files: Vec<(String, Bytes)>,
     /// What the tool's random numbers are made from.
     pub seed: u64,
 }
+
+/// Bytes that several parts can share.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes(#[serde(with = "crate::bytes")] pub Arc<[u8]>);
 
 /// What holds for all parts of an order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,10 +40,10 @@ pub struct Outcome {
     /// How it ended.
     pub status: Status,
     /// Standard output, whole.
-    #[serde(with = "crate::frame::bytes")]
+    #[serde(with = "crate::bytes")]
     pub stdout: Vec<u8>,
     /// The last bytes of standard error.
-    #[serde(with = "crate::frame::bytes")]
+    #[serde(with = "crate::bytes")]
     pub stderr_tail: Vec<u8>,
     /// Files left below `/out`, sorted by path.
     pub files: Vec<Written>,
@@ -56,7 +61,7 @@ pub struct Written {
     /// Relative path, with `/` between names; never `..`, never absolute.
     pub path: String,
     /// What it holds.
-    #[serde(with = "crate::frame::bytes")]
+    #[serde(with = "crate::bytes")]
     pub bytes: Vec<u8>,
 }
 
@@ -79,6 +84,8 @@ pub enum Status {
     TimedOut,
     /// The tool needs something that is not given.
     Unsupported(String),
+    /// The process that ran it died; whether by the tool's doing or the machine's is not known.
+    Died(String),
     /// The input itself breaks a limit: too many arguments, or a file's path that cannot be.
     BadInput(String),
 }
@@ -124,14 +131,16 @@ impl fmt::Display for Status {
                     "the tool needs {import}, which is not given\nhint: compile it for wasm32-wasip1"
                 )
             }
+            Status::Died(how) => write!(f, "the process that ran the tool died: {how}"),
             Status::BadInput(what) => write!(f, "the part cannot be run: {what}"),
         }
     }
 }
 
 impl Outcome {
-    /// A part that could not begin.
-    pub(crate) fn early(status: Status) -> Outcome {
+    /// A part that left nothing.
+    #[must_use]
+    pub fn early(status: Status) -> Outcome {
         Outcome {
             status,
             stdout: vec![],
@@ -141,5 +150,19 @@ impl Outcome {
             cpu_us: 0,
             wall_us: 0,
         }
+    }
+}
+
+impl Part {
+    /// About what it takes to send it.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let args: usize = self.args.iter().map(|arg| arg.len() + 8).sum();
+        let files: usize = self
+            .files
+            .iter()
+            .map(|(path, bytes)| path.len() + bytes.0.len() + 8)
+            .sum();
+        args + files + self.stdin.len() + 32
     }
 }

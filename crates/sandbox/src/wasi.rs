@@ -11,13 +11,13 @@ mod tree;
 
 use wasmtime::{Caller, Linker, Memory, ResourceLimiter, Trap};
 
-pub(crate) use clock::{World, split_mix};
+pub(crate) use clock::World;
 use descriptors::Descriptor;
 use errno::{Errno, Fault};
 use guest::Guest;
 use tree::Tree;
 
-use crate::limits::{BYTE_FUEL, CALL_FUEL, Limits, STDERR_TAIL_BYTES, TABLE_ELEMENTS_MAX};
+use crate::limits::{ARGS_BYTES_MAX, BYTE_FUEL, CALL_FUEL, Limits, STDERR_TAIL_BYTES, TABLE_ELEMENTS_MAX};
 use crate::part::{Part, Status, Written};
 
 /// The module name under which tools import all this.
@@ -44,6 +44,12 @@ pub(crate) struct Host {
 impl Host {
     /// A world for one part; folders are there only for tools that can open paths.
     pub(crate) fn new(part: &Part, limits: Limits, world: World, folders: bool) -> Result<Host, Status> {
+        if part.args.iter().map(|arg| arg.len() + 8).sum::<usize>() > ARGS_BYTES_MAX {
+            return Err(Status::BadInput("its arguments are too long".into()));
+        }
+        if part.args.iter().any(|arg| arg.contains('\0')) {
+            return Err(Status::BadInput("an argument holds a zero byte".into()));
+        }
         let mut args = Vec::with_capacity(part.args.len() + 1);
         // Every program expects its own name first; a neutral one, since real names and paths stay outside.
         args.push("tool".to_owned());

@@ -1,8 +1,6 @@
 //! `/in` and `/out`: what may be read and written, and that there is nothing else.
 
-use std::sync::Arc;
-
-use grove_sandbox::{Limits, Outcome, Part, Status};
+use grove_sandbox::{Bytes, Limits, Outcome, Part, Status};
 
 use crate::support::{command, run, run_within};
 
@@ -25,7 +23,7 @@ fn open(fd: u32, path: &str, how: u32, rights: u64) -> Outcome {
 }
 
 fn with_files() -> Part {
-    let bytes = |text: &str| -> Arc<[u8]> { text.as_bytes().into() };
+    let bytes = |text: &str| Bytes(text.as_bytes().into());
     let files = vec![
         ("words.txt".to_owned(), bytes("one two")),
         ("deep/er/file".to_owned(), bytes("x")),
@@ -196,7 +194,7 @@ fn files_of_one_part_are_not_there_for_the_next() {
 fn a_file_that_cannot_be_named_is_bad_input() {
     for path in ["../x", "a/../../x", "", "a\0b", "a/"] {
         let part = Part {
-            files: vec![(path.to_owned(), Arc::from(&b""[..]))],
+            files: vec![(path.to_owned(), Bytes::default())],
             ..Part::default()
         };
         let status = run(&command("path_open", r#"(func (export "_start"))"#), &part).status;

@@ -41,8 +41,8 @@ struct State {
 
 #[derive(Debug, Clone, Copy)]
 struct Running {
-    lease: u64,
-    key: u64,
+    order: u64,
+    place: u64,
     wall: Duration,
 }
 
@@ -70,13 +70,9 @@ impl Desk {
     }
 
     /// A part begins.
-    pub(super) fn begin(&self, lease: u64, key: u64, wall_ms: u64) {
+    pub(super) fn begin(&self, order: u64, place: u64, wall: Duration) {
         let mut state = self.shared.lock();
-        state.running = Some(Running {
-            lease,
-            key,
-            wall: Duration::from_millis(wall_ms),
-        });
+        state.running = Some(Running { order, place, wall });
         state.serial += 1;
         if state.asleep {
             self.shared.begun.notify_one();
@@ -156,8 +152,8 @@ impl Shared {
             ..Outcome::early(Status::TimedOut)
         };
         state.waiting.push(Answer {
-            lease: running.lease,
-            key: running.key,
+            order: running.order,
+            place: running.place,
             outcome,
         });
         // Should the node be gone, there is nobody to tell.

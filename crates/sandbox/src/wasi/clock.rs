@@ -77,7 +77,7 @@ impl World {
 }
 
 /// SplitMix64: passes the usual statistical tests and is eight lines; a tool's secrets are not made from it.
-pub(crate) fn split_mix(state: &mut u64) -> u64 {
+fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Stop;
 use super::errno::{Errno, Fault};
 use crate::limits::{NAME_BYTES_MAX, PATH_BYTES_MAX};
-use crate::part::Written;
+use crate::part::{Bytes, Written};
 
 /// A file or folder, by its place in the tree's list.
 pub(super) type Node = usize;
@@ -61,7 +61,7 @@ pub(super) enum Place {
 }
 
 impl Tree {
-    pub(super) fn new(given: &[(String, Arc<[u8]>)], bytes_max: u64, count_max: u32) -> Result<Tree, String> {
+    pub(super) fn new(given: &[(String, Bytes)], bytes_max: u64, count_max: u32) -> Result<Tree, String> {
         let empty = || Body::Folder {
             children: BTreeMap::new(),
         };
@@ -76,7 +76,7 @@ impl Tree {
             count: 0,
             count_max: u32::MAX,
         };
-        for (path, bytes) in given {
+        for (path, Bytes(bytes)) in given {
             tree.place_given(path, bytes)
                 .map_err(|_| format!("no file can be called {path:?}"))?;
         }

@@ -137,6 +137,7 @@ pub(super) fn outcome(status: &Status, stderr_tail: &[u8]) -> (Outcome, Arc<str>
     let trapped = |trap| Outcome::Trapped { trap };
     let outcome = match status {
         Status::Exit(0) => Outcome::Right,
+        Status::Died(_) => Outcome::Broken,
         Status::Exit(code) => Outcome::Exit {
             code: code.cast_signed(),
         },

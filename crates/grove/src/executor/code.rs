@@ -1,0 +1,298 @@
+//! Compiled tools: made in a process of their own that is thrown away, kept on disk under a name that says how
+//! they were made, and never loaded by the node itself.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use grove_core::id::Digest;
+use grove_sandbox::limits::{CODE_BYTES_MAX, COMPILE_CPU_SECONDS, COMPILE_DATA_BYTES, COMPILE_WALL};
+use grove_sandbox::order::{Ask, Tell};
+use grove_sandbox::walls::Plan;
+use grove_sandbox::{CompileOptions, ENGINE, inspect};
+use rustix::process::{Pid, Signal};
+
+use super::process::{Process, ProcessError};
+use super::{RunError, Settings};
+
+/// Compiled tools on disk, all together; the oldest go first.
+const CACHE_BYTES_MAX: u64 = 4 << 30;
+/// Compiled tools held open, and refusals remembered.
+const REMEMBERED_MAX: usize = 64;
+
+/// Whoever has a tool's bytes.
+pub trait Module: Send + 'static {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// When they are not here.
+    fn read(self) -> io::Result<Vec<u8>>;
+}
+
+impl<F: FnOnce() -> io::Result<Vec<u8>> + Send + 'static> Module for F {
+    fn read(self) -> io::Result<Vec<u8>> {
+        self()
+    }
+}
+
+/// Why a tool has no compiled code.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// The folder of compiled tools.
+    #[error("compiled tools cannot be kept in {path}: {source}")]
+    Folder { path: PathBuf, source: io::Error },
+    /// The tool itself.
+    #[error("the tool {tool} cannot be read: {source}")]
+    Module { tool: Digest, source: io::Error },
+    /// What was compiled here cannot be loaded here.
+    #[error("the compiled tool cannot be loaded: {why}")]
+    Load { why: String },
+    /// The process that compiles.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
+/// A compiled tool: who asks for it can pass it on, not change it.
+#[derive(Debug, Clone)]
+pub(super) struct Code {
+    pub(super) name: Arc<str>,
+    pub(super) options: CompileOptions,
+    pub(super) file: Arc<File>,
+}
+
+/// All compiled tools of this machine.
+#[derive(Debug, Clone)]
+pub(super) struct Codes {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    program: PathBuf,
+    folder: PathBuf,
+    empty: PathBuf,
+    known: Mutex<BTreeMap<Arc<str>, Result<Code, String>>>,
+    /// One compilation at a time: each may take 2 GiB.
+    compiling: Mutex<()>,
+    /// The process that compiles, while its number certainly means it.
+    process: Mutex<Option<Pid>>,
+}
+
+impl Codes {
+    pub(super) fn open(settings: &Settings) -> Result<Codes, CodeError> {
+        let folder = settings.cache.join("compiled");
+        let empty = settings.cache.join("empty");
+        for path in [&folder, &empty] {
+            std::fs::create_dir_all(path).map_err(|source| CodeError::Folder {
+                path: path.clone(),
+                source,
+            })?;
+        }
+        let shared = Shared {
+            program: settings.program.clone(),
+            folder,
+            empty,
+            known: Mutex::default(),
+            compiling: Mutex::default(),
+            process: Mutex::default(),
+        };
+        Ok(Codes {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// A folder with nothing in it, which executors have as their whole file system.
+    pub(super) fn empty(&self) -> PathBuf {
+        self.shared.empty.clone()
+    }
+
+    /// The code of a tool, compiled now if it never was.
+    pub(super) async fn of(
+        &self,
+        tool: Digest,
+        options: CompileOptions,
+        module: impl Module,
+    ) -> Result<Code, RunError> {
+        let name = name(tool, options);
+        if let Some(known) = self.shared.known(&name) {
+            return known.map_err(RunError::NotATool);
+        }
+        let shared = Arc::clone(&self.shared);
+        let made = tokio::task::spawn_blocking(move || shared.find_or_compile(name, tool, options, module));
+        made.await.map_err(|_| RunError::Stopped)?
+    }
+
+    /// Stops, continues or kills what is being compiled.
+    pub(super) fn signal(&self, signal: Signal) {
+        if let Some(pid) = *self.shared.process.lock().unwrap_or_else(PoisonError::into_inner) {
+            // It may have ended already, which is as good.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// What could not be loaded is compiled anew when it is next asked for.
+    pub(super) fn forget(&self, name: &str) {
+        self.shared
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(name);
+        // A file that is gone already is as good as removed.
+        let _ = std::fs::remove_file(self.shared.folder.join(name));
+    }
+}
+
+impl Shared {
+    fn known(&self, name: &str) -> Option<Result<Code, String>> {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    fn remember(&self, name: Arc<str>, found: Result<Code, String>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED_MAX {
+            known.pop_first();
+        }
+        known.insert(name, found);
+    }
+
+    fn find_or_compile(
+        &self,
+        name: Arc<str>,
+        tool: Digest,
+        options: CompileOptions,
+        module: impl Module,
+    ) -> Result<Code, RunError> {
+        let _one = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.known(&name) {
+            return known.map_err(RunError::NotATool);
+        }
+        let found = match self.read_back(&name) {
+            Some(file) => Ok(file),
+            None => {
+                let wasm = module
+                    .read()
+                    .map_err(|source| RunError::Code(CodeError::Module { tool, source }))?;
+                self.compile(&name, options, wasm.into()).map_err(RunError::Code)?
+            }
+        };
+        let code = found.map(|file| Code {
+            name: Arc::clone(&name),
+            options,
+            file: Arc::new(file),
+        });
+        self.remember(name, code.clone());
+        code.map_err(RunError::NotATool)
+    }
+
+    /// Opens what was compiled earlier, if it still is what was written then.
+    fn read_back(&self, name: &str) -> Option<File> {
+        let mut file = File::open(self.folder.join(name)).ok()?;
+        let told = std::fs::read_to_string(self.folder.join(format!("{name}.blake3"))).ok()?;
+        let found = hash(&mut file).ok()?;
+        (told == found).then_some(file)
+    }
+
+    /// Compiles in a process under bounds. A tool that breaks them is refused for good, with a sentence.
+    fn compile(&self, name: &str, options: CompileOptions, wasm: Arc<[u8]>) -> Result<Result<File, String>, CodeError> {
+        match inspect(&wasm) {
+            Err(error) => return Ok(Err(error.to_string())),
+            Ok(inspection) if !inspection.missing.is_empty() => {
+                let missing = grove_sandbox::Status::Unsupported(inspection.missing.join(", "));
+                return Ok(Err(missing.to_string()));
+            }
+            Ok(_) => {}
+        }
+        let failed = |source| CodeError::Folder {
+            path: self.folder.clone(),
+            source,
+        };
+        self.make_room().map_err(failed)?;
+        let partial = self.folder.join(format!("{name}.partial"));
+        let written = File::create(&partial).map_err(failed)?;
+        let plan = Plan {
+            data_bytes: COMPILE_DATA_BYTES,
+            cpu_seconds: Some(COMPILE_CPU_SECONDS),
+            file_bytes: CODE_BYTES_MAX,
+            empty: self.empty.clone(),
+            ..Plan::default()
+        };
+        let process = Process::start(&self.program, plan)?;
+        let compiling = |pid| *self.process.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+        compiling(i32::try_from(process.pid()).ok().and_then(Pid::from_raw));
+        let told = process
+            .ask(&Ask::Compile { options, wasm }, Some(written.as_fd()))
+            .and_then(|()| process.hear(Some(COMPILE_WALL)));
+        compiling(None);
+        // Gone before its work is looked at, so that nothing can change it any more.
+        let ended = process.finish();
+        match told {
+            Ok(Some(Tell::Compiled { bytes })) if written.metadata().map_err(failed)?.len() == bytes => {}
+            Ok(Some(Tell::Refused(why))) => return Ok(Err(why)),
+            Ok(_) | Err(_) => {
+                let (seconds, bytes) = (COMPILE_CPU_SECONDS, COMPILE_DATA_BYTES >> 30);
+                return Ok(Err(format!(
+                    "the tool cannot be compiled in {seconds} s of CPU time and {bytes} GiB ({ended})\n\
+                     hint: a program of a usual size compiles in seconds; this one may be damaged or made to harm"
+                )));
+            }
+        }
+        self.keep(name, &partial).map(Ok).map_err(failed)
+    }
+
+    fn keep(&self, name: &str, partial: &Path) -> io::Result<File> {
+        let mut file = File::open(partial)?;
+        let told = hash(&mut file)?;
+        // The hash first: code without one is compiled anew, a hash without code is nothing.
+        std::fs::write(self.folder.join(format!("{name}.blake3")), told)?;
+        std::fs::rename(partial, self.folder.join(name))?;
+        Ok(file)
+    }
+
+    /// Removes the oldest until there is room.
+    fn make_room(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let about = entry.metadata()?;
+            files.push((about.modified()?, about.len(), entry.path()));
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, len, _)| len).sum();
+        for (_, len, path) in files {
+            if bytes <= CACHE_BYTES_MAX {
+                break;
+            }
+            std::fs::remove_file(path)?;
+            bytes -= len;
+        }
+        Ok(())
+    }
+}
+
+fn name(tool: Digest, options: CompileOptions) -> Arc<str> {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update(&tool.0)
+        .update(ENGINE.as_bytes())
+        .update(&[u8::from(options.canonical_nans)]);
+    Arc::from(hasher.finalize().to_hex().as_str())
+}
+
+fn hash(file: &mut File) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let mut block = vec![0; 1 << 20];
+    file.rewind()?;
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(hasher.finalize().to_hex().to_string()),
+            read => hasher.update(&block[..read]),
+        };
+    }
+}

@@ -1,0 +1,512 @@
+//! Which executor runs which parts. It looks at what is and fills the gaps: a lane with room is given parts of its
+//! job, a job without a lane is given one. Whatever happens to an executor ends in the same look.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use grove_core::id::JobId;
+use grove_sandbox::limits::{CODE_BYTES_MAX, EXECUTOR_DATA_BYTES, FRAME_BYTES_MAX};
+use grove_sandbox::order::Tell;
+use grove_sandbox::walls::{Plan, Wall};
+use grove_sandbox::{Outcome, Part, Status, Terms};
+use rustix::process::Signal;
+use tokio::sync::mpsc;
+
+use super::code::{Code, CodeError};
+use super::lane::{CHUNK_BYTES, Chunk, Lane};
+use super::process::{Process, ProcessError};
+use super::{Order, RunError, Settings};
+
+/// A job may keep all lanes for so long while another waits for its first.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// An order's number; executors bear it in their answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Number(pub(super) u64);
+
+/// A lane's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LaneId(u64);
+
+/// Where an order's outcomes go.
+pub(super) type Said = mpsc::UnboundedSender<Result<Vec<(usize, Outcome)>, RunError>>;
+
+/// All lanes and all orders of a node.
+#[derive(Debug)]
+pub(super) struct Dispatch {
+    pub(super) settings: Settings,
+    empty: PathBuf,
+    state: Mutex<State>,
+    /// Wakes the keeper: something is to be started, reaped or watched.
+    pub(super) keeper: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) closed: bool,
+    pub(super) frozen: bool,
+    pub(super) blanks: Vec<Process>,
+    pub(super) lanes: BTreeMap<LaneId, Lane>,
+    /// Killed, waiting to be reaped.
+    pub(super) dead: Vec<Process>,
+    pub(super) walls: Vec<Wall>,
+    works: BTreeMap<Number, Work>,
+    numbers: u64,
+}
+
+/// What is left of an order to give.
+#[derive(Debug)]
+struct Work {
+    job: JobId,
+    code: Code,
+    terms: Terms,
+    parts: VecDeque<Part>,
+    next: u64,
+    /// Parts of executors that died, given one by one so that the one which kills is found.
+    again: VecDeque<(u64, Part)>,
+    said: Said,
+}
+
+/// What an executor is bound to.
+type Key = (JobId, Arc<str>);
+
+impl Work {
+    fn key(&self) -> Key {
+        (self.job, Arc::clone(&self.code.name))
+    }
+
+    fn waits(&self) -> bool {
+        !self.parts.is_empty() || !self.again.is_empty()
+    }
+
+    fn chunk(&mut self, number: Number, most: u64) -> Option<Chunk> {
+        let (first, parts) = match self.again.pop_front() {
+            Some((place, part)) => (place, Arc::from([part])),
+            None => (self.next, self.some_parts(most)),
+        };
+        if parts.is_empty() {
+            return None;
+        }
+        if first == self.next {
+            self.next += parts.len() as u64;
+        }
+        Some(Chunk {
+            number,
+            first,
+            terms: self.terms,
+            parts,
+            done: 0,
+        })
+    }
+
+    fn some_parts(&mut self, most: u64) -> Arc<[Part]> {
+        let mut bytes = 0;
+        let fits = |part: &Part| {
+            bytes += part.bytes();
+            bytes <= CHUNK_BYTES
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.parts.len());
+        let count = self.parts.iter().take(most).map(fits).take_while(|fits| *fits).count();
+        self.parts.drain(..count.max(1).min(most)).collect()
+    }
+}
+
+impl Dispatch {
+    pub(super) fn new(settings: Settings, empty: PathBuf) -> Dispatch {
+        Dispatch {
+            settings,
+            empty,
+            state: Mutex::default(),
+            keeper: Condvar::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing is left half done under the lock but by a bug; then going on is still better than standing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an order.
+    pub(super) fn take(self: &Arc<Self>, order: Order, code: Code, said: Said) -> Number {
+        let mut state = self.lock();
+        let number = state.number();
+        let terms = self.bounded(order.terms);
+        let mut work = Work {
+            job: order.job,
+            code,
+            terms,
+            parts: order.parts.into(),
+            next: 0,
+            again: VecDeque::new(),
+            said,
+        };
+        if state.closed {
+            work.fail(RunError::Stopped);
+            return number;
+        }
+        work.refuse_giants();
+        state.works.insert(number, work);
+        self.fill(&mut state);
+        number
+    }
+
+    fn bounded(&self, terms: Terms) -> Terms {
+        let mut limits = terms.limits.bounded();
+        limits.memory_bytes = limits.memory_bytes.min(self.settings.memory_bytes_max);
+        Terms { limits, ..terms }
+    }
+
+    /// Nobody waits for an order any more. An executor in the middle of it goes.
+    pub(super) fn stop(self: &Arc<Self>, number: Number) {
+        let mut state = self.lock();
+        state.works.remove(&number);
+        let busy = |lane: &Lane| lane.chunks.front().is_some_and(|chunk| chunk.number == number);
+        self.kill(&mut state, busy);
+        self.fill(&mut state);
+    }
+
+    /// A job is over.
+    pub(super) fn end(self: &Arc<Self>, job: JobId) {
+        let mut state = self.lock();
+        let over: Vec<Number> = state
+            .works
+            .iter()
+            .filter(|(_, work)| work.job == job)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in over {
+            state.works.remove(&number);
+        }
+        self.kill(&mut state, |lane| lane.job == job);
+        self.fill(&mut state);
+    }
+
+    pub(super) fn freeze(&self) {
+        let mut state = self.lock();
+        state.frozen = true;
+        state.lanes.values().for_each(|lane| lane.process.signal(Signal::STOP));
+    }
+
+    pub(super) fn thaw(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.frozen = false;
+        for lane in state.lanes.values_mut() {
+            lane.forgive();
+            lane.process.signal(Signal::CONT);
+        }
+        self.fill(&mut state);
+        self.keeper.notify_one();
+    }
+
+    pub(super) fn kill_all(&self) {
+        let mut state = self.lock();
+        state.frozen = true;
+        for (_, mut work) in std::mem::take(&mut state.works) {
+            work.fail(RunError::Stopped);
+        }
+        self.kill(&mut state, |_| true);
+        let blanks = std::mem::take(&mut state.blanks);
+        blanks.iter().for_each(|blank| blank.signal(Signal::KILL));
+        state.dead.extend(blanks);
+        self.keeper.notify_one();
+    }
+
+    pub(super) fn close(&self) {
+        self.kill_all();
+        self.lock().closed = true;
+        self.keeper.notify_one();
+    }
+
+    pub(super) fn walls(&self) -> Vec<Wall> {
+        self.lock().walls.clone()
+    }
+
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.lock().lanes.values().map(|lane| lane.process.pid()).collect()
+    }
+
+    pub(super) fn start_one(&self) -> Result<Process, ProcessError> {
+        let plan = Plan {
+            data_bytes: self.settings.memory_bytes_max.saturating_add(EXECUTOR_DATA_BYTES),
+            file_bytes: CODE_BYTES_MAX,
+            empty: self.empty.clone(),
+            ..Plan::default()
+        };
+        Process::start(&self.settings.program, plan)
+    }
+
+    pub(super) fn prove(&self) -> Result<Vec<Wall>, ProcessError> {
+        Ok(self.start_one()?.walls().to_vec())
+    }
+
+    /// No executor can be started: whoever waits is told why.
+    pub(super) fn fail_waiting(&self, error: ProcessError) {
+        let error = Arc::new(error);
+        let mut state = self.lock();
+        if state.lanes.is_empty() {
+            for (_, mut work) in std::mem::take(&mut state.works) {
+                work.fail(RunError::Process(Arc::clone(&error)));
+            }
+        }
+    }
+
+    /// An executor said something.
+    pub(super) fn heard(self: &Arc<Self>, id: LaneId, tell: Tell) {
+        let mut state = self.lock();
+        let Some(lane) = state.lanes.get_mut(&id) else { return };
+        match tell {
+            Tell::Ran(answers) => match lane.take(answers) {
+                Some(taken) => state.deliver(taken),
+                // It is broken, or broken into; either way what it says is worth nothing.
+                None => self.give_up(&mut state, id, "it answered what it was not asked"),
+            },
+            Tell::Refused(why) => {
+                let key = (lane.job, Arc::clone(&lane.code));
+                state.refuse(&key, &why);
+                self.kill(&mut state, |lane| (lane.job, Arc::clone(&lane.code)) == key);
+            }
+            Tell::Ready(_) | Tell::Unwalled(_) | Tell::Compiled { .. } | Tell::Loaded | Tell::Escaped(_) => {}
+        }
+        self.fill(&mut state);
+    }
+
+    /// An executor ended by itself, or was killed from outside.
+    pub(super) fn lost(self: &Arc<Self>, id: LaneId) {
+        let Some(lane) = self.lock().lanes.remove(&id) else {
+            return;
+        };
+        // Waited for without the lock: it may take a moment to go.
+        let how = lane.process.finish();
+        let mut state = self.lock();
+        // After a part that took too long an executor ends itself, and no other part is to blame.
+        state.mourn(lane.chunks, (!lane.timed_out).then_some(how.as_str()));
+        self.fill(&mut state);
+    }
+
+    /// Executors that say nothing for longer than their part may take.
+    pub(super) fn give_up_silent(self: &Arc<Self>, state: &mut State) {
+        let silent: Vec<LaneId> = state
+            .lanes
+            .iter()
+            .filter(|(_, lane)| lane.overdue())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in silent {
+            self.give_up(state, id, "it was frozen, and said nothing for longer than a part may take");
+        }
+        self.fill(state);
+    }
+
+    fn give_up(&self, state: &mut State, id: LaneId, why: &str) {
+        if let Some(lane) = state.lanes.remove(&id) {
+            lane.process.signal(Signal::KILL);
+            state.mourn(lane.chunks, Some(why));
+            state.dead.push(lane.process);
+            self.keeper.notify_one();
+        }
+    }
+
+    /// Ends lanes for reasons that are not their parts' fault.
+    pub(super) fn kill(&self, state: &mut State, which: impl Fn(&Lane) -> bool) {
+        let ids: Vec<LaneId> = state
+            .lanes
+            .iter()
+            .filter(|(_, lane)| which(lane))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            if let Some(lane) = state.lanes.remove(&id) {
+                lane.process.signal(Signal::KILL);
+                state.mourn(lane.chunks, None);
+                state.dead.push(lane.process);
+                self.keeper.notify_one();
+            }
+        }
+    }
+
+    /// Looks at what is and fills the gaps.
+    pub(super) fn fill(self: &Arc<Self>, state: &mut State) {
+        if state.frozen || state.closed {
+            return;
+        }
+        let ids: Vec<LaneId> = state.lanes.keys().copied().collect();
+        for id in ids {
+            self.feed(state, id);
+        }
+        for key in state.waiting_keys() {
+            if !self.may_have_lane(state, &key) {
+                continue;
+            }
+            match state.blanks.pop() {
+                Some(blank) => self.adopt(state, key, blank),
+                None => self.keeper.notify_one(),
+            }
+            // The next one is prepared while this one works.
+            self.keeper.notify_one();
+        }
+    }
+
+    fn feed(&self, state: &mut State, id: LaneId) {
+        while let Some(lane) = state.lanes.get(&id)
+            && lane.has_room()
+            && !state.should_yield(lane, self.settings.lanes)
+        {
+            let key = (lane.job, Arc::clone(&lane.code));
+            let lanes = (self.settings.lanes as u64).max(1);
+            let appetite = lane.appetite();
+            let given = state
+                .works
+                .iter_mut()
+                .filter(|(_, work)| work.key() == key)
+                .find_map(|(number, work)| {
+                    // The last parts of an order are spread over all lanes.
+                    work.chunk(*number, appetite.min((work.parts.len() as u64).div_ceil(lanes)))
+                });
+            match (given, state.lanes.get_mut(&id)) {
+                (Some(chunk), Some(lane)) => lane.give(chunk),
+                _ => return,
+            }
+        }
+    }
+
+    /// Whether a job gets one more executor, at the cost of one that idles for another if need be.
+    fn may_have_lane(&self, state: &mut State, key: &Key) -> bool {
+        if state.lanes.values().any(|lane| lane.is(key) && lane.idle()) {
+            return false;
+        }
+        if state.lanes.len() < self.settings.lanes {
+            return true;
+        }
+        let idle = state.lanes.iter().filter(|(_, lane)| lane.idle() && !lane.is(key));
+        let Some(id) = idle.max_by_key(|(_, lane)| lane.quiet_for()).map(|(id, _)| *id) else {
+            return false;
+        };
+        if let Some(lane) = state.lanes.remove(&id) {
+            lane.process.signal(Signal::KILL);
+            state.dead.push(lane.process);
+        }
+        true
+    }
+
+    fn adopt(self: &Arc<Self>, state: &mut State, key: Key, blank: Process) {
+        let id = LaneId(state.number().0);
+        let code = state
+            .works
+            .values()
+            .find(|work| work.key() == key)
+            .map(|work| work.code.clone());
+        let Some(code) = code else {
+            return state.blanks.push(blank);
+        };
+        match Lane::adopt(id, key.0, &code, blank, self) {
+            Ok(lane) => {
+                state.lanes.insert(id, lane);
+                self.feed(state, id);
+            }
+            Err(error) => state.refuse(&key, &error.to_string()),
+        }
+    }
+}
+
+impl State {
+    fn number(&mut self) -> Number {
+        self.numbers += 1;
+        Number(self.numbers)
+    }
+
+    /// Jobs with parts to give, those without any executor first.
+    fn waiting_keys(&self) -> Vec<Key> {
+        let keys: BTreeSet<Key> = self.works.values().filter(|work| work.waits()).map(Work::key).collect();
+        let mut keys: Vec<Key> = keys.into_iter().collect();
+        keys.sort_by_key(|key| self.lanes.values().filter(|lane| lane.is(key)).count());
+        keys
+    }
+
+    /// Whether a lane takes no more of its job, so that another job gets its first.
+    fn should_yield(&self, lane: &Lane, lanes: usize) -> bool {
+        let served = |key: &Key| self.lanes.values().any(|lane| lane.is(key));
+        let poor = || self.works.values().any(|work| work.waits() && !served(&work.key()));
+        let of_job = || self.lanes.values().filter(|other| other.job == lane.job).count();
+        self.lanes.len() >= lanes && poor() && (of_job() > 1 || lane.since.elapsed() > SLICE)
+    }
+
+    fn deliver(&mut self, taken: Vec<(Number, usize, Outcome)>) {
+        let mut by_order: BTreeMap<Number, Vec<(usize, Outcome)>> = BTreeMap::new();
+        for (number, place, outcome) in taken {
+            by_order.entry(number).or_default().push((place, outcome));
+        }
+        for (number, outcomes) in by_order {
+            if let Some(work) = self.works.get(&number) {
+                // Whoever stopped listening also stops the order.
+                let _ = work.said.send(Ok(outcomes));
+            }
+        }
+    }
+
+    /// Parts of a dead executor: the one that killed it is answered for, the others are given again, one by one.
+    fn mourn(&mut self, chunks: VecDeque<Chunk>, how: Option<&str>) {
+        for (nth, chunk) in chunks.into_iter().enumerate() {
+            let Some(work) = self.works.get_mut(&chunk.number) else {
+                continue;
+            };
+            match how {
+                Some(how) if nth == 0 && chunk.parts.len() == 1 => {
+                    let outcome = Outcome::early(Status::Died(how.to_owned()));
+                    let place = usize::try_from(chunk.first).unwrap_or(usize::MAX);
+                    let _ = work.said.send(Ok(vec![(place, outcome)]));
+                }
+                Some(_) | None => work.again.extend(chunk.rest()),
+            }
+        }
+    }
+
+    /// A tool that does not load: all orders that want it end.
+    fn refuse(&mut self, key: &Key, why: &str) {
+        let refused: Vec<Number> = self
+            .works
+            .iter()
+            .filter(|(_, work)| work.key() == *key)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in refused {
+            if let Some(mut work) = self.works.remove(&number) {
+                work.fail(RunError::Code(CodeError::Load { why: why.to_owned() }));
+            }
+        }
+    }
+}
+
+impl Work {
+    fn fail(&mut self, error: RunError) {
+        // Whoever stopped listening does not mind.
+        let _ = self.said.send(Err(error));
+    }
+
+    /// Parts too large for a frame are answered at once, and an empty place is left for each.
+    fn refuse_giants(&mut self) {
+        if self.parts.iter().all(|part| part.bytes() <= FRAME_BYTES_MAX / 2) {
+            return;
+        }
+        for (place, part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
+            if part.bytes() <= FRAME_BYTES_MAX / 2 {
+                self.again.push_back((place as u64, part));
+                continue;
+            }
+            let why = format!(
+                "its input has {} bytes, the limit is {}",
+                part.bytes(),
+                FRAME_BYTES_MAX / 2
+            );
+            let _ = self.said.send(Ok(vec![(place, Outcome::early(Status::BadInput(why)))]));
+        }
+        self.next = u64::MAX;
+    }
+}
+
+impl Lane {
+    fn is(&self, key: &Key) -> bool {
+        self.job == key.0 && self.code == key.1
+    }
+}
