@@ -27,7 +27,7 @@ pub use rows::RowError;
 pub use side::Side;
 pub use start::{Opened, Role, Running, ShellError, open};
 pub use wires::{Passing, Soon, WireError, Wires};
-pub use work::{Executors, Order, Results, RunError};
+pub use work::{Executors, Order, Processes, Results, RunError};
 
 use crate::door::Told;
 use crate::store::{Commit, Store};

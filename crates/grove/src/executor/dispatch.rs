@@ -294,7 +294,11 @@ impl Dispatch {
             .map(|(id, _)| *id)
             .collect();
         for id in silent {
-            self.give_up(state, id, "it was frozen, and said nothing for longer than a part may take");
+            self.give_up(
+                state,
+                id,
+                "it was frozen, and said nothing for longer than a part may take",
+            );
         }
         self.fill(state);
     }

@@ -21,9 +21,9 @@ use super::process::Process;
 /// Parts worth this much time are given at once: long against the cost of giving, short against a person's patience.
 const CHUNK_MICROS: u64 = 5_000;
 /// Parts in one chunk, however tiny.
-const CHUNK_PARTS_MAX: u64 = 1024;
-/// Before the first answer nobody knows how long a part takes.
-const FIRST_CHUNK: u64 = 8;
+const CHUNK_PARTS_MAX: u64 = 256;
+/// Before the first answer nobody knows how long a part takes; it may be minutes.
+const FIRST_CHUNK: u64 = 1;
 /// Inputs in one chunk, unless a single part has more.
 pub(super) const CHUNK_BYTES: usize = 4 << 20;
 /// Parts shorter than this are given a chunk ahead, so that the executor need not wait for the next.

@@ -2,8 +2,10 @@
 //! leave becomes answers. What it holds is forgotten with the process, since the giver will place it again.
 
 mod parts;
+mod processes;
 mod tools;
 
+pub use processes::Processes;
 pub use tools::{Executors, Order, Results, RunError};
 
 use super::answers;
