@@ -154,12 +154,12 @@ async fn dropping_an_order_stops_its_process() {
 async fn a_small_job_does_not_wait_for_the_end_of_a_large_one() {
     let bench = Bench::new();
     let limits = Limits {
-        fuel: 1_000_000_000,
+        fuel: 200_000_000,
         ..Limits::default()
     };
     let spin = spin();
     let large = async {
-        bench.run(1, &spin, parts(60), limits).await.expect("it runs");
+        bench.run(1, &spin, parts(40), limits).await.expect("it runs");
         Instant::now()
     };
     let small = async {
