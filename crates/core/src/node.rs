@@ -14,6 +14,8 @@ mod judge;
 mod people;
 mod proofs;
 mod prove;
+#[cfg(test)]
+mod stories;
 
 pub use action::{Action, Feed, FeedFrom, Kept, Kind, News, Reply, Row};
 pub use event::{Event, Wish};
