@@ -3,6 +3,7 @@
 mod cancel;
 mod completions;
 mod credits;
+mod demo;
 mod doctor;
 mod exit;
 mod get;
@@ -14,6 +15,7 @@ mod retry;
 mod run;
 mod say;
 mod send;
+mod sim;
 mod status;
 mod up;
 mod watch;
@@ -112,6 +114,10 @@ pub enum Command {
     Credits(credits::Credits),
     /// Check this machine and its way to the hub
     Doctor(doctor::Doctor),
+    /// Watch a hub and lenders factorise numbers on this machine
+    Demo(demo::Demo),
+    /// Watch a simulated run
+    Sim(sim::Sim),
     /// Print a script that completes commands in a shell
     Completions(completions::Completions),
 }
@@ -169,6 +175,8 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Why(why) => why.go(&place),
         Command::Credits(credits) => credits.go(&place),
         Command::Doctor(doctor) => doctor.go(&place),
+        Command::Demo(demo) => demo.go(&place),
+        Command::Sim(sim) => sim.go(),
         Command::Completions(completions) => completions.go(),
     }
 }
