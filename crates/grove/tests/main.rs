@@ -3,4 +3,5 @@
 mod executor;
 mod faces;
 mod shell;
+mod link;
 mod store;
