@@ -2,6 +2,6 @@
 
 mod executor;
 mod faces;
-mod shell;
 mod link;
+mod shell;
 mod store;
