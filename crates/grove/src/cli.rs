@@ -10,6 +10,7 @@ mod hub;
 mod interrupt;
 mod jobs;
 mod lend;
+mod node;
 mod retry;
 mod run;
 mod say;
