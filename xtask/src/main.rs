@@ -1,6 +1,8 @@
 //! `cargo xtask …`: what maintainers and CI run. One subcommand, one file.
 
 mod bless;
+#[cfg(feature = "proto")]
+mod proto;
 mod sim;
 mod test;
 mod tools;
@@ -14,6 +16,9 @@ enum Task {
     Bless(bless::Bless),
     Sim(sim::Sim),
     Test(test::Test),
+    /// Make the Rust of the gRPC contract again (needs the feature `proto`: run `cargo proto`).
+    #[cfg(feature = "proto")]
+    Proto,
     Tools(tools::Tools),
 }
 
@@ -22,6 +27,8 @@ fn main() -> anyhow::Result<()> {
         Task::Bless(task) => task.run(),
         Task::Sim(task) => task.run(),
         Task::Test(task) => task.run(),
+        #[cfg(feature = "proto")]
+        Task::Proto => proto::write(),
         Task::Tools(task) => task.run(),
     }
 }

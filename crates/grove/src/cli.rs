@@ -11,6 +11,7 @@ mod hub;
 mod interrupt;
 mod jobs;
 mod lend;
+mod node;
 mod retry;
 mod run;
 mod say;

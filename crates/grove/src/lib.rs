@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod door;
 pub mod executor;
+pub mod link;
 pub mod shape;
 pub mod shell;
 pub mod store;

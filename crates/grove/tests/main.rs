@@ -2,5 +2,6 @@
 
 mod executor;
 mod faces;
+mod link;
 mod shell;
 mod store;

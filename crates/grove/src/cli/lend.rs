@@ -1,8 +1,15 @@
 //! `grove lend`: lend this machine to a hub.
 
-use super::{Exit, Place};
-use crate::config::Layer;
+use super::{Exit, Place, node, say};
+use crate::config::{Home, Layer, Settings};
+use crate::shell::{self, HostError, Hosted, Plan, Role, ShellError};
+use crate::store::StoreError;
 use clap::Args;
+
+/// Below the state folder: the books of each process that lends from here.
+const BOOKS: &str = "lend";
+/// Processes that lend from one state folder; for tests and demonstrations, since one uses all cores.
+const LENDERS_MAX: usize = 1_024;
 
 #[derive(Debug, Args)]
 pub struct Lend {
@@ -17,7 +24,55 @@ impl Lend {
             slots: self.slots,
             ..Layer::default()
         })?;
-        let _ = settings;
-        Ok(Exit::Done)
+        node::run(&settings, lend(&settings))
+    }
+}
+
+async fn lend(settings: &Settings) -> anyhow::Result<Exit> {
+    let token = settings.home.token()?;
+    let hub = match &settings.hub {
+        Some(hub) => hub.clone(),
+        None => settings.home.hub()?.link.to_string(),
+    };
+    let mut hosted = start(settings, &settings.home, &hub, &token).await?;
+    if let Err(error) = &hosted.walls {
+        let failure = super::Failure::caused(Exit::Error, error);
+        hosted.stop().await.map_err(|error| node::end_failure(&error))?;
+        return Err(failure.into());
+    }
+    say::talk(&format!("lending {} slots to {hub}", settings.slots));
+    tokio::select! {
+        ended = hosted.ended() => {
+            ended.map_err(|error| node::end_failure(&error))?;
+        }
+        stopped = node::told_to_stop() => {
+            stopped?;
+            hosted.stop().await.map_err(|error| node::end_failure(&error))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Starts on the first books that no other process has open.
+async fn start(settings: &Settings, home: &Home, hub: &str, token: &str) -> anyhow::Result<Hosted> {
+    let mut number = 1;
+    loop {
+        let plan = Plan {
+            folder: home.path().join(BOOKS).join(number.to_string()),
+            role: Role {
+                slots: settings.slots,
+                hub: false,
+                keep: settings.keep,
+                disk_bytes: settings.disk_bytes,
+                ..Role::default()
+            },
+            token: node::link_token(token)?,
+            listen: None,
+            call: Some(hub.to_owned()),
+        };
+        match shell::host(plan).await {
+            Err(HostError::Shell(ShellError::Store(StoreError::InUse { .. }))) if number < LENDERS_MAX => number += 1,
+            hosted => return hosted.map_err(|error| node::host_failure(&error).into()),
+        }
     }
 }

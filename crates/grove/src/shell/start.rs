@@ -127,6 +127,11 @@ impl Opened {
         self.id
     }
 
+    /// This machine runs nothing for others.
+    pub(super) fn lend_nothing(&mut self) {
+        self.role.slots = 0;
+    }
+
     pub fn side(&self) -> Side {
         self.side.clone()
     }

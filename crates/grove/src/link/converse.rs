@@ -1,0 +1,144 @@
+//! One conversation, from the moment that two nodes are linked until they are not. The same for both sides.
+
+use super::call::Caller;
+use super::flaw::Flaw;
+use super::line::Cut;
+use super::outbox::{Ending, Outbox};
+use super::wire::Frame;
+use super::{Event, Links, Why, read};
+use grove_core::id::NodeId;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tonic::{Code, Status, Streaming};
+
+/// How long the last words of a conversation may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A neighbour to whom one can speak.
+#[derive(Debug)]
+pub(super) struct Standing {
+    /// Tells this conversation from an earlier one with the same neighbour.
+    pub(super) serial: u64,
+    pub(super) outbox: Outbox,
+    pub(super) cut: Cut,
+    /// Where this node has called: the way to its blobs.
+    pub(super) caller: Option<Caller>,
+    /// Resolves when the conversation has been ended and said so.
+    pub(super) gone: Option<oneshot::Receiver<()>>,
+}
+
+impl Standing {
+    /// Ends it at once.
+    pub(super) fn cut(&self, why: Why) {
+        self.outbox.ending.end(why);
+        self.cut.cut();
+    }
+}
+
+/// The far side of a conversation that has just begun.
+pub(super) struct Begun {
+    pub(super) node: NodeId,
+    pub(super) inbound: Streaming<Frame>,
+    pub(super) outbox: Outbox,
+    pub(super) cut: Cut,
+    pub(super) caller: Option<Caller>,
+}
+
+/// Listens until the end. A newer conversation with the same node ends an older one, and is heard after it.
+pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
+    let Begun {
+        node,
+        mut inbound,
+        outbox,
+        cut,
+        caller,
+    } = begun;
+    let ending = outbox.ending.clone();
+    let (going, gone) = oneshot::channel();
+    let standing = Standing {
+        serial: links.next_serial(),
+        outbox,
+        cut: cut.clone(),
+        caller,
+        gone: Some(gone),
+    };
+    let serial = standing.serial;
+    if let Some(mut older) = links.stand(node, standing) {
+        older.cut(Why::Replaced);
+        if let Some(gone) = older.gone.take() {
+            drop(older);
+            // Its other end is dropped when the older conversation is over.
+            let _ = gone.await;
+        }
+    }
+    if ending.why().is_none() {
+        let over = match links.hear(Event::Linked { node }).await {
+            Ok(()) => listen(links, node, &mut inbound, &ending).await,
+            deaf => deaf,
+        };
+        ending.end(over.err().unwrap_or(Why::Closed));
+        links.fall(node, serial);
+        let why = ending.why().unwrap_or(Why::Closed);
+        if why.is_polite() {
+            last_words(&mut inbound, &cut).await;
+        }
+        // Nobody listens any more if this fails.
+        let _ = links.hear(Event::Unlinked { node, why }).await;
+    }
+    links.fall(node, serial);
+    drop(going);
+    ending.why().unwrap_or(Why::Closed)
+}
+
+async fn listen(links: &Links, node: NodeId, inbound: &mut Streaming<Frame>, ending: &Ending) -> Result<(), Why> {
+    let ended = ending.ended();
+    tokio::pin!(ended);
+    loop {
+        let frame = tokio::select! {
+            biased;
+            why = &mut ended => return Err(why),
+            frame = inbound.message() => frame.map_err(|status| Why::of(&status))?,
+        };
+        let Some(frame) = frame else { return Ok(()) };
+        let message = read::message(frame).map_err(Why::Flaw)?;
+        links.hear(Event::Heard { node, message }).await?;
+    }
+}
+
+/// This side has said all; the other one says so too, or is cut off.
+async fn last_words(inbound: &mut Streaming<Frame>, cut: &Cut) {
+    let until_closed = async { while let Ok(Some(_)) = inbound.message().await {} };
+    if timeout(LAST_WORDS, until_closed).await.is_err() {
+        cut.cut();
+    }
+}
+
+impl Why {
+    /// What a failed call means.
+    pub(super) fn of(status: &Status) -> Why {
+        let source = std::error::Error::source(status);
+        if let Some(flaw) = source.and_then(|source| source.downcast_ref::<Flaw>()) {
+            return Why::Flaw(flaw.clone());
+        }
+        match status.code() {
+            Code::Unauthenticated | Code::PermissionDenied => Why::Refused,
+            _ => Why::Lost(status.clone()),
+        }
+    }
+
+    /// Whether what waits is still sent.
+    fn is_polite(&self) -> bool {
+        matches!(self, Why::Dropped)
+    }
+
+    /// What the other side is told, beyond that it is over.
+    pub(super) fn status(&self) -> Option<Status> {
+        match self {
+            Why::Flaw(flaw) => Some(Status::invalid_argument(flaw.to_string())),
+            Why::Replaced => Some(Status::aborted("a newer link of this node took over")),
+            Why::TooSlow => Some(Status::resource_exhausted("does not listen")),
+            Why::Closed | Why::Dropped | Why::Refused | Why::Lost(_) | Why::Deaf => None,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Who may come in: whoever has the token, and says which node it is. Looked at before anything of a call is read.
+
+use super::line::Cut;
+use grove_core::id::NodeId;
+use std::fmt;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Request, Status};
+
+/// Where a node says who it is.
+const NODE: &str = "grove-node";
+const AUTHORIZATION: &str = "authorization";
+
+/// What a node shows at the gate. Never printed.
+#[derive(Clone)]
+pub struct Token(blake3::Hash, MetadataValue<tonic::metadata::Ascii>);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Token(…)")
+    }
+}
+
+/// The token holds something that cannot be said in a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token is of letters, digits and signs\nhint: `grove up` makes one")]
+pub struct NotAToken;
+
+impl std::str::FromStr for Token {
+    type Err = NotAToken;
+
+    fn from_str(text: &str) -> Result<Token, NotAToken> {
+        if text.is_empty() {
+            return Err(NotAToken);
+        }
+        let mut bearer = MetadataValue::try_from(format!("Bearer {text}")).map_err(|_| NotAToken)?;
+        bearer.set_sensitive(true);
+        Ok(Token(blake3::hash(bearer.as_encoded_bytes()), bearer))
+    }
+}
+
+/// Who has come in.
+#[derive(Debug, Clone)]
+pub(super) struct Guest {
+    pub(super) node: NodeId,
+    pub(super) cut: Cut,
+}
+
+/// Says who this is, and that it may speak.
+pub(super) fn show(me: NodeId, token: &Token, headers: &mut MetadataMap) {
+    headers.insert(AUTHORIZATION, token.1.clone());
+    name(me, headers);
+}
+
+/// Says who this is.
+pub(super) fn name(me: NodeId, headers: &mut MetadataMap) {
+    let value = MetadataValue::try_from(format!("{:016x}", me.0)).expect("digits can stand in a header");
+    headers.insert(NODE, value);
+}
+
+/// Who the other one says it is.
+pub(super) fn named(headers: &MetadataMap) -> Option<NodeId> {
+    let text = headers.get(NODE)?.to_str().ok()?;
+    (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok().map(NodeId))?
+}
+
+/// Lets a call in, or not.
+pub(super) fn open(mut call: Request<()>, me: NodeId, token: &Token) -> Result<Request<()>, Status> {
+    let shown = call
+        .metadata()
+        .get(AUTHORIZATION)
+        .map(|shown| blake3::hash(shown.as_encoded_bytes()));
+    // Hashes are compared in constant time, whatever was shown.
+    if shown != Some(token.0) {
+        return Err(Status::unauthenticated("the token is not the one of this circle"));
+    }
+    let node = named(call.metadata()).filter(|node| *node != me);
+    let node = node.ok_or_else(|| Status::unauthenticated("which node is this?"))?;
+    let cut = call.extensions().get::<Cut>().cloned().unwrap_or_default();
+    cut.admit();
+    call.extensions_mut().insert(Guest { node, cut });
+    Ok(call)
+}

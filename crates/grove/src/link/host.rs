@@ -1,0 +1,157 @@
+//! The called side: lets nodes in, speaks with them, and serves blobs.
+
+use super::blob;
+use super::converse::{Begun, converse};
+use super::gate::{self, Guest, Token};
+use super::line::Line;
+use super::outbox::{self, Outflow};
+use super::shape::FRAME_BYTES_MAX;
+use super::wire::node_server::{Node, NodeServer};
+use super::wire::{Chunk, Frame, Stored, Want};
+use super::{Home, Links};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::sleep;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+/// What may be under way on one stream: a window of answers for some milliseconds of a fast network.
+pub(super) const STREAM_WINDOW: u32 = 4 << 20;
+/// ... and on all streams of one connection.
+pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
+/// Chunks of blobs are not cut into more pieces than need be.
+pub(super) const HTTP_FRAME: u32 = 256 << 10;
+/// A token and a few names.
+pub(super) const HEADERS_MAX: u32 = 16 << 10;
+/// A dead neighbour is noticed within two of these, well before its leases end.
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(7);
+/// One conversation, and blobs beside it.
+const STREAMS_MAX: u32 = 64;
+/// Connections that have not yet shown who is there; more are turned away at once.
+const STRANGERS_MAX: usize = 256;
+/// Connections that wait to be looked at.
+const ACCEPTED_AHEAD: usize = 16;
+/// When no connection can be accepted, as without file descriptors, trying at once would only cost time.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+impl Links {
+    /// Takes calls, until [`Links::close`].
+    pub fn serve(&self, listener: TcpListener, token: Token) {
+        let (out, streams) = mpsc::channel(ACCEPTED_AHEAD);
+        let links = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = links.closed() => {}
+                () = accept(&listener, &out) => {}
+            }
+        });
+        self.serve_over(ReceiverStream::new(streams), token);
+    }
+
+    /// The same over any transport.
+    pub fn serve_over<Io>(&self, streams: impl Stream<Item = Io> + Send + 'static, token: Token)
+    where
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
+        let lines = streams.filter_map(move |io| {
+            let place = Arc::clone(&strangers).try_acquire_owned().ok()?;
+            Some(io::Result::Ok(Line::accepted(io, place)))
+        });
+        let (me, links) = (self.me(), self.clone());
+        let node = NodeServer::new(Host { links: self.clone() })
+            .max_decoding_message_size(FRAME_BYTES_MAX)
+            .max_encoding_message_size(FRAME_BYTES_MAX);
+        let guarded = InterceptedService::new(node, move |call: Request<()>| gate::open(call, me, &token));
+        tokio::spawn(async move {
+            let until_closed = async { links.closed().await };
+            let served = server()
+                .serve_with_incoming_shutdown(guarded, lines, until_closed)
+                .await;
+            if let Err(error) = served {
+                tracing::error!("the link cannot take calls any more: {error}");
+            }
+        });
+    }
+
+    pub(super) fn home(&self) -> &dyn Home {
+        &*self.0.home
+    }
+}
+
+async fn accept(listener: &TcpListener, out: &mpsc::Sender<TcpStream>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if stream.set_nodelay(true).is_ok() && out.send(stream).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!("no call can be taken: {error}");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn server() -> Server {
+    Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(HTTP_FRAME)
+        .max_concurrent_streams(STREAMS_MAX)
+        .http2_max_header_list_size(HEADERS_MAX)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+}
+
+/// This node, as those who call it see it.
+struct Host {
+    links: Links,
+}
+
+#[tonic::async_trait]
+impl Node for Host {
+    type SpeakStream = Outflow;
+    type FetchStream = ReceiverStream<Result<Chunk, Status>>;
+
+    async fn speak(&self, call: Request<Streaming<Frame>>) -> Result<Response<Outflow>, Status> {
+        let Guest { node, cut } = guest(&call)?;
+        let (outbox, outflow) = outbox::pair();
+        let begun = Begun {
+            node,
+            inbound: call.into_inner(),
+            outbox,
+            cut,
+            caller: None,
+        };
+        let links = self.links.clone();
+        tokio::spawn(async move { converse(&links, begun).await });
+        let mut answer = Response::new(outflow);
+        gate::name(self.links.me(), answer.metadata_mut());
+        Ok(answer)
+    }
+
+    async fn fetch(&self, call: Request<Want>) -> Result<Response<Self::FetchStream>, Status> {
+        let node = guest(&call)?.node;
+        Ok(Response::new(blob::lend(&self.links, node, call.get_ref()).await?))
+    }
+
+    async fn store(&self, call: Request<Streaming<Chunk>>) -> Result<Response<Stored>, Status> {
+        let node = guest(&call)?.node;
+        Ok(Response::new(blob::take(&self.links, node, call.into_inner()).await?))
+    }
+}
+
+fn guest<T>(call: &Request<T>) -> Result<Guest, Status> {
+    let guest = call.extensions().get::<Guest>().cloned();
+    guest.ok_or_else(|| Status::unauthenticated("nobody came through the gate"))
+}

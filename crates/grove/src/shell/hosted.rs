@@ -1,0 +1,151 @@
+//! One node process, put together: books, executors, links and the loop. What it is for, its caller says; people's
+//! API is the caller's too.
+
+use super::linked::Linked;
+use super::wires::Soon;
+use super::work::{Executors as Runs, Order, Results, RunError};
+use super::{Role, Running, ShellError, start};
+use crate::door::Door;
+use crate::executor::{self, CodeError, Executors};
+use crate::link::{Calling, Token};
+use crate::store::{BlobId, Blobs};
+use grove_sandbox::CompileOptions;
+use grove_sandbox::walls::Wall;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+
+/// Compiled tools, below the state folder.
+const CACHE: &str = "cache";
+
+/// What a node process is to be.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where its books, blobs and compiled tools lie.
+    pub folder: PathBuf,
+    pub role: Role,
+    /// What neighbours show one another.
+    pub token: Token,
+    /// Where it hears its neighbours, if it does.
+    pub listen: Option<SocketAddr>,
+    /// The hub that it calls, if it has one.
+    pub call: Option<String>,
+}
+
+/// A node process at work.
+#[derive(Debug)]
+pub struct Hosted {
+    pub door: Door,
+    /// Where it hears its neighbours.
+    pub link: Option<SocketAddr>,
+    /// What stands between tools and this machine, or why nothing is run here.
+    pub walls: Result<Vec<Wall>, executor::RunError>,
+    running: Running,
+    executors: Executors,
+    _calling: Option<Calling>,
+}
+
+/// Why a node process does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    #[error(transparent)]
+    Code(#[from] CodeError),
+    #[error(
+        "{address} is in use by another program, perhaps by another hub\n\
+         hint: stop that one, or choose another address with --link (port 0 takes any free one)"
+    )]
+    InUse { address: SocketAddr },
+    #[error("cannot listen on {address}: {source}\nhint: choose another address with --link")]
+    Listen { address: SocketAddr, source: io::Error },
+}
+
+/// Starts a node process. Where the walls do not stand it starts all the same, and lends nothing.
+pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
+    // First of all, since only one process has these books.
+    let mut opened = open(plan.folder.clone(), plan.role).await?;
+    let settings = executor::Settings::new(plan.folder.join(CACHE));
+    let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
+    let blanks = settings.blanks.min(lanes);
+    let executors = Executors::start(executor::Settings { lanes, blanks, ..settings })?;
+    let listener = match plan.listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let walls = executors.prove().await;
+    if walls.is_err() {
+        opened.lend_nothing();
+    }
+    let linked = Arc::new(Linked::new(&opened));
+    let door = opened.door();
+    let tools = Tools { executors: executors.clone(), blobs: door.blobs().clone() };
+    let running = opened.start(Arc::clone(&linked) as _, Arc::new(tools), Handle::current())?;
+    let mut link = None;
+    if let Some((listener, address)) = listener {
+        linked.links().serve(listener, plan.token.clone());
+        link = Some(address);
+    }
+    let calling = plan.call.map(|hub| linked.links().dial(&hub, plan.token));
+    Ok(Hosted { door, link, walls, running, executors, _calling: calling })
+}
+
+impl Hosted {
+    /// Comes back when the node has ended by itself, and says why.
+    pub async fn ended(&mut self) -> Result<(), ShellError> {
+        self.running.ended().await
+    }
+
+    /// Says goodbye, writes what is to be written, kills what still runs.
+    pub async fn stop(self) -> Result<(), ShellError> {
+        let stopped = self.running.stop().await;
+        self.executors.kill_all();
+        stopped
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), HostError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => HostError::InUse { address },
+        _ => HostError::Listen { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn open(folder: PathBuf, role: Role) -> Result<super::Opened, ShellError> {
+    let opened = tokio::task::spawn_blocking(move || start::open(Path::new(&folder), role)).await;
+    // A panic in there is a defect that has been reported by then.
+    opened.unwrap_or(Err(ShellError::Broken))
+}
+
+/// The executors, with the store that has their tools.
+#[derive(Debug)]
+struct Tools {
+    executors: Executors,
+    blobs: Blobs,
+}
+
+impl Runs for Tools {
+    fn run(&self, order: Order, out: Results) -> Soon<'_, Result<(), RunError>> {
+        let (blobs, id) = (self.blobs.clone(), BlobId(order.module.0));
+        let module = move || {
+            let mut bytes = Vec::new();
+            blobs.open_blob(&id).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        let Order { job, module: tool, terms, parts } = order;
+        let options = CompileOptions::default();
+        Box::pin(async move {
+            let order = executor::Order { job, tool, options, terms, parts };
+            self.executors.run(order, module, &out).await.map_err(|error| match error {
+                executor::RunError::NotATool(why) => RunError::NotATool { why },
+                other => RunError::Broken { source: Box::new(other) },
+            })
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! Where the links end and the loop begins: what neighbours say is put in, what the node says is sent, blobs are read
+//! from the store and written to it.
+
+use super::wires::{Passing, Soon, WireError, Wires};
+use super::{Opened, Side};
+use crate::link::{self, Denied, Home, Links, Sink, Source};
+use crate::store::{BlobId, BlobReader, Blobs, StoreError, Upload};
+use grove_core::id::{Digest, Lease, NodeId};
+use grove_core::message::Message;
+use grove_core::node::Event;
+use std::io;
+use std::sync::Arc;
+
+/// The links of a node, with the store into which they bring blobs.
+#[derive(Debug)]
+pub struct Linked {
+    links: Links,
+    blobs: Blobs,
+}
+
+impl Linked {
+    /// The links of a node that is about to start.
+    pub fn new(opened: &Opened) -> Linked {
+        let side = opened.side();
+        let blobs = side.blobs().clone();
+        let hearth = Hearth { side, passing: opened.passing(), blobs: blobs.clone() };
+        Linked { links: Links::new(opened.id(), Arc::new(hearth)), blobs }
+    }
+
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+}
+
+/// What the links see of this node.
+struct Hearth {
+    side: Side,
+    passing: Passing,
+    blobs: Blobs,
+}
+
+impl Home for Hearth {
+    fn hear(&self, event: link::Event) -> Soon<'_, Result<(), link::Gone>> {
+        Box::pin(async move {
+            let heard = match event {
+                link::Event::Linked { node } => self.side.happened(Event::Linked { node }),
+                link::Event::Unlinked { node, why } => {
+                    tracing::info!(node = format_args!("{:016x}", node.0), "a link ended: {why}");
+                    self.side.happened(Event::Unlinked { node })
+                }
+                link::Event::Heard { node, message } => self.side.heard(Event::Heard { from: node, message }).await,
+                link::Event::Unreached { address, why, again_in } => {
+                    tracing::warn!("{address} cannot be reached ({why}); again in {} ms", again_in.as_millis());
+                    Ok(())
+                }
+            };
+            heard.map_err(|_| link::Gone)
+        })
+    }
+
+    fn lend(&self, to: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<Box<dyn Source>, Denied>> {
+        Box::pin(async move {
+            if !self.passing.may_fetch(to, lease, blob).await {
+                return Err(Denied::NotYours);
+            }
+            open(&self.blobs, blob).await.map_err(denied)
+        })
+    }
+
+    fn take(&self, from: NodeId, lease: Lease, blob: Digest, len: u64) -> Soon<'_, Result<Box<dyn Sink>, Denied>> {
+        Box::pin(async move {
+            let most = self.passing.may_bring(from, lease).await.ok_or(Denied::NotYours)?;
+            if len > most {
+                return Err(Denied::NotYours);
+            }
+            upload(&self.blobs, blob).await.map_err(denied)
+        })
+    }
+}
+
+impl Wires for Linked {
+    fn send(&self, to: NodeId, message: Message) {
+        if let Err(error) = self.links.send(to, message) {
+            // It will be told everything again when it is linked again.
+            tracing::debug!(node = format_args!("{:016x}", to.0), "not sent: {error}");
+        }
+    }
+
+    fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
+        Box::pin(async move {
+            let failed = |source: Reason| WireError { giver, lease, blob, source };
+            let sink = upload(&self.blobs, blob).await.map_err(|error| failed(error.into()))?;
+            self.links.fetch_blob(giver, lease, blob, sink).await.map_err(|error| failed(error.into()))
+        })
+    }
+
+    fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
+        Box::pin(async move {
+            let failed = |source: Reason| WireError { giver, lease, blob, source };
+            let source = open(&self.blobs, blob).await.map_err(|error| failed(error.into()))?;
+            self.links.send_blob(giver, lease, blob, source).await.map_err(|error| failed(error.into()))
+        })
+    }
+
+    fn close(&self) -> Soon<'_, ()> {
+        Box::pin(self.links.close())
+    }
+}
+
+type Reason = Box<dyn std::error::Error + Send + Sync>;
+
+async fn open(blobs: &Blobs, blob: Digest) -> Result<Box<dyn Source>, StoreError> {
+    let blobs = blobs.clone();
+    let opened = tokio::task::spawn_blocking(move || blobs.open_blob(&BlobId(blob.0))).await;
+    // It does not panic, and nobody aborts it.
+    let reader = opened.unwrap_or(Err(StoreError::Failed))?;
+    Ok(Box::new(Lending(reader)))
+}
+
+async fn upload(blobs: &Blobs, blob: Digest) -> Result<Box<dyn Sink>, StoreError> {
+    let blobs = blobs.clone();
+    let begun = tokio::task::spawn_blocking(move || blobs.upload(BlobId(blob.0))).await;
+    // It does not panic, and nobody aborts it.
+    let upload = begun.unwrap_or(Err(StoreError::Failed))?;
+    Ok(Box::new(Taking(upload)))
+}
+
+fn denied(error: StoreError) -> Denied {
+    match error {
+        StoreError::NoBlob { .. } => Denied::NotYours,
+        StoreError::Uploading { .. } => Denied::Busy,
+        other => Denied::Disk(io::Error::other(other)),
+    }
+}
+
+struct Lending(BlobReader);
+
+impl Source for Lending {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(offset, out).map_err(io::Error::other)
+    }
+}
+
+struct Taking(Upload);
+
+impl Sink for Taking {
+    fn offset(&self) -> u64 {
+        self.0.offset()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write(bytes).map_err(io::Error::other)
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.0.finish().map(|_| ()).map_err(|error| match error {
+            StoreError::WrongBlob { .. } => io::Error::new(io::ErrorKind::InvalidData, error),
+            other => io::Error::other(other),
+        })
+    }
+}
