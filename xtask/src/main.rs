@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what maintainers and CI run. One subcommand, one file.
 
+mod bench;
 mod bless;
 #[cfg(feature = "proto")]
 mod proto;
@@ -13,6 +14,7 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Task {
+    Bench(bench::Bench),
     Bless(bless::Bless),
     Sim(sim::Sim),
     Test(test::Test),
@@ -24,6 +26,7 @@ enum Task {
 
 fn main() -> anyhow::Result<()> {
     match Task::parse() {
+        Task::Bench(task) => task.run(),
         Task::Bless(task) => task.run(),
         Task::Sim(task) => task.run(),
         Task::Test(task) => task.run(),

@@ -59,6 +59,35 @@ fn imports(code: &str) -> impl Iterator<Item = &str> {
 }
 
 #[test]
+fn parts_of_the_program_do_not_import_one_another() {
+    let mut violations = Vec::new();
+    for source in sources::rust()
+        .iter()
+        .filter(|source| source.path.starts_with(PROGRAM) && !source.is_test())
+    {
+        let own = source
+            .path
+            .trim_start_matches(PROGRAM)
+            .split(['/', '.'])
+            .next()
+            .unwrap_or_default();
+        if !PARTS.contains(&own) || STARTERS.iter().any(|starter| source.path.starts_with(starter)) {
+            continue;
+        }
+        for (line, code) in source.code() {
+            let others = imports(code).filter(|name| PARTS.contains(name) && *name != own);
+            violations.extend(others.map(|other| format!("{}:{line}: {own} must not know {other}", source.path)));
+        }
+    }
+    sources::none(violations);
+}
+
+const PROGRAM: &str = "crates/grove/src/";
+/// Only the loop, and the commands that start a node, know them all.
+const PARTS: [&str; 5] = ["api", "cli", "executor", "link", "store"];
+const STARTERS: [&str; 2] = ["crates/grove/src/cli/up.rs", "crates/grove/src/cli/lend.rs"];
+
+#[test]
 fn imports_are_seen_wherever_they_stand() {
     let names: Vec<&str> =
         imports("use crate::id::{JobId}; fn a(b: crate::task::Span) -> crate::units::Fuel").collect();

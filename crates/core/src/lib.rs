@@ -4,6 +4,8 @@
 //! are one [`node::Node`]: events go in, facts are recorded, actions come out. Everything here is deterministic, so a
 //! seed is a run ([`sim`]) and a journal is a state ([`state::State::apply`]).
 
+#![forbid(unsafe_code)]
+
 // Numbers, names, and what nothing may exceed.
 pub mod units;
 pub mod limits;

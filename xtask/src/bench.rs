@@ -1,0 +1,33 @@
+//! `cargo xtask bench NAME`: builds the benchmarks as the product is built, and runs one. It knows none of them.
+
+use std::process::Command;
+
+use anyhow::ensure;
+
+use crate::test::root;
+
+/// Run a benchmark, optimised
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    /// Which one, and its options (`--json` prints one object)
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "NAME"
+    )]
+    words: Vec<String>,
+}
+
+impl Bench {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo
+            .current_dir(root())
+            .args(["run", "--release", "--quiet", "--package", "bench", "--"])
+            .args(&self.words);
+        let status = cargo.status()?;
+        ensure!(status.success(), "the benchmark ended with {status}");
+        Ok(())
+    }
+}
