@@ -3,11 +3,11 @@
 
 mod children;
 mod play;
-//mod pretender;
+mod pretender;
 mod screen;
 mod timeline;
 
-//pub(crate) use pretender::Pretender;
+pub(crate) use pretender::Pretender;
 
 use super::hub::Hub;
 use super::{Exit, Failure, Place, page, say};
@@ -65,7 +65,6 @@ pub struct Demo {
 
 /// One number, factorised.
 struct Row {
-    number: Number,
     factors: String,
     verified: bool,
     by: String,
@@ -196,6 +195,7 @@ impl Demo {
             if drawn.elapsed() >= FRAME {
                 drawn = Instant::now();
                 children.act(play);
+                play.fresh_lines().iter().for_each(|line| screen.note(line));
                 screen.draw(play);
             }
             if begun.elapsed() > PATIENCE {
@@ -295,7 +295,6 @@ fn rows(hub: &Hub, job: &str, numbers: &[Number], play: &Play) -> Result<Vec<Row
         });
         let factors = answer.unwrap_or_else(|| format!("{number} = ?"));
         Row {
-            number: *number,
             verified: proves(number, &factors),
             factors,
             by: result.map_or_else(|| "nobody".to_owned(), |result| play.name(&result.by)),

@@ -1,10 +1,12 @@
 //! `grove lend`: lend this machine to a hub.
 
 use super::{Exit, Place, node, say};
-use crate::config::{Home, Layer, Settings};
+use crate::config::{Layer, Settings};
 use crate::shell::{self, HostError, Hosted, Plan, Role, ShellError};
 use crate::store::StoreError;
+use super::demo::Pretender;
 use clap::Args;
+use std::sync::Arc;
 
 /// Below the state folder: the books of each process that lends from here.
 const BOOKS: &str = "lend";
@@ -16,6 +18,9 @@ pub struct Lend {
     /// Parts that this machine runs at one time [default: one for each core]
     #[arg(long, value_name = "N")]
     slots: Option<u32>,
+    /// Answer without working: what the demonstration shows to be found out
+    #[arg(long, hide = true)]
+    pretend: bool,
 }
 
 impl Lend {
@@ -24,17 +29,17 @@ impl Lend {
             slots: self.slots,
             ..Layer::default()
         })?;
-        node::run(&settings, lend(&settings))
+        node::run(&settings, lend(&settings, self.pretend))
     }
 }
 
-async fn lend(settings: &Settings) -> anyhow::Result<Exit> {
+async fn lend(settings: &Settings, pretend: bool) -> anyhow::Result<Exit> {
     let token = settings.home.token()?;
     let hub = match &settings.hub {
         Some(hub) => hub.clone(),
         None => settings.home.hub()?.link.to_string(),
     };
-    let mut hosted = start(settings, &settings.home, &hub, &token).await?;
+    let mut hosted = start(settings, &hub, &token, pretend).await?;
     if let Err(error) = &hosted.walls {
         let failure = super::Failure::caused(Exit::Error, error);
         hosted.stop().await.map_err(|error| node::end_failure(&error))?;
@@ -54,11 +59,11 @@ async fn lend(settings: &Settings) -> anyhow::Result<Exit> {
 }
 
 /// Starts on the first books that no other process has open.
-async fn start(settings: &Settings, home: &Home, hub: &str, token: &str) -> anyhow::Result<Hosted> {
+async fn start(settings: &Settings, hub: &str, token: &str, pretend: bool) -> anyhow::Result<Hosted> {
     let mut number = 1;
     loop {
         let plan = Plan {
-            folder: home.path().join(BOOKS).join(number.to_string()),
+            folder: settings.home.path().join(BOOKS).join(number.to_string()),
             role: Role {
                 slots: settings.slots,
                 hub: false,
@@ -69,6 +74,7 @@ async fn start(settings: &Settings, home: &Home, hub: &str, token: &str) -> anyh
             token: node::link_token(token)?,
             listen: None,
             call: Some(hub.to_owned()),
+            runs: pretend.then(|| Arc::new(Pretender) as _),
         };
         match shell::host(plan).await {
             Err(HostError::Shell(ShellError::Store(StoreError::InUse { .. }))) if number < LENDERS_MAX => number += 1,

@@ -58,6 +58,7 @@ async fn up(settings: &Settings, slots: u32) -> anyhow::Result<Exit> {
         token: node::link_token(&token)?,
         listen: Some(settings.link),
         call: None,
+        runs: None,
     };
     let hosted = shell::host(plan).await.map_err(|error| node::host_failure(&error))?;
     let (stop, stopped) = watch::channel(false);

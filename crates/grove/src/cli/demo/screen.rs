@@ -35,6 +35,15 @@ impl Screen {
         }
     }
 
+    /// Something worth a line of its own: above the lanes, where it stays.
+    pub(super) fn note(&mut self, line: &str) {
+        if self.drawn > 0 {
+            let _ = write!(io::stderr().lock(), "\x1b[{}A\x1b[J", self.drawn);
+            self.drawn = 0;
+        }
+        say::talk(line);
+    }
+
     fn summary(&self, play: &Play) -> String {
         let paid: u64 = play.lanes().iter().map(|lane| lane.micro_credits).sum();
         format!(
