@@ -22,10 +22,15 @@ where
         Failure::usage(format!("the setting log = {:?} is wrong: {error}", settings.log))
             .hint("it is one of error, warn, info, debug, trace")
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     // A log that is there already, as in a test, does as well.
     let _ = log.try_init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(node);
     runtime.shutdown_timeout(LAST_WORDS);
     ended

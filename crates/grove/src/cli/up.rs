@@ -91,7 +91,9 @@ async fn serve(
         }
         _ => slots,
     };
-    say::talk(&format!("the hub is up at http://{api}, links at {link}, {lends} slots on this machine"));
+    say::talk(&format!(
+        "the hub is up at http://{api}, links at {link}, {lends} slots on this machine"
+    ));
     tokio::select! {
         ended = hosted.ended() => {
             ended.map_err(|error| node::end_failure(&error))?;
@@ -107,7 +109,11 @@ async fn serve(
 
 fn about(hosted: &Hosted) -> About {
     let walls = match &hosted.walls {
-        Ok(walls) => walls.iter().filter(|wall| wall.stands).map(|wall| wall.name.to_string()).collect(),
+        Ok(walls) => walls
+            .iter()
+            .filter(|wall| wall.stands)
+            .map(|wall| wall.name.to_string())
+            .collect(),
         Err(_) => Vec::new(),
     };
     About { walls, owner: OWNER }

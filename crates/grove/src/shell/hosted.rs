@@ -73,7 +73,11 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     let settings = executor::Settings::new(plan.folder.join(CACHE));
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
     let blanks = settings.blanks.min(lanes);
-    let executors = Executors::start(executor::Settings { lanes, blanks, ..settings })?;
+    let executors = Executors::start(executor::Settings {
+        lanes,
+        blanks,
+        ..settings
+    })?;
     let listener = match plan.listen {
         Some(address) => Some(listen(address).await?),
         None => None,
@@ -93,7 +97,14 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
         link = Some(address);
     }
     let calling = plan.call.map(|hub| linked.links().dial(&hub, plan.token));
-    Ok(Hosted { door, link, walls, running, executors, _calling: calling })
+    Ok(Hosted {
+        door,
+        link,
+        walls,
+        running,
+        executors,
+        _calling: calling,
+    })
 }
 
 impl Hosted {
@@ -138,17 +149,36 @@ impl Runs for Tools {
         let (blobs, id) = (self.blobs.clone(), BlobId(order.module.0));
         let module = move || {
             let mut bytes = Vec::new();
-            blobs.open_blob(&id).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
+            blobs
+                .open_blob(&id)
+                .map_err(io::Error::other)?
+                .read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        let Order { job, module: tool, terms, parts } = order;
+        let Order {
+            job,
+            module: tool,
+            terms,
+            parts,
+        } = order;
         let options = CompileOptions::default();
         Box::pin(async move {
-            let order = executor::Order { job, tool, options, terms, parts };
-            self.executors.run(order, module, &out).await.map_err(|error| match error {
-                executor::RunError::NotATool(why) => RunError::NotATool { why },
-                other => RunError::Broken { source: Box::new(other) },
-            })
+            let order = executor::Order {
+                job,
+                tool,
+                options,
+                terms,
+                parts,
+            };
+            self.executors
+                .run(order, module, &out)
+                .await
+                .map_err(|error| match error {
+                    executor::RunError::NotATool(why) => RunError::NotATool { why },
+                    other => RunError::Broken {
+                        source: Box::new(other),
+                    },
+                })
         })
     }
 }

@@ -13,21 +13,28 @@ use std::sync::Arc;
 
 /// The links of a node, with the store into which they bring blobs.
 #[derive(Debug)]
-pub struct Linked {
+pub(super) struct Linked {
     links: Links,
     blobs: Blobs,
 }
 
 impl Linked {
     /// The links of a node that is about to start.
-    pub fn new(opened: &Opened) -> Linked {
+    pub(super) fn new(opened: &Opened) -> Linked {
         let side = opened.side();
         let blobs = side.blobs().clone();
-        let hearth = Hearth { side, passing: opened.passing(), blobs: blobs.clone() };
-        Linked { links: Links::new(opened.id(), Arc::new(hearth)), blobs }
+        let hearth = Hearth {
+            side,
+            passing: opened.passing(),
+            blobs: blobs.clone(),
+        };
+        Linked {
+            links: Links::new(opened.id(), Arc::new(hearth)),
+            blobs,
+        }
     }
 
-    pub fn links(&self) -> &Links {
+    pub(super) fn links(&self) -> &Links {
         &self.links
     }
 }
@@ -49,8 +56,16 @@ impl Home for Hearth {
                     self.side.happened(Event::Unlinked { node })
                 }
                 link::Event::Heard { node, message } => self.side.heard(Event::Heard { from: node, message }).await,
+                // This node stops.
+                link::Event::Unreached {
+                    why: link::Why::Dropped,
+                    ..
+                } => Ok(()),
                 link::Event::Unreached { address, why, again_in } => {
-                    tracing::warn!("{address} cannot be reached ({why}); again in {} ms", again_in.as_millis());
+                    tracing::warn!(
+                        "{address} cannot be reached ({why}); again in {} ms",
+                        again_in.as_millis()
+                    );
                     Ok(())
                 }
             };
@@ -88,17 +103,33 @@ impl Wires for Linked {
 
     fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
-            let failed = |source: Reason| WireError { giver, lease, blob, source };
+            let failed = |source: Reason| WireError {
+                giver,
+                lease,
+                blob,
+                source,
+            };
             let sink = upload(&self.blobs, blob).await.map_err(|error| failed(error.into()))?;
-            self.links.fetch_blob(giver, lease, blob, sink).await.map_err(|error| failed(error.into()))
+            self.links
+                .fetch_blob(giver, lease, blob, sink)
+                .await
+                .map_err(|error| failed(error.into()))
         })
     }
 
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
-            let failed = |source: Reason| WireError { giver, lease, blob, source };
+            let failed = |source: Reason| WireError {
+                giver,
+                lease,
+                blob,
+                source,
+            };
             let source = open(&self.blobs, blob).await.map_err(|error| failed(error.into()))?;
-            self.links.send_blob(giver, lease, blob, source).await.map_err(|error| failed(error.into()))
+            self.links
+                .send_blob(giver, lease, blob, source)
+                .await
+                .map_err(|error| failed(error.into()))
         })
     }
 

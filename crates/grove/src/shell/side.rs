@@ -72,7 +72,9 @@ impl Side {
 
     pub(crate) async fn ask(&self, wish: Wish, inputs: Vec<Data>) -> Result<Reply, Gone> {
         if inputs.len() > INPUTS_MAX {
-            return Ok(Reply::Refused { why: Refusal::TooManyInputs });
+            return Ok(Reply::Refused {
+                why: Refusal::TooManyInputs,
+            });
         }
         let (reply, answer) = oneshot::channel();
         let inputs = self.shrunk(inputs).await?;

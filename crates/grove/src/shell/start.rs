@@ -251,9 +251,15 @@ impl Drop for Closes {
 /// What the node held for its givers it has forgotten, and the numbers of those tasks will be used again: their rows
 /// have to be gone before that.
 fn drop_orphans(store: &mut Store, state: &State) -> Result<(), StoreError> {
-    let orphans: Vec<u64> = store.tasks().filter(|task| state.task(TaskId(*task)).is_none()).collect();
+    let orphans: Vec<u64> = store
+        .tasks()
+        .filter(|task| state.task(TaskId(*task)).is_none())
+        .collect();
     if !orphans.is_empty() {
-        store.commit(&Commit { drop_tasks: &orphans, ..Commit::default() })?;
+        store.commit(&Commit {
+            drop_tasks: &orphans,
+            ..Commit::default()
+        })?;
     }
     while store.dropped().any(|task| task >= state.next_task().0) {
         store.tidy()?;
