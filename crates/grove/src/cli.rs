@@ -41,7 +41,7 @@ A job is named by its id, by the beginning of one, or by `last`.";
 const AFTER_LONG_HELP: &str = "\
 Examples:
   grove up                                    a hub that also lends this machine
-  grove lend --hub 127.0.0.1:7421             lend with one more process
+  grove lend                                  lend with one more process
   grove run tool.wasm {} ::: a b c            run a tool on three inputs
   grove run tool.wasm {} :::: inputs.txt      ... on each line of a file
   grove run -o out --stdin count.wasm ::: *.txt
@@ -180,6 +180,11 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Sim(sim) => sim.go(),
         Command::Completions(completions) => completions.go(),
     }
+}
+
+/// Whether commands find this folder without being told.
+fn is_usual_home(path: &std::path::Path) -> bool {
+    Place::default().settings().is_ok_and(|usual| usual.home.path() == path)
 }
 
 /// The page of a job. What a person calls it is written so that it stays one step of the path.

@@ -65,6 +65,7 @@ impl Hub {
             let about = About {
                 walls: vec!["none: a test".to_owned()],
                 owner: PersonId(1),
+                link: address,
             };
             let (stop, stopped) = watch::channel(false);
             tokio::spawn(serve(listener, router(door.clone(), &token, about), stopped));

@@ -1,78 +1,86 @@
 //! `grove lend`: lend this machine to a hub.
 
-use super::{Exit, Place, node, say};
-use crate::config::{Home, Layer, Settings};
-use crate::shell::{self, HostError, Hosted, Plan, Role, ShellError};
-use crate::store::StoreError;
+use super::hub::Hub;
+use super::{Exit, Failure, Place, node, say};
+use crate::config::{Layer, Settings};
+use crate::link::Token;
+use crate::shape::{Status, V};
+use crate::shell::{self, HostError, Hosted, Plan, Role};
 use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
 
-/// Below the state folder: the books of each process that lends from here.
-const BOOKS: &str = "lend";
-/// Processes that lend from one state folder; for tests and demonstrations, since one uses all cores.
-const LENDERS_MAX: usize = 1_024;
+/// Lenders on one machine, each with a folder of its own.
+const LENDERS_MAX: u32 = 256;
+/// Below the home folder.
+const FOLDER: &str = "lend";
 
 #[derive(Debug, Args)]
 pub struct Lend {
-    /// Parts that this machine runs at one time [default: one for each core]
+    /// Parts that this process runs at one time [default: one for each core]
     #[arg(long, value_name = "N")]
     slots: Option<u32>,
+    /// When it is ready, print who it is as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What programs are told when the lender is ready.
+#[derive(Debug, Serialize)]
+struct Ready<'a> {
+    v: u32,
+    hub: &'a str,
+    pid: u32,
+    slots: u32,
 }
 
 impl Lend {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let settings = place.settings_with(Layer {
-            slots: self.slots,
-            ..Layer::default()
-        })?;
-        node::run(&settings, lend(&settings))
+        let settings = place.settings_with(Layer { slots: self.slots, ..Layer::default() })?;
+        node::log(&settings)?;
+        let token: Token = settings.home.token().map_err(|error| super::hub::refused(&error))?.parse()?;
+        let hub = match &settings.hub {
+            // Where it hears nodes, only the hub knows.
+            Some(_) => Hub::find(place)?.get::<Status>("/v1/status")?.link,
+            None => settings.home.hub().map_err(|error| super::hub::refused(&error))?.link.to_string(),
+        };
+        node::live(async move {
+            let hosted = start(&settings, &token, &hub).await?;
+            if let Err(error) = &hosted.walls {
+                let failure = Failure::caused(Exit::Error, error);
+                hosted.stop().await?;
+                let message = format!("this machine cannot lend: {}", failure.message);
+                return Err(Failure { message, ..failure }.into());
+            }
+            let slots = settings.slots;
+            if self.json {
+                say::json(&Ready { v: V, hub: &hub, pid: std::process::id(), slots })?;
+            } else {
+                say::talk(&format!("{} lent to the hub at {hub}; Ctrl-C takes it back", say::many(slots.into(), "slot")));
+            }
+            node::until_stopped(hosted).await.map(|()| Exit::Done)
+        })
     }
 }
 
-async fn lend(settings: &Settings) -> anyhow::Result<Exit> {
-    let token = settings.home.token()?;
-    let hub = match &settings.hub {
-        Some(hub) => hub.clone(),
-        None => settings.home.hub()?.link.to_string(),
-    };
-    let mut hosted = start(settings, &settings.home, &hub, &token).await?;
-    if let Err(error) = &hosted.walls {
-        let failure = super::Failure::caused(Exit::Error, error);
-        hosted.stop().await.map_err(|error| node::end_failure(&error))?;
-        return Err(failure.into());
-    }
-    say::talk(&format!("lending {} slots to {hub}", settings.slots));
-    tokio::select! {
-        ended = hosted.ended() => {
-            ended.map_err(|error| node::end_failure(&error))?;
-        }
-        stopped = node::told_to_stop() => {
-            stopped?;
-            hosted.stop().await.map_err(|error| node::end_failure(&error))?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-/// Starts on the first books that no other process has open.
-async fn start(settings: &Settings, home: &Home, hub: &str, token: &str) -> anyhow::Result<Hosted> {
+/// In the first folder that no other lender has.
+async fn start(settings: &Settings, token: &Token, hub: &str) -> Result<Hosted, HostError> {
     let mut number = 1;
     loop {
         let plan = Plan {
-            folder: home.path().join(BOOKS).join(number.to_string()),
-            role: Role {
-                slots: settings.slots,
-                hub: false,
-                keep: settings.keep,
-                disk_bytes: settings.disk_bytes,
-                ..Role::default()
-            },
-            token: node::link_token(token)?,
+            folder: folder(settings, number),
+            role: Role { slots: settings.slots, hub: false, disk_bytes: settings.disk_bytes, ..Role::default() },
+            token: token.clone(),
             listen: None,
             call: Some(hub.to_owned()),
         };
         match shell::host(plan).await {
-            Err(HostError::Shell(ShellError::Store(StoreError::InUse { .. }))) if number < LENDERS_MAX => number += 1,
-            hosted => return hosted.map_err(|error| node::host_failure(&error).into()),
+            Err(error) if node::is_taken(&error) && number < LENDERS_MAX => number += 1,
+            other => return other,
         }
     }
+}
+
+fn folder(settings: &Settings, number: u32) -> PathBuf {
+    settings.home.path().join(FOLDER).join(number.to_string())
 }

@@ -145,6 +145,7 @@ mod tests {
             refused: 1,
             misfits: 0,
             walls: vec!["seccomp".into(), "landlock".into()],
+            link: "127.0.0.1:7421".into(),
             stored_bytes: 3 << 20,
         };
         let peer = PeerShape {
