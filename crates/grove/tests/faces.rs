@@ -4,6 +4,8 @@
 mod api;
 mod broken;
 mod mistakes;
+#[cfg(unix)]
+mod node;
 mod runs;
 
 use grove::api::{About, bind, router, serve};
