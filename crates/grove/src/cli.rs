@@ -2,6 +2,7 @@
 
 mod cancel;
 mod completions;
+mod config;
 mod credits;
 mod demo;
 mod doctor;
@@ -119,6 +120,8 @@ pub enum Command {
     Demo(demo::Demo),
     /// Watch a simulated run
     Sim(sim::Sim),
+    /// Print all settings with their meaning and their defaults
+    Config(config::Config),
     /// Print a script that completes commands in a shell
     Completions(completions::Completions),
 }
@@ -178,6 +181,7 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(doctor) => doctor.go(&place),
         Command::Demo(demo) => demo.go(&place),
         Command::Sim(sim) => sim.go(),
+        Command::Config(config) => config.go(),
         Command::Completions(completions) => completions.go(),
     }
 }

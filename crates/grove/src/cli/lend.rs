@@ -10,8 +10,8 @@ use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Lenders on one machine, each with a folder of its own.
-const LENDERS_MAX: u32 = 256;
+/// Lenders on one machine, each with a folder of its own; for tests and demonstrations, since one uses all cores.
+const LENDERS_MAX: u32 = 1_024;
 /// Below the home folder.
 const FOLDER: &str = "lend";
 
@@ -92,6 +92,7 @@ async fn start(settings: &Settings, token: &Token, hub: &str) -> Result<Hosted, 
             role: Role {
                 slots: settings.slots,
                 hub: false,
+                keep: settings.keep,
                 disk_bytes: settings.disk_bytes,
                 ..Role::default()
             },

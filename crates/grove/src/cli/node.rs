@@ -10,7 +10,13 @@ use crate::shell::{HostError, Hosted, ShellError};
 use crate::store::StoreError;
 use std::future::Future;
 use std::io::IsTerminal;
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+/// Threads for links and people: the loop and the executors have their own.
+const THREADS: usize = 2;
+/// What still runs when a node stops gets this long; then the process ends.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 pub(super) use system::asked_to_stop;
 
@@ -29,13 +35,15 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a node's life on threads of its own.
+/// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.
 pub(super) fn live<F: Future<Output = anyhow::Result<Exit>>>(life: F) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
         .enable_all()
-        .thread_name("grove")
         .build()?;
-    runtime.block_on(life)
+    let ended = runtime.block_on(life);
+    runtime.shutdown_timeout(LAST_WORDS);
+    ended
 }
 
 /// Until the node ends by itself or somebody says stop; then it says goodbye.

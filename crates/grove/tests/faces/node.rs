@@ -148,7 +148,10 @@ fn what_is_taken_is_named() {
     }
     let _hub = Process::hub(&home, "0");
     let ran = grove(&home, &["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"]);
-    assert!(ran.code == 1 && ran.err.contains("is in use by another node"), "{ran:?}");
+    assert!(
+        ran.code == 1 && ran.err.contains("is in use by another node"),
+        "{ran:?}"
+    );
 }
 
 #[test]
