@@ -27,6 +27,7 @@ use axum::middleware;
 use axum::routing::{get, post, put};
 use error::Problem;
 use grove_core::id::PersonId;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tool::Tools;
@@ -46,6 +47,8 @@ pub struct About {
     pub walls: Vec<String>,
     /// Whose credits pay for jobs that come in here.
     pub owner: PersonId,
+    /// Where other nodes are heard.
+    pub link: SocketAddr,
 }
 
 /// All that a request can reach.

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod completions;
+mod config;
 mod credits;
 mod demo;
 mod doctor;
@@ -41,7 +42,7 @@ A job is named by its id, by the beginning of one, or by `last`.";
 const AFTER_LONG_HELP: &str = "\
 Examples:
   grove up                                    a hub that also lends this machine
-  grove lend --hub 127.0.0.1:7421             lend with one more process
+  grove lend                                  lend with one more process
   grove run tool.wasm {} ::: a b c            run a tool on three inputs
   grove run tool.wasm {} :::: inputs.txt      ... on each line of a file
   grove run -o out --stdin count.wasm ::: *.txt
@@ -119,6 +120,8 @@ pub enum Command {
     Demo(demo::Demo),
     /// Watch a simulated run
     Sim(sim::Sim),
+    /// Print all settings with their meaning and their defaults
+    Config(config::Config),
     /// Print a script that completes commands in a shell
     Completions(completions::Completions),
 }
@@ -178,8 +181,14 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(doctor) => doctor.go(&place),
         Command::Demo(demo) => demo.go(&place),
         Command::Sim(sim) => sim.go(),
+        Command::Config(config) => config.go(),
         Command::Completions(completions) => completions.go(),
     }
+}
+
+/// Whether commands find this folder without being told.
+fn is_usual_home(path: &std::path::Path) -> bool {
+    Place::default().settings().is_ok_and(|usual| usual.home.path() == path)
 }
 
 /// The page of a job. What a person calls it is written so that it stays one step of the path.

@@ -54,7 +54,7 @@ pub enum ConfigError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("the settings in {} are longer than {FILE_BYTES_MAX} bytes\nhint: is this the right file?", path.display())]
     TooLong { path: PathBuf },
-    #[error("the settings in {} are wrong: {source}hint: `grove help settings` lists them all", path.display())]
+    #[error("the settings in {} are wrong: {source}hint: `grove config` lists them all", path.display())]
     Wrong {
         path: PathBuf,
         source: Box<toml::de::Error>,

@@ -335,6 +335,8 @@ pub struct Status {
     pub misfits: u64,
     /// Which walls stand between tools and this machine.
     pub walls: Vec<String>,
+    /// Where other nodes are heard.
+    pub link: String,
     pub stored_bytes: u64,
 }
 

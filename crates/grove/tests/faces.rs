@@ -4,6 +4,8 @@
 mod api;
 mod broken;
 mod mistakes;
+#[cfg(unix)]
+mod node;
 mod runs;
 
 use grove::api::{About, bind, router, serve};
@@ -65,6 +67,7 @@ impl Hub {
             let about = About {
                 walls: vec!["none: a test".to_owned()],
                 owner: PersonId(1),
+                link: address,
             };
             let (stop, stopped) = watch::channel(false);
             tokio::spawn(serve(listener, router(door.clone(), &token, about), stopped));

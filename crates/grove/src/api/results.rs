@@ -166,16 +166,25 @@ async fn read(api: &Api, root: TaskId, stage: u8, from: u64, limit: usize) -> Re
 
 /// The results of a few items that have just been answered; they are in memory still.
 pub(super) fn of_items(api: &Api, root: TaskId, items: Span) -> Result<Vec<ResultShape>, Problem> {
-    let most = usize::try_from(items.len).unwrap_or(RESULTS_MAX).min(RESULTS_MAX);
-    let kept = api
-        .door
-        .answers(root, Stage::Work.row(), items.first, most)
-        .map_err(unreadable)?;
-    Ok(kept
-        .iter()
-        .filter(|kept| kept.span.first < items.end())
-        .map(render::result)
-        .collect())
+    let (mut results, mut from) = (Vec::new(), items.first);
+    while from < items.end() {
+        let most = usize::try_from(items.end() - from)
+            .unwrap_or(RESULTS_MAX)
+            .min(RESULTS_MAX);
+        let kept = api
+            .door
+            .answers(root, Stage::Work.row(), from, most)
+            .map_err(unreadable)?;
+        // A job that ended meanwhile has none for some.
+        let Some(last) = kept.last() else { break };
+        from = last.span.end().max(from + 1);
+        results.extend(
+            kept.iter()
+                .filter(|kept| kept.span.first < items.end())
+                .map(render::result),
+        );
+    }
+    Ok(results)
 }
 
 fn unreadable(error: RowError) -> Problem {

@@ -34,6 +34,7 @@ pub(super) async fn status(State(api): State<Api>) -> Result<Json<Status>, Probl
     let owner = api.about.owner;
     let mut status = api.door.look(move |node| seen(node, owner)).await?;
     status.walls.clone_from(&api.about.walls);
+    status.link = api.about.link.to_string();
     status.stored_bytes = api.door.blobs().used_bytes();
     Ok(Json(status))
 }
@@ -70,6 +71,7 @@ fn seen(node: &Node, owner: PersonId) -> Status {
         refused: state.refused(),
         misfits: state.misfits(),
         walls: Vec::new(),
+        link: String::new(),
         stored_bytes: 0,
     }
 }

@@ -27,6 +27,15 @@ pub(super) async fn submit(
         Problem::bad("wrong_id", format!("{:?} is not a job id", sent.id))
             .hint("13 digits of base 32, chosen by chance")
     })?;
+    if sent.v != V {
+        return Err(Problem::bad(
+            "wrong_version",
+            format!("version {} is not known here", sent.v),
+        ));
+    }
+    if sent.name.chars().any(char::is_control) {
+        return Err(Problem::bad("wrong_name", "a job's name is one line of plain text"));
+    }
     let blobs = api.door.blobs();
     let module = blob_id(&sent.tool.module)?;
     let abilities = api.tools.abilities(blobs, module).await?;

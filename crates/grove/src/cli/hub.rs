@@ -216,7 +216,7 @@ fn named(hub: &str) -> Result<String, Failure> {
     )
 }
 
-fn refused(error: &HomeError) -> Failure {
+pub(super) fn refused(error: &HomeError) -> Failure {
     let exit = match error {
         HomeError::NoHub { .. } => Exit::Unreachable,
         HomeError::NoToken { .. } | HomeError::TokenIsOpen { .. } => Exit::NotAuthorised,

@@ -1,26 +1,42 @@
 //! `grove lend`: lend this machine to a hub.
 
-use super::{Exit, Place, node, say};
-use crate::config::{Layer, Settings};
-use crate::shell::{self, HostError, Hosted, Plan, Role, ShellError};
-use crate::store::StoreError;
 use super::demo::Pretender;
+use super::hub::Hub;
+use super::{Exit, Failure, Place, node, say};
+use crate::config::{Layer, Settings};
+use crate::link::Token;
+use crate::shape::{Status, V};
+use crate::shell::{self, HostError, Hosted, Plan, Role};
 use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Below the state folder: the books of each process that lends from here.
-const BOOKS: &str = "lend";
-/// Processes that lend from one state folder; for tests and demonstrations, since one uses all cores.
-const LENDERS_MAX: usize = 1_024;
+/// Lenders on one machine, each with a folder of its own; for tests and demonstrations, since one uses all cores.
+const LENDERS_MAX: u32 = 1_024;
+/// Below the home folder.
+const FOLDER: &str = "lend";
 
 #[derive(Debug, Args)]
 pub struct Lend {
-    /// Parts that this machine runs at one time [default: one for each core]
+    /// Parts that this process runs at one time [default: one for each core]
     #[arg(long, value_name = "N")]
     slots: Option<u32>,
+    /// When it is ready, print who it is as one JSON object
+    #[arg(long)]
+    json: bool,
     /// Answer without working: what the demonstration shows to be found out
     #[arg(long, hide = true)]
     pretend: bool,
+}
+
+/// What programs are told when the lender is ready.
+#[derive(Debug, Serialize)]
+struct Ready<'a> {
+    v: u32,
+    hub: &'a str,
+    pid: u32,
+    slots: u32,
 }
 
 impl Lend {
@@ -29,41 +45,55 @@ impl Lend {
             slots: self.slots,
             ..Layer::default()
         })?;
-        node::run(&settings, lend(&settings, self.pretend))
+        node::log(&settings)?;
+        let token: Token = settings
+            .home
+            .token()
+            .map_err(|error| super::hub::refused(&error))?
+            .parse()?;
+        let hub = match &settings.hub {
+            // Where it hears nodes, only the hub knows.
+            Some(_) => Hub::find(place)?.get::<Status>("/v1/status")?.link,
+            None => settings
+                .home
+                .hub()
+                .map_err(|error| super::hub::refused(&error))?
+                .link
+                .to_string(),
+        };
+        node::live(async move {
+            let hosted = start(&settings, &token, &hub, self.pretend).await?;
+            if let Err(error) = &hosted.walls {
+                let failure = Failure::caused(Exit::Error, error);
+                hosted.stop().await?;
+                let message = format!("this machine cannot lend: {}", failure.message);
+                return Err(Failure { message, ..failure }.into());
+            }
+            let slots = settings.slots;
+            if self.json {
+                say::json(&Ready {
+                    v: V,
+                    hub: &hub,
+                    pid: std::process::id(),
+                    slots,
+                })?;
+            } else {
+                say::talk(&format!(
+                    "{} lent to the hub at {hub}; Ctrl-C takes it back",
+                    say::many(slots.into(), "slot")
+                ));
+            }
+            node::until_stopped(hosted).await.map(|()| Exit::Done)
+        })
     }
 }
 
-async fn lend(settings: &Settings, pretend: bool) -> anyhow::Result<Exit> {
-    let token = settings.home.token()?;
-    let hub = match &settings.hub {
-        Some(hub) => hub.clone(),
-        None => settings.home.hub()?.link.to_string(),
-    };
-    let mut hosted = start(settings, &hub, &token, pretend).await?;
-    if let Err(error) = &hosted.walls {
-        let failure = super::Failure::caused(Exit::Error, error);
-        hosted.stop().await.map_err(|error| node::end_failure(&error))?;
-        return Err(failure.into());
-    }
-    say::talk(&format!("lending {} slots to {hub}", settings.slots));
-    tokio::select! {
-        ended = hosted.ended() => {
-            ended.map_err(|error| node::end_failure(&error))?;
-        }
-        stopped = node::told_to_stop() => {
-            stopped?;
-            hosted.stop().await.map_err(|error| node::end_failure(&error))?;
-        }
-    }
-    Ok(Exit::Done)
-}
-
-/// Starts on the first books that no other process has open.
-async fn start(settings: &Settings, hub: &str, token: &str, pretend: bool) -> anyhow::Result<Hosted> {
+/// In the first folder that no other lender has.
+async fn start(settings: &Settings, token: &Token, hub: &str, pretend: bool) -> Result<Hosted, HostError> {
     let mut number = 1;
     loop {
         let plan = Plan {
-            folder: settings.home.path().join(BOOKS).join(number.to_string()),
+            folder: folder(settings, number),
             role: Role {
                 slots: settings.slots,
                 hub: false,
@@ -71,14 +101,18 @@ async fn start(settings: &Settings, hub: &str, token: &str, pretend: bool) -> an
                 disk_bytes: settings.disk_bytes,
                 ..Role::default()
             },
-            token: node::link_token(token)?,
+            token: token.clone(),
             listen: None,
             call: Some(hub.to_owned()),
             runs: pretend.then(|| Arc::new(Pretender) as _),
         };
         match shell::host(plan).await {
-            Err(HostError::Shell(ShellError::Store(StoreError::InUse { .. }))) if number < LENDERS_MAX => number += 1,
-            hosted => return hosted.map_err(|error| node::host_failure(&error).into()),
+            Err(error) if node::is_taken(&error) && number < LENDERS_MAX => number += 1,
+            other => return other,
         }
     }
+}
+
+fn folder(settings: &Settings, number: u32) -> PathBuf {
+    settings.home.path().join(FOLDER).join(number.to_string())
 }

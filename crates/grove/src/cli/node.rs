@@ -1,10 +1,15 @@
-//! What `up` and `lend` share: the process around a node, from its log to its last word.
+//! What `up` and `lend` share: a process that is a node until somebody says stop.
 
-use super::{Exit, Failure};
+#[cfg_attr(unix, path = "node/system_unix.rs")]
+#[cfg_attr(not(unix), path = "node/system_other.rs")]
+mod system;
+
+use super::{Exit, Failure, say};
 use crate::config::Settings;
-use crate::shell::{HostError, ShellError};
+use crate::shell::{HostError, Hosted, ShellError};
+use crate::store::StoreError;
 use std::future::Future;
-use std::io;
+use std::io::IsTerminal;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -13,55 +18,64 @@ const THREADS: usize = 2;
 /// What still runs when a node stops gets this long; then the process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Runs a node process to its end.
-pub(super) fn run<F>(settings: &Settings, node: F) -> anyhow::Result<Exit>
-where
-    F: Future<Output = anyhow::Result<Exit>>,
-{
+pub(super) use system::asked_to_stop;
+
+/// Logs go to standard error, which is talk.
+pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.log).map_err(|error| {
-        Failure::usage(format!("the setting log = {:?} is wrong: {error}", settings.log))
-            .hint("it is one of error, warn, info, debug, trace")
+        Failure::usage(format!("the setting log is wrong: {error}")).hint("error, warn, info, debug or trace")
     })?;
-    let log = tracing_subscriber::fmt()
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
-    // A log that is there already, as in a test, does as well.
-    let _ = log.try_init();
+        .with_writer(std::io::stderr)
+        .with_ansi(colour);
+    // A second one in the same process would change nothing.
+    let _ = logs.with_target(false).try_init();
+    Ok(())
+}
+
+/// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.
+pub(super) fn live<F: Future<Output = anyhow::Result<Exit>>>(life: F) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(node);
+    let ended = runtime.block_on(life);
     runtime.shutdown_timeout(LAST_WORDS);
     ended
 }
 
-/// Comes back when the process is told to stop.
-pub(super) async fn told_to_stop() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            stopped = tokio::signal::ctrl_c() => stopped,
-            _ = terminate.recv() => Ok(()),
+/// Until the node ends by itself or somebody says stop; then it says goodbye.
+pub(super) async fn until_stopped(mut hosted: Hosted) -> anyhow::Result<()> {
+    tokio::select! {
+        ended = hosted.ended() => ended.map_err(anyhow::Error::new),
+        stopped = asked_to_stop() => {
+            stopped?;
+            say::talk("stopping: what runs is given back");
+            Ok(hosted.stop().await?)
         }
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }
 
-/// A node that does not start, with its exit code.
-pub(super) fn host_failure(error: &HostError) -> Failure {
-    Failure::caused(Exit::Error, error)
+/// Which walls stand, in words.
+pub(super) fn walls(hosted: &Hosted) -> Vec<String> {
+    match &hosted.walls {
+        Ok(walls) => walls
+            .iter()
+            .map(|wall| {
+                if wall.stands {
+                    wall.name.clone()
+                } else {
+                    format!("no {} ({})", wall.name, wall.why)
+                }
+            })
+            .collect(),
+        Err(error) => vec![format!("the floor is missing: {error}")],
+    }
 }
 
-/// A node that has ended by itself, with its exit code.
-pub(super) fn end_failure(error: &ShellError) -> Failure {
-    Failure::caused(Exit::Error, error)
-}
-
-/// The token as links show it.
-pub(super) fn link_token(token: &str) -> anyhow::Result<crate::link::Token> {
-    Ok(token.parse()?)
+/// Whether the folder is another process's.
+pub(super) fn is_taken(error: &HostError) -> bool {
+    matches!(error, HostError::Shell(ShellError::Store(StoreError::InUse { .. })))
 }

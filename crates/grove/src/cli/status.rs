@@ -56,10 +56,9 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     };
     let mut lines = vec![
         format!(
-            "hub      {} at {address}, grove {}, start {}",
+            "hub      {} at {address}, grove {}",
             say::short_id(&status.node),
             status.version,
-            status.incarnation
         ),
         format!("machine  {lending}; {} kept", bytes_text(status.stored_bytes)),
         format!("walls    {walls}"),
@@ -145,6 +144,7 @@ mod tests {
             refused: 1,
             misfits: 0,
             walls: vec!["seccomp".into(), "landlock".into()],
+            link: "127.0.0.1:7421".into(),
             stored_bytes: 3 << 20,
         };
         let peer = PeerShape {
@@ -162,7 +162,7 @@ mod tests {
             resting: false,
         };
         let expect = "\
-hub      01234567 at 127.0.0.1:7420, grove 0.1.0, start 2
+hub      01234567 at 127.0.0.1:7420, grove 0.1.0
 machine  lends 2 slots; 3.0 MiB kept
 walls    seccomp, landlock
 credits  18.40 available, 2.10 held

@@ -173,10 +173,18 @@ fn an_open_job_takes_inputs_and_gives_results_at_once() {
     assert_eq!((ran.out.as_str(), ran.code), ("[a]\n[b]\n", 0), "{}", ran.err);
     let ran = hub.grove_piped(&["send", &id], b"c\nfail\n");
     assert_eq!((ran.out.as_str(), ran.code), ("[c]\n[fail]\n", 3), "{}", ran.err);
+    let big = hub.grove(&[&["send", &id, ":::"][..], &["big"; 50]].concat());
+    assert_eq!((big.out.len(), big.code), (50 * 100_000, 0), "{}", big.err);
+    let long: Vec<String> = (0..3_000).map(|n| format!("{n}{}", "y".repeat(2_000))).collect();
+    let ran = hub.grove_piped(&["send", &id], long.join("\n").as_bytes());
+    assert_eq!((ran.out.lines().count(), ran.code), (3_000, 0), "{}", ran.err);
     let ran = hub.grove(&["send", &id, "--close"]);
     assert!(ran.code == 0 && ran.err.contains("takes no more inputs"), "{ran:?}");
     let ran = hub.grove(&["watch", &id]);
-    assert!(ran.code == 3 && ran.err.contains("3 of 4 done, 1 failed"), "{ran:?}");
+    assert!(
+        ran.code == 3 && ran.err.contains("3053 of 3054 done, 1 failed"),
+        "{ran:?}"
+    );
     let ran = hub.grove(&["send", &id, ":::", "late"]);
     assert!(ran.code == 1 && ran.err.contains("takes no inputs"), "{ran:?}");
     let ran = hub.grove(&["retry", &id]);
@@ -202,10 +210,11 @@ fn ten_million_inputs_are_accepted_at_once_and_read_by_page() {
 fn what_needs_no_hub_asks_none() {
     let folder = tempfile::tempdir().unwrap();
     for (words, expect) in [
-        (["completions", "bash"], "_grove()"),
-        (["run", "--help"], "grove run square.wasm ::: 1 2 3"),
+        (&["completions", "bash"][..], "_grove()"),
+        (&["config"], "keep = \"30d\""),
+        (&["run", "--help"], "grove run square.wasm ::: 1 2 3"),
     ] {
-        let ran = grove_in(folder.path(), folder.path(), &words, b"");
+        let ran = grove_in(folder.path(), folder.path(), words, b"");
         assert!(ran.code == 0 && ran.out.contains(expect), "{ran:?}");
     }
     let ran = grove_in(folder.path(), folder.path(), &["--help"], b"");
