@@ -10,11 +10,12 @@ use crate::planted::{self, Bug};
 use crate::state::Fact;
 use crate::task::{Act, Owner, Span, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
+use crate::verify;
 use std::ops::Bound;
 use std::sync::Arc;
 
 /// Claims that one gift asks to be proved.
-pub(super) const PROOFS_PER_GIFT: usize = 64;
+pub(super) const PROOFS_PER_GIFT: usize = 256;
 /// Ragged ranges in one gift.
 pub(super) const RANGES_PER_GIFT: usize = 64;
 /// Tasks looked at for one neighbour, and neighbours for whom nothing was found, before the rest is left as it is.
@@ -145,8 +146,14 @@ impl Node {
         let carried = !matches!(task.terms.source, Some(Source::Numbers { .. }));
         let todo = task.parts.todo().div_ceil(chunk);
         let runs = place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1));
-        // A piece to be solved becomes one task there: one gift, one run.
-        let runs = if act == Act::Run { runs } else { 1 };
+        // A piece to be solved becomes one task there: one gift, one run. Answers that will all be run again, because
+        // nothing is known yet of who gives them, come one at a time.
+        let claim = self.claim_of(node, task, Span { first: 0, len: 0 }, false);
+        let runs = if act == Act::Run && !verify::on_probation(claim) {
+            runs
+        } else {
+            1
+        };
         let pieces = task.parts.first_todo(runs.saturating_mul(chunk), RANGES_PER_GIFT);
         let pieces = at_most(pieces, chunk, runs);
         Some(Offer {
