@@ -143,7 +143,7 @@ impl Node {
         if affordable == 0 && !planted::is(Bug::IgnoreBudget) {
             return None;
         }
-        let carried = !matches!(task.terms.source, Some(Source::Numbers { .. }));
+        let carried = carries(task);
         let todo = task.parts.todo().div_ceil(chunk);
         let runs = place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1));
         // A piece to be solved becomes one task there: one gift, one run. Answers that will all be run again, because
@@ -339,6 +339,11 @@ impl Node {
         self.touched.insert(to);
         self.giving.entry(to).or_default().push((gift, feed));
     }
+}
+
+/// Whether a gift of this task has to carry its inputs.
+pub(super) fn carries(task: &Task) -> bool {
+    !matches!(task.terms.source, Some(Source::Numbers { .. }))
 }
 
 /// What repeating an answer may cost: the same work, with some room.
