@@ -1,5 +1,6 @@
 //! Benchmarks, one file each. `cargo xtask bench NAME` builds and runs them; `--json` prints one object.
 
+mod clock;
 mod core;
 
 use clap::Parser;
@@ -13,12 +14,18 @@ struct Arguments {
     /// One JSON object instead of lines for people.
     #[arg(long)]
     json: bool,
+    /// `core`: only so many lenders.
+    #[arg(long, value_name = "N")]
+    lenders: Option<u64>,
+    /// `core`: so many parts.
+    #[arg(long, value_name = "N", default_value_t = core::PARTS)]
+    parts: u64,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let found = match arguments.name.as_str() {
-        "core" => core::run(),
+        "core" => core::run(arguments.lenders, arguments.parts),
         other => anyhow::bail!("there is no bench {other}"),
     };
     show(&found, arguments.json);

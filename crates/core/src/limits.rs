@@ -8,6 +8,10 @@ pub const LEASE: Millis = Millis(30_000);
 pub const ALIVE_EVERY: Millis = Millis(10_000);
 /// Work a lender holds ahead for each slot: long enough to hide a round trip, short enough to give back.
 pub const WINDOW: Millis = Millis(250);
+/// The least work worth a gift of its own: with less, saying so would cost more than doing it.
+pub const GIFT_LEAST: Millis = Millis(2);
+/// Proofs of one gift: as much work as keeps one slot of the prover busy while the next gift is made.
+pub const PROOF_WINDOW: Millis = Millis(1_000);
 /// A part out for this many times its expected time is given once more, when somebody has nothing to do.
 pub const STRAGGLER_FACTOR: u64 = 4;
 /// ... but never sooner than this, since a young estimate is a guess.

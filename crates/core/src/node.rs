@@ -54,6 +54,8 @@ pub struct Node {
     presence: BTreeMap<NodeId, Presence>,
     /// Neighbours whose answers are believed.
     believed: BTreeSet<NodeId>,
+    /// Answers that are to be run again only because nothing is known yet of who gave them.
+    on_probation: BTreeMap<NodeId, Vec<(TaskId, u64)>>,
     /// What is known about gifts that are out, beyond the books.
     watched: BTreeMap<Lease, Watched>,
     /// What a part of a job costs, by the root of its tree.
@@ -105,6 +107,7 @@ impl Node {
             now,
             presence: BTreeMap::from([(config.id, own)]),
             believed: BTreeSet::from([config.id]),
+            on_probation: BTreeMap::new(),
             watched: BTreeMap::new(),
             estimates: BTreeMap::new(),
             hungry: BTreeSet::new(),

@@ -33,12 +33,25 @@ pub fn chunk(wish: Chunk, estimate: &Estimate, speed: u64) -> u64 {
 pub fn runs(estimate: &Estimate, peer: &Presence, chunk: u64, todo_runs: u64, slots_all: u64, carried: bool) -> u64 {
     let by_time = estimate.items_in(limits::WINDOW, peer.speed).unwrap_or(1) / chunk.max(1);
     let fair = todo_runs.div_ceil(slots_all.max(1).saturating_mul(2));
-    let most = if carried {
+    let least = estimate.items_in(limits::GIFT_LEAST, peer.speed).unwrap_or(1) / chunk.max(1);
+    by_time.min(fair.max(least)).clamp(1, most_runs(carried))
+}
+
+/// How many answers one gift asks to be proved by running them again.
+pub fn audits(estimate: &Estimate, prover: &Presence, carried: bool) -> u64 {
+    let items = estimate.items_in(limits::PROOF_WINDOW, prover.speed);
+    items.unwrap_or(AUDITS_UNKNOWN).clamp(1, most_runs(carried))
+}
+
+/// Audits in one gift while the cost of a part is unknown.
+const AUDITS_UNKNOWN: u64 = 16;
+
+fn most_runs(carried: bool) -> u64 {
+    if carried {
         limits::GIFT_INPUTS_MAX
     } else {
         limits::GIFT_PIECES_MAX
-    };
-    by_time.min(fair).clamp(1, most)
+    }
 }
 
 /// How long a gift may be out before it counts as slow.

@@ -168,6 +168,7 @@ impl State {
             | Fact::Ending { task, .. }
             | Fact::Vested { task, .. }
             | Fact::Staged { task, .. }
+            | Fact::Believed { task, .. }
             | Fact::Ended { task, .. } => self.is_durable(*task),
             Fact::Answered { lease, .. }
             | Fact::SetAside { lease, .. }

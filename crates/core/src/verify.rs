@@ -49,6 +49,12 @@ pub fn unsure(claim: Claim) -> Option<Proof> {
     (claim.repeats && audited(claim)).then_some(Proof::Audit)
 }
 
+/// Whether every answer of this lender is audited for now, because nothing is known of it.
+pub fn on_probation(claim: Claim) -> bool {
+    let audits = matches!(claim.check, Check::Prove { .. } | Check::Spot { .. });
+    audits && claim.repeats && !claim.trusted && claim.trust.is_new()
+}
+
 fn audited(claim: Claim) -> bool {
     if planted::is(Bug::NoProbation) {
         return false;

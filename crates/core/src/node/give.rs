@@ -10,11 +10,12 @@ use crate::planted::{self, Bug};
 use crate::state::Fact;
 use crate::task::{Act, Owner, Span, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
+use crate::verify;
 use std::ops::Bound;
 use std::sync::Arc;
 
 /// Claims that one gift asks to be proved.
-pub(super) const PROOFS_PER_GIFT: usize = 64;
+pub(super) const PROOFS_PER_GIFT: usize = 256;
 /// Ragged ranges in one gift.
 pub(super) const RANGES_PER_GIFT: usize = 64;
 /// Tasks looked at for one neighbour, and neighbours for whom nothing was found, before the rest is left as it is.
@@ -142,11 +143,17 @@ impl Node {
         if affordable == 0 && !planted::is(Bug::IgnoreBudget) {
             return None;
         }
-        let carried = !matches!(task.terms.source, Some(Source::Numbers { .. }));
+        let carried = carries(task);
         let todo = task.parts.todo().div_ceil(chunk);
         let runs = place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1));
-        // A piece to be solved becomes one task there: one gift, one run.
-        let runs = if act == Act::Run { runs } else { 1 };
+        // A piece to be solved becomes one task there: one gift, one run. Answers that will all be run again, because
+        // nothing is known yet of who gives them, come one at a time.
+        let claim = self.claim_of(node, task, Span { first: 0, len: 0 }, false);
+        let runs = if act == Act::Run && !verify::on_probation(claim) {
+            runs
+        } else {
+            1
+        };
         let pieces = task.parts.first_todo(runs.saturating_mul(chunk), RANGES_PER_GIFT);
         let pieces = at_most(pieces, chunk, runs);
         Some(Offer {
@@ -332,6 +339,11 @@ impl Node {
         self.touched.insert(to);
         self.giving.entry(to).or_default().push((gift, feed));
     }
+}
+
+/// Whether a gift of this task has to carry its inputs.
+pub(super) fn carries(task: &Task) -> bool {
+    !matches!(task.terms.source, Some(Source::Numbers { .. }))
 }
 
 /// What repeating an answer may cost: the same work, with some room.

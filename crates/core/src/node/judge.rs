@@ -112,6 +112,7 @@ impl Node {
             });
         }
         if !sorted.aside.is_empty() {
+            self.put_on_probation(id, &sorted.aside);
             self.record(Fact::SetAside {
                 lease,
                 pending: sorted.aside,

@@ -11,7 +11,7 @@ use crate::state::Fact;
 use crate::task::{Owner, Pending, Proof, Stage, Why};
 use crate::units::Fuel;
 use crate::verify::{self, Verdict};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Node {
     /// Somebody who is believed has proved answers, or another lender has repeated them.
@@ -80,7 +80,10 @@ impl Node {
             firsts,
         });
         let lenders: BTreeSet<NodeId> = proved.iter().map(|one| one.by).collect();
-        lenders.into_iter().for_each(|node| self.vest_older(id, node));
+        for node in lenders {
+            self.end_probation(node);
+            self.vest_older(id, node);
+        }
         let settles = self.state.task(id).is_some_and(|task| {
             task.terms.tool.abilities.first && task.owner != Owner::Person && task.stage == Stage::Work
         });
@@ -115,6 +118,7 @@ impl Node {
         for one in &counted {
             self.finished_items(id, vec![one.span], one.failed, one.by);
         }
+        self.put_on_probation(id, &audited);
         for (some, audit) in [(audited, true), (counted, false)] {
             if !some.is_empty() {
                 let firsts = some.iter().map(|one| one.span.first).collect();
@@ -125,6 +129,37 @@ impl Node {
                     audit,
                 });
             }
+        }
+    }
+
+    /// Takes note of answers that need no audit once their lender has passed its first.
+    pub(super) fn put_on_probation(&mut self, id: TaskId, aside: &[Pending]) {
+        let Some(task) = self.state.task(id) else { return };
+        for one in aside.iter().filter(|one| one.proof != Proof::Second && !one.failed) {
+            let claim = self.claim_of(one.by, task, one.span, false);
+            if verify::on_probation(claim) && claim.draw >= claim.check.per_mille() {
+                let waiting = self.on_probation.entry(one.by).or_default();
+                waiting.push((id, one.span.first));
+            }
+        }
+    }
+
+    /// A lender has passed: of what it said meanwhile only the usual share is run again.
+    fn end_probation(&mut self, node: NodeId) {
+        if self.state.peer(node).is_none_or(|record| record.trust.is_new()) {
+            return;
+        }
+        let mut by_task: BTreeMap<TaskId, Vec<u64>> = BTreeMap::new();
+        for (id, first) in self.on_probation.remove(&node).unwrap_or_default() {
+            let pending = self.state.task(id).and_then(|task| task.parts.pending.get(&first));
+            let waits = |one: &Pending| one.by == node && one.at.is_none() && one.proof == Proof::Audit && !one.failed;
+            if let Some(span) = pending.filter(|one| waits(one)).map(|one| one.span) {
+                self.finished_items(id, vec![span], false, node);
+                by_task.entry(id).or_default().push(first);
+            }
+        }
+        for (task, firsts) in by_task {
+            self.record(Fact::Believed { task, firsts });
         }
     }
 
@@ -181,6 +216,7 @@ impl Node {
         for lease in &holds {
             self.forget_watch(*lease);
         }
+        self.on_probation.remove(&pending.by);
         self.record(Fact::Caught { node: pending.by });
         self.stop_at(pending.by, holds);
         self.touched.insert(pending.by);

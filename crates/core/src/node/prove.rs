@@ -2,12 +2,14 @@
 
 use super::Kind;
 use super::Node;
-use super::give::{Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, second_price};
+use super::give::{Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
 use crate::id::{Lease, NodeId, TaskId};
+use crate::place;
 use crate::planted::{self, Bug};
 use crate::split;
-use crate::task::{Act, Proof, Span, Stage, Task, Why};
+use crate::task::{Act, Pending, Proof, Span, Stage, Task, Why};
 use crate::units::Credits;
+use std::collections::BTreeSet;
 
 impl Node {
     /// Splits, merges and proofs go where answers are believed: proving a split costs as much as making it.
@@ -23,7 +25,7 @@ impl Node {
             };
             let Some(task) = self.state.task(id) else { break };
             let offer = match task.parts.unproved.first().copied() {
-                Some((proof, _)) if proof != Proof::Second => self.proof_offer(id, task, proof),
+                Some((proof, _)) if proof != Proof::Second => self.proof_offer(node, id, task, proof),
                 _ => {
                     let (act, chunk, kind) = match task.stage {
                         Stage::Split => (
@@ -80,20 +82,25 @@ impl Node {
         if others && second_price(pending.fuel) <= free {
             return false;
         }
-        let offer = self.proof_offer(id, task, Proof::Second);
+        let offer = self.proof_offer(node, id, task, Proof::Second);
         self.give(node, offer);
         true
     }
 
-    fn proof_offer(&self, id: TaskId, task: &Task, proof: Proof) -> Offer {
-        let same = task
-            .parts
-            .unproved
-            .iter()
-            .filter(|(kind, _)| *kind == proof)
-            .take(PROOFS_PER_GIFT);
+    fn proof_offer(&self, node: NodeId, id: TaskId, task: &Task, proof: Proof) -> Offer {
+        let most = self.proofs_in_one(node, task, proof);
+        // One audit tells what a new lender is worth; its others can wait for that.
+        let mut new = BTreeSet::new();
+        let mut is_next = |one: &&Pending| {
+            let trust = self.state.peer(one.by).map(|record| record.trust).unwrap_or_default();
+            proof != Proof::Audit || one.failed || !trust.is_new() || new.insert(one.by)
+        };
+        let same = task.parts.unproved.iter().filter(|(kind, _)| *kind == proof);
         let pieces = same
+            .take(most * 4)
             .filter_map(|(_, first)| task.parts.pending.get(first))
+            .filter(|one| is_next(one))
+            .take(most)
             .map(|one| one.span)
             .collect();
         let (act, kind) = if proof == Proof::Prove {
@@ -111,6 +118,15 @@ impl Node {
             fuel,
             price: Credits(0),
             kind,
+        }
+    }
+
+    /// Checks are cheap; running again costs what the answers cost.
+    fn proofs_in_one(&self, node: NodeId, task: &Task, proof: Proof) -> usize {
+        let estimate = self.estimates.get(&task.root).copied().unwrap_or_default();
+        match self.presence.get(&node).filter(|_| proof != Proof::Prove) {
+            Some(prover) => usize::try_from(place::audits(&estimate, prover, carries(task))).unwrap_or(1),
+            None => PROOFS_PER_GIFT,
         }
     }
 
@@ -161,7 +177,8 @@ impl Node {
             let price = second_price(dearest.unwrap_or_default());
             let fuel = price.buys();
             let affordable = usize::try_from(purse.free().0 / price.0.max(1)).unwrap_or(usize::MAX);
-            let pieces: Vec<Span> = pieces.into_iter().take(affordable).collect();
+            let mut pieces: Vec<Span> = pieces.into_iter().take(affordable).collect();
+            pieces.sort_unstable();
             if pieces.is_empty() {
                 continue;
             }

@@ -164,6 +164,7 @@ impl State {
                 Some(())
             }
             Fact::TaskStands { task, whole } => self.stands(*task, whole),
+            Fact::Believed { task, firsts } => self.believed(*task, firsts),
         }
     }
 

@@ -128,4 +128,6 @@ pub enum Fact {
     JobStands { book: Box<JobBook>, purse: Option<Purse> },
     /// In a snapshot: a task as it is.
     TaskStands { task: TaskId, whole: Box<Task> },
+    /// These pending answers count without a proof: their lender has shown what it is worth.
+    Believed { task: TaskId, firsts: Vec<u64> },
 }

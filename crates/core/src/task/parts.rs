@@ -119,22 +119,41 @@ impl Grant {
 
     /// Pieces, or what is left of them, that have no answer yet; each is still cut into the runs that it was cut into.
     pub fn open_pieces(&self) -> Vec<Span> {
-        let within = |piece: &Span| {
-            let piece = *piece;
-            let left = self.left.within(piece);
-            left.map(move |span| Span::between(span.first.max(piece.first), span.end().min(piece.end())))
-        };
-        self.pieces.iter().flat_map(within).collect()
+        self.pieces.iter().flat_map(|piece| self.open_in(*piece)).collect()
     }
 
     /// Runs that have no answer yet.
     pub fn runs_left(&self) -> u64 {
-        self.open_pieces().iter().map(|piece| piece.pieces(self.chunk)).sum()
+        self.runs_in(0..self.pieces.len())
     }
 
     /// What is held back for them.
     pub fn reserved(&self) -> Credits {
         Credits(self.price.0.saturating_mul(self.runs_left()))
+    }
+
+    /// Items are answered: what was held back for their runs is not needed any more.
+    fn clear(&mut self, span: Span) -> Credits {
+        if self.price == Credits(0) {
+            self.left.remove(span);
+            return Credits(0);
+        }
+        // Only the pieces that the span touches change: a gift may have many.
+        let from = self.pieces.partition_point(|piece| piece.end() <= span.first);
+        let to = self.pieces.partition_point(|piece| piece.first < span.end());
+        let before = self.runs_in(from..to);
+        self.left.remove(span);
+        Credits(self.price.0.saturating_mul(before - self.runs_in(from..to)))
+    }
+
+    fn runs_in(&self, pieces: std::ops::Range<usize>) -> u64 {
+        let pieces = self.pieces.get(pieces).unwrap_or_default().iter();
+        pieces.flat_map(|piece| self.open_in(*piece)).map(|open| open.pieces(self.chunk)).sum()
+    }
+
+    fn open_in(&self, piece: Span) -> impl Iterator<Item = Span> + '_ {
+        let left = self.left.within(piece);
+        left.map(move |span| Span::between(span.first.max(piece.first), span.end().min(piece.end())))
     }
 }
 
@@ -221,16 +240,9 @@ impl Parts {
         let Some(grant) = self.out.get_mut(&lease) else {
             return Credits(0);
         };
-        let before = grant.reserved();
-        grant.left.remove(span);
-        let mut released = before.minus(grant.reserved());
-        let twin = grant.twin;
-        if let Some(other) = twin.and_then(|twin| self.out.get_mut(&twin)) {
-            let before = other.reserved();
-            other.left.remove(span);
-            released = released.plus(before.minus(other.reserved()));
-        }
-        released
+        let (released, twin) = (grant.clear(span), grant.twin);
+        let other = twin.and_then(|twin| self.out.get_mut(&twin));
+        released.plus(other.map_or(Credits(0), |other| other.clear(span)))
     }
 
     /// A lease ends: what it has not answered is wanted again, unless its twin still works on it.

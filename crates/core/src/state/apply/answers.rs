@@ -76,6 +76,16 @@ impl State {
         Some(())
     }
 
+    pub(super) fn believed(&mut self, id: TaskId, firsts: &[u64]) -> Option<()> {
+        let parts = &mut self.tasks.get_mut(&id)?.parts;
+        for first in firsts {
+            let pending = parts.take_pending(*first)?;
+            parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
+        }
+        self.note(id);
+        Some(())
+    }
+
     pub(super) fn refuted(&mut self, id: TaskId, lease: Lease, first: u64) -> Option<()> {
         let task = self.tasks.get_mut(&id)?;
         let (pending, root) = (task.parts.take_pending(first)?, task.root);
