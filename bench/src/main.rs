@@ -1,5 +1,6 @@
 //! Benchmarks, one file each. `cargo xtask bench NAME` builds and runs them; `--json` prints one object.
 
+mod compute;
 mod core;
 
 use clap::Parser;
@@ -18,6 +19,7 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let found = match arguments.name.as_str() {
+        "compute" => compute::run()?,
         "core" => core::run(),
         other => anyhow::bail!("there is no bench {other}"),
     };
