@@ -1,6 +1,7 @@
 //! Benchmarks, one file each. `cargo xtask bench NAME` builds and runs them; `--json` prints one object.
 
 mod clock;
+mod compute;
 mod core;
 
 use clap::Parser;
@@ -25,6 +26,7 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let found = match arguments.name.as_str() {
+        "compute" => compute::run()?,
         "core" => core::run(arguments.lenders, arguments.parts),
         other => anyhow::bail!("there is no bench {other}"),
     };
