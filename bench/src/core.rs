@@ -163,7 +163,10 @@ impl Drive {
         };
         self.coming.push_back(Event::Asked { ask: AskId(2), wish });
         while !self.ended && self.run.spent < PATIENCE {
-            assert!(!(self.coming.is_empty() && self.own.is_empty()), "somebody has work until the job ends");
+            assert!(
+                !(self.coming.is_empty() && self.own.is_empty()),
+                "somebody has work until the job ends"
+            );
             self.step();
         }
     }

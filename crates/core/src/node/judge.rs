@@ -90,7 +90,7 @@ impl Node {
             lease,
             by: from,
             runs,
-            fuel: sorted.fuel,
+            fuel: sorted.learned.1,
             micros: sorted.micros,
         });
         self.finished_items(id, sorted.counted.iter().collect(), false, from);

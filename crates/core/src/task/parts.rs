@@ -148,7 +148,10 @@ impl Grant {
 
     fn runs_in(&self, pieces: std::ops::Range<usize>) -> u64 {
         let pieces = self.pieces.get(pieces).unwrap_or_default().iter();
-        pieces.flat_map(|piece| self.open_in(*piece)).map(|open| open.pieces(self.chunk)).sum()
+        pieces
+            .flat_map(|piece| self.open_in(*piece))
+            .map(|open| open.pieces(self.chunk))
+            .sum()
     }
 
     fn open_in(&self, piece: Span) -> impl Iterator<Item = Span> + '_ {

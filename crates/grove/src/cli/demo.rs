@@ -103,7 +103,11 @@ impl Demo {
         let speed_up = play.fuel() as f64 / wall.as_secs_f64() / alone.max(1.0);
         let verified = rows.iter().filter(|row| row.verified).count();
         self.report(&rows, &play, wall, speed_up, &credits, status.refused, begun)?;
-        Ok(if verified == numbers.len() { Exit::Done } else { Exit::SomeFailed })
+        Ok(if verified == numbers.len() {
+            Exit::Done
+        } else {
+            Exit::SomeFailed
+        })
     }
 
     fn numbers(&self) -> anyhow::Result<Vec<Number>> {
@@ -115,13 +119,19 @@ impl Demo {
             state = state.wrapping_add(1);
             grove_core::verify::mix(state)
         };
-        Ok((0..self.count).map(|_| factor::semiprime(self.bits, &mut next)).collect())
+        Ok((0..self.count)
+            .map(|_| factor::semiprime(self.bits, &mut next))
+            .collect())
     }
 
     /// The lenders in the order of their lanes.
     fn roles(&self) -> Vec<Role> {
         let mut roles = vec![Role::Honest; self.lenders as usize];
-        let extra = [(self.liar, Role::Liar), (self.kill, Role::Killed), (self.hang, Role::Hung)];
+        let extra = [
+            (self.liar, Role::Liar),
+            (self.kill, Role::Killed),
+            (self.hang, Role::Hung),
+        ];
         roles.extend(extra.into_iter().filter(|(wanted, _)| *wanted).map(|(_, role)| role));
         roles
     }
@@ -154,9 +164,15 @@ impl Demo {
         let (mut fuel, mut micros) = (0, 0);
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            let Ok(event) = events.recv_timeout(Duration::from_secs(5)) else { continue };
+            let Ok(event) = events.recv_timeout(Duration::from_secs(5)) else {
+                continue;
+            };
             match event.kind {
-                EventKind::Answered { fuel: some, micros: took, .. } if some.0 > 0 => {
+                EventKind::Answered {
+                    fuel: some,
+                    micros: took,
+                    ..
+                } if some.0 > 0 => {
                     fuel += some.0;
                     micros += took;
                 }
@@ -181,7 +197,10 @@ impl Demo {
         let mut drawn = Instant::now();
         while !play.ended() {
             match events.recv_timeout(FRAME) {
-                Ok(event) => play.hear(&event),
+                Ok(event) => {
+                    play.hear(&event);
+                    children.act(play);
+                }
                 Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
                     // The stream broke off; the job has not.
@@ -194,7 +213,6 @@ impl Demo {
             }
             if drawn.elapsed() >= FRAME {
                 drawn = Instant::now();
-                children.act(play);
                 play.fresh_lines().iter().for_each(|line| screen.note(line));
                 screen.draw(play);
             }
@@ -235,7 +253,12 @@ impl Demo {
         }
         screen::table(rows.iter().map(|row| {
             let mark = if row.verified { "ok" } else { "WRONG" };
-            [row.factors.clone(), mark.to_owned(), row.by.clone(), format!("{:.2} s", row.micros as f64 / 1e6)]
+            [
+                row.factors.clone(),
+                mark.to_owned(),
+                row.by.clone(),
+                format!("{:.2} s", row.micros as f64 / 1e6),
+            ]
         }))?;
         screen::lanes(play)?;
         say::line(&format!(
@@ -253,7 +276,10 @@ impl Demo {
 fn send_tool(hub: &Hub) -> Result<String, Failure> {
     let blob = blake3::hash(FACTORISER).to_hex().to_string();
     if let Some(offset) = hub.missing_from(&blob)? {
-        let rest = usize::try_from(offset).ok().and_then(|at| FACTORISER.get(at..)).unwrap_or(FACTORISER);
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|at| FACTORISER.get(at..))
+            .unwrap_or(FACTORISER);
         hub.send_blob(&blob, offset, &mut &rest[..])?;
     }
     Ok(blob)
@@ -274,7 +300,9 @@ fn submit(hub: &Hub, job: &str, blob: &str, numbers: &[Number]) -> Result<Accept
         tool,
         source: SourceShape::Inputs(numbers.iter().map(|n| InputShape::Text(n.to_string())).collect()),
         chunk: ChunkShape::Items(1),
-        check: Some(CheckShape::Prove { spot_per_mille: AUDITED }),
+        check: Some(CheckShape::Prove {
+            spot_per_mille: AUDITED,
+        }),
         merge: false,
         open: false,
         budget: None,
@@ -306,11 +334,15 @@ fn rows(hub: &Hub, job: &str, numbers: &[Number], play: &Play) -> Result<Vec<Row
 
 /// Whether a line `n = p * q` says the prime factors of this number.
 fn proves(number: &Number, line: &str) -> bool {
-    let Some((left, right)) = line.split_once(" = ") else { return false };
+    let Some((left, right)) = line.split_once(" = ") else {
+        return false;
+    };
     let factors: Result<Vec<Number>, _> = right.split(" * ").map(str::parse).collect();
     let Ok(factors) = factors else { return false };
     let one = Number::from(1);
-    let product = factors.iter().try_fold(one, |product, factor| product.checked_mul(*factor));
+    let product = factors
+        .iter()
+        .try_fold(one, |product, factor| product.checked_mul(*factor));
     left == number.to_string() && factors.len() > 1 && product == Some(*number) && factors.iter().all(factor::is_prime)
 }
 
@@ -330,7 +362,14 @@ mod tests {
     fn only_all_prime_factors_of_that_number_prove_it() {
         let number: Number = "8051".parse().unwrap();
         assert!(proves(&number, "8051 = 83 * 97"));
-        for wrong in ["8051 = 8051", "8051 = 1 * 8051", "8052 = 83 * 97", "8051 = 83 * 98", "none", "8051 = 83 * x"] {
+        for wrong in [
+            "8051 = 8051",
+            "8051 = 1 * 8051",
+            "8052 = 83 * 97",
+            "8051 = 83 * 98",
+            "none",
+            "8051 = 83 * x",
+        ] {
             assert!(!proves(&number, wrong), "{wrong}");
         }
     }

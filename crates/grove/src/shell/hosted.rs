@@ -88,7 +88,10 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     }
     let linked = Arc::new(Linked::new(&opened));
     let door = opened.door();
-    let tools = Tools { executors: executors.clone(), blobs: door.blobs().clone() };
+    let tools = Tools {
+        executors: executors.clone(),
+        blobs: door.blobs().clone(),
+    };
     let runs = plan.runs.unwrap_or_else(|| Arc::new(tools));
     let running = opened.start(Arc::clone(&linked) as _, runs, Handle::current())?;
     let mut link = None;

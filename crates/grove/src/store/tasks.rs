@@ -33,7 +33,10 @@ impl Store {
 
     /// Tasks whose results are gone and still take space; nothing is kept under these numbers until they are tidied.
     pub fn dropped(&self) -> impl Iterator<Item = u64> {
-        self.tasks.iter().filter(|(_, at)| **at == DROPPED).map(|(task, _)| *task)
+        self.tasks
+            .iter()
+            .filter(|(_, at)| **at == DROPPED)
+            .map(|(task, _)| *task)
     }
 
     /// Whether dropped results still take space.

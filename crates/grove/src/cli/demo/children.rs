@@ -15,8 +15,6 @@ const START_TIME: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A process told to stop gets this long, then it is killed.
 const STOP_TIME: Duration = Duration::from_secs(3);
-/// A lender that is to fail does so when it has answered this often.
-const ANSWERS_BEFORE: u64 = 2;
 
 /// How a lender behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,12 @@ impl Children {
             .map_err(|error| Failure::new(Exit::Error, format!("cannot make {}: {error}", home.display())))?;
         let up = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
         let hub = start(&home, "hub", &up, Role::Honest)?;
-        let mut children = Children { home, hub, lenders: Vec::new(), known: BTreeSet::new() };
+        let mut children = Children {
+            home,
+            hub,
+            lenders: Vec::new(),
+            known: BTreeSet::new(),
+        };
         let begun = Instant::now();
         while Home::at(children.home.clone()).hub().is_err() {
             if children.hub.try_wait()?.is_some() || begun.elapsed() > START_TIME {
@@ -64,7 +67,10 @@ impl Children {
 
     /// Where the commands of this demo find its hub.
     pub(super) fn place(&self) -> Place {
-        Place { home: Some(self.home.clone()), hub: None }
+        Place {
+            home: Some(self.home.clone()),
+            hub: None,
+        }
     }
 
     /// Starts a lender and waits until the hub knows it; says the name under which it does.
@@ -74,13 +80,19 @@ impl Children {
         let begun = Instant::now();
         loop {
             let peers: Peers = hub.get("/v1/peers")?;
-            let new = peers.peers.iter().find(|peer| {
-                peer.linked && !peer.here && peer.slots > 0 && !self.known.contains(&peer.node)
-            });
+            let new = peers
+                .peers
+                .iter()
+                .find(|peer| peer.linked && !peer.here && peer.slots > 0 && !self.known.contains(&peer.node));
             if let Some(peer) = new {
                 let node = peer.node.clone();
                 self.known.insert(node.clone());
-                self.lenders.push(Lender { process, node: node.clone(), role, done_to: false });
+                self.lenders.push(Lender {
+                    process,
+                    node: node.clone(),
+                    role,
+                    done_to: false,
+                });
                 return Ok(node);
             }
             if process.try_wait()?.is_some() || begun.elapsed() > START_TIME {
@@ -95,8 +107,7 @@ impl Children {
     /// Kills, or freezes, the lenders that are there for it, in the middle of their work.
     pub(super) fn act(&mut self, play: &mut Play) {
         for lender in &mut self.lenders {
-            let due = play.is_busy(&lender.node) && play.answers_of(&lender.node) >= ANSWERS_BEFORE;
-            if lender.done_to || !due {
+            if lender.done_to || !play.is_busy(&lender.node) {
                 continue;
             }
             match lender.role {
@@ -152,7 +163,15 @@ fn start(home: &Path, name: &str, arguments: &[&str], role: Role) -> anyhow::Res
         command.arg("--pretend");
     }
     // What is set for the person's own node is not meant for these.
-    for variable in ["GROVE_HOME", "GROVE_HUB", "GROVE_LISTEN", "GROVE_LINK", "GROVE_SLOTS", "GROVE_DISK", "GROVE_KEEP"] {
+    for variable in [
+        "GROVE_HOME",
+        "GROVE_HUB",
+        "GROVE_LISTEN",
+        "GROVE_LINK",
+        "GROVE_SLOTS",
+        "GROVE_DISK",
+        "GROVE_KEEP",
+    ] {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -187,7 +206,10 @@ fn freeze(process: &Child) {
 
 #[cfg(unix)]
 fn signal(process: &Child, signal: rustix::process::Signal) {
-    if let Some(pid) = i32::try_from(process.id()).ok().and_then(rustix::process::Pid::from_raw) {
+    if let Some(pid) = i32::try_from(process.id())
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+    {
         let _ = rustix::process::kill_process(pid, signal);
     }
 }
