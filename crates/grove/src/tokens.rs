@@ -39,6 +39,16 @@ pub fn expand<S: AsRef<str>>(args: &[S], input: Input<'_>, number: u64) -> Vec<S
     out
 }
 
+/// The arguments of a job whose runs are ranges, written so that a range of one, as may stand at the end, looks like the
+/// others: with both its ends.
+pub fn ranged<S: AsRef<str>>(args: &[S]) -> Vec<String> {
+    let mut out: Vec<String> = args.iter().map(|arg| arg.as_ref().replace("{}", "{1}..{2}")).collect();
+    if !has_token(args) {
+        out.extend(["{1}".to_owned(), "{2}".to_owned()]);
+    }
+    out
+}
+
 /// Whether any argument has a token, so that nothing will be appended.
 pub fn has_token<S: AsRef<str>>(args: &[S]) -> bool {
     args.iter().any(|arg| tokens(arg.as_ref()).next().is_some())
@@ -214,6 +224,29 @@ mod tests {
         );
         check(&["{.}|{//}|{/}"], Input::Text("/x"), &["/x|/|x"]);
         check(&["{//}"], Input::Text("x"), &["."]);
+    }
+
+    #[test]
+    fn a_range_of_one_looks_like_the_others() {
+        let one = Input::Range { first: 9, end: 10 };
+        check(
+            &ranged(&["--at={}", "{#}"])
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>(),
+            one,
+            &["--at=9..10", "7"],
+        );
+        check(
+            &ranged(&["search"]).iter().map(String::as_str).collect::<Vec<_>>(),
+            one,
+            &["search", "9", "10"],
+        );
+        check(
+            &ranged(&["{1}", "{2}"]).iter().map(String::as_str).collect::<Vec<_>>(),
+            one,
+            &["9", "10"],
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::sent::{INPUT_BYTES_MAX, INPUTS_MAX, Long};
 use super::{Api, BUDGET_SHARE};
 use crate::door::{BlobId, Blobs};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, InputShape, SourceShape, Submit, V};
+use crate::tokens;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -90,11 +91,24 @@ fn job(
     source: Source,
     budget: Credits,
 ) -> Job {
+    let chunk = match sent.chunk {
+        ChunkShape::Items(items) => Chunk::Items(items),
+        ChunkShape::Auto => Chunk::Timed,
+    };
+    // Runs of several inputs: numbers are given by both their ends, whatever else on standard input, a line each.
+    let several = chunk != Chunk::Items(1) && abilities == Abilities::default();
+    let numbers = matches!(source, Source::Numbers { .. });
+    let ranges = several && numbers && !sent.tool.stdin;
+    let args = if ranges {
+        tokens::ranged(&sent.tool.args)
+    } else {
+        sent.tool.args
+    };
     let tool = Tool {
         module,
         abilities,
-        args: sent.tool.args.into_iter().map(String::into_boxed_str).collect(),
-        stdin: sent.tool.stdin,
+        args: args.into_iter().map(String::into_boxed_str).collect(),
+        stdin: sent.tool.stdin || several && !numbers,
         real_time: sent.tool.real_time,
         caps: caps(sent.tool.caps),
     };
@@ -102,10 +116,7 @@ fn job(
         id,
         owner,
         name: sent.name.into(),
-        chunk: match sent.chunk {
-            ChunkShape::Items(items) => Chunk::Items(items),
-            ChunkShape::Auto => Chunk::Timed,
-        },
+        chunk,
         check: check(sent.check, &tool),
         tool: Arc::new(tool),
         source,
