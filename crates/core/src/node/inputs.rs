@@ -49,14 +49,14 @@ impl Node {
 
     /// Where the one input of a task lies that its tool cuts.
     fn input_feed(&self, id: TaskId, task: &Task) -> Feed {
-        if let Owner::Parent { task: parent, item } = task.owner {
-            if let Some(above) = self.state.task(parent) {
-                let feed = self.work_feed(parent, above);
-                return Feed {
-                    shift: feed.shift.saturating_add(item),
-                    ..feed
-                };
-            }
+        if let Owner::Parent { task: parent, item } = task.owner
+            && let Some(above) = self.state.task(parent)
+        {
+            let feed = self.work_feed(parent, above);
+            return Feed {
+                shift: feed.shift.saturating_add(item),
+                ..feed
+            };
         }
         Feed {
             from: FeedFrom::Listed { task: id },

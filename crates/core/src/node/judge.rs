@@ -336,10 +336,10 @@ impl Node {
             .state
             .peer(watched.holder)
             .is_none_or(|record| record.leases.len() <= 1);
-        if let Some(peer) = self.presence.get_mut(&watched.holder) {
-            if idle {
-                peer.load = Fuel(0);
-            }
+        if let Some(peer) = self.presence.get_mut(&watched.holder)
+            && idle
+        {
+            peer.load = Fuel(0);
         }
         self.touched.insert(watched.holder);
     }

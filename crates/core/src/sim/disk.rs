@@ -140,7 +140,7 @@ impl Disk {
                     first,
                 };
                 self.answer(row)
-                    .map_or(Data::empty(), |kept| kept.output.stdout.clone())
+                    .map_or_else(Data::empty, |kept| kept.output.stdout.clone())
             }
             FeedFrom::Pieces { row } => {
                 let pieces = self

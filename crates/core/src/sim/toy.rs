@@ -157,7 +157,11 @@ impl Toy {
             }
             Kind::Search => {
                 let found = (range.0..range.1).find(|n| is_rare(*n));
-                (Outcome::Right, found.map_or("none".to_owned(), |n| n.to_string()), fuel)
+                (
+                    Outcome::Right,
+                    found.map_or_else(|| "none".to_owned(), |n| n.to_string()),
+                    fuel,
+                )
             }
         }
     }
@@ -181,7 +185,7 @@ impl Toy {
                 .iter()
                 .find(|output| *output != "none")
                 .cloned()
-                .unwrap_or("none".to_owned()),
+                .unwrap_or_else(|| "none".to_owned()),
             _ => outputs
                 .iter()
                 .fold(0_u64, |sum, one| sum.wrapping_add(one.parse().unwrap_or(0)))

@@ -423,7 +423,7 @@ impl World {
                     fuel,
                 } => {
                     let kept = self.computers[node].disk.answer(*row).cloned();
-                    let output = kept.map_or(Output::of(toy::data("")), |kept| kept.output);
+                    let output = kept.map_or_else(|| Output::of(toy::data("")), |kept| kept.output);
                     let answer = Answer {
                         span: self.span_of(node, *to, *lease),
                         outcome: *outcome,

@@ -350,11 +350,11 @@ impl Parts {
     }
 
     fn unprove(&mut self, first: u64, lease: Lease) {
-        if let Some(pending) = self.pending.get_mut(&first) {
-            if pending.at == Some(lease) {
-                pending.at = None;
-                self.unproved.insert((pending.proof, first));
-            }
+        if let Some(pending) = self.pending.get_mut(&first)
+            && pending.at == Some(lease)
+        {
+            pending.at = None;
+            self.unproved.insert((pending.proof, first));
         }
     }
 }

@@ -114,12 +114,13 @@ impl Spans {
         }
         let (mut first, mut end) = (span.first, span.end());
         // The common case: the set grows at its end.
-        if let Some((at, last)) = self.ends.iter_mut().next_back() {
-            if *last == first && *at <= first {
-                *last = end;
-                self.count += span.len;
-                return;
-            }
+        if let Some((at, last)) = self.ends.iter_mut().next_back()
+            && *last == first
+            && *at <= first
+        {
+            *last = end;
+            self.count += span.len;
+            return;
         }
         while let Some((&at, &until)) = self.ends.range(..=end).next_back() {
             if until < first {

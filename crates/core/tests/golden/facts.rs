@@ -66,6 +66,7 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
             Fact::JobStands { book: Box::new(JobBook { ended: None, ..book() }), purse: None },
         ],
         TaskStands => [Fact::TaskStands { task: TASK, whole: Box::new(task()) }],
+        Believed => [Fact::Believed { task: TASK, firsts: vec![2, 300] }],
     )
 }
 

@@ -158,18 +158,18 @@ impl World {
                 self.tell(node, Event::Lends { slots: 0 }, Next::Wake { node })?;
             }
         }
-        if let Some((from, to, message)) = self.old_messages.pop() {
-            if let Some(link) = self.link(from, to) {
-                self.later(
-                    self.now.0 % 50,
-                    Next::Arrive {
-                        from,
-                        to,
-                        link,
-                        message,
-                    },
-                );
-            }
+        if let Some((from, to, message)) = self.old_messages.pop()
+            && let Some(link) = self.link(from, to)
+        {
+            self.later(
+                self.now.0 % 50,
+                Next::Arrive {
+                    from,
+                    to,
+                    link,
+                    message,
+                },
+            );
         }
         Ok(())
     }

@@ -68,11 +68,11 @@ impl World {
                 self.same_after_replay(node)?;
             }
         }
-        let books = self.computers[0]
+        let mut books = self.computers[0]
             .node
             .iter()
             .flat_map(|brain| brain.state().ledger().accounts());
-        if let Some((account, held)) = books.filter(|(account, _)| matches!(account, Account::Hold(_))).next() {
+        if let Some((account, held)) = books.find(|(account, _)| matches!(account, Account::Hold(_))) {
             return Err(format!("{held} are still set aside on {account:?}"));
         }
         for (errand, what) in self.plan.errands.iter().enumerate() {
