@@ -97,7 +97,7 @@ impl Circle {
 
     fn hub(&mut self) -> Process {
         let any = "127.0.0.1:0".to_owned();
-        let (api, link) = self.ports.clone().unwrap_or((any.clone(), any));
+        let (api, link) = self.ports.clone().unwrap_or_else(|| (any.clone(), any));
         let announced = self.home.path().join("hub.json");
         let _ = std::fs::remove_file(&announced);
         let hub = self.start(&["up", "--no-lend", "--listen", &api, "--link", &link]);
