@@ -1,8 +1,15 @@
 //! Benchmarks, one file each. `cargo xtask bench NAME` builds and runs them; `--json` prints one object.
 
 mod clock;
+mod cold;
 mod compute;
 mod core;
+mod idle;
+mod latency;
+mod program;
+mod restart;
+mod scale;
+mod tiny;
 
 use clap::Parser;
 use serde_json::Value;
@@ -26,7 +33,13 @@ struct Arguments {
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let found = match arguments.name.as_str() {
+        "cold" => cold::run()?,
         "compute" => compute::run()?,
+        "idle" => idle::run()?,
+        "latency" => latency::run()?,
+        "restart" => restart::run()?,
+        "scale" => scale::run()?,
+        "tiny" => tiny::run()?,
         "core" => core::run(arguments.lenders, arguments.parts),
         other => anyhow::bail!("there is no bench {other}"),
     };

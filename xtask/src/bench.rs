@@ -21,6 +21,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
+        // Most of them start the program itself.
+        let mut program = Command::new(env!("CARGO"));
+        program
+            .current_dir(root())
+            .args(["build", "--release", "--quiet", "--package", "grove"]);
+        ensure!(program.status()?.success(), "the program could not be built");
         let mut cargo = Command::new(env!("CARGO"));
         cargo
             .current_dir(root())

@@ -1,0 +1,272 @@
+//! The program as real processes on loopback, in a folder of their own: a hub that only hands out work, and lenders.
+
+use anyhow::{Context, bail, ensure};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A process that is not there after this long will not come.
+const START_TIME: Duration = Duration::from_secs(20);
+/// The kernel counts processor time in hundredths of a second.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+pub(crate) struct Program {
+    home: tempfile::TempDir,
+    hub: Child,
+    lenders: Vec<Child>,
+    agent: ureq::Agent,
+}
+
+/// What processes have used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Used {
+    /// Hub and lenders.
+    pub nodes: f64,
+    /// Their executors: the sandbox and what feeds it.
+    pub executors: f64,
+}
+
+impl Program {
+    /// A hub and so many lenders of one slot each, all linked.
+    pub(crate) fn start(lenders: usize) -> anyhow::Result<Program> {
+        let home = tempfile::tempdir()?;
+        let hub = spawn(home.path(), &HUB)?;
+        let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+        let mut program = Program {
+            home,
+            hub,
+            lenders: Vec::new(),
+            agent: config.into(),
+        };
+        program.until("the hub", |program| {
+            Ok(program.hub_file().is_ok() && program.get("/v1/status").is_ok())
+        })?;
+        for _ in 0..lenders {
+            program.lend()?;
+        }
+        Ok(program)
+    }
+
+    /// One more lender, linked when this comes back.
+    pub(crate) fn lend(&mut self) -> anyhow::Result<()> {
+        self.lenders.push(spawn(self.home.path(), &["lend", "--slots", "1"])?);
+        let wanted = self.lenders.len() as u64;
+        self.until("a lender", |program| {
+            Ok(program.get("/v1/status")?["lenders"]
+                .as_u64()
+                .is_some_and(|lenders| lenders >= wanted))
+        })
+    }
+
+    /// Kills the hub as a power cut would, and starts it again.
+    pub(crate) fn kill_hub(&mut self) -> anyhow::Result<()> {
+        self.hub.kill()?;
+        self.hub.wait()?;
+        let _ = std::fs::remove_file(self.home.path().join("hub.json"));
+        Ok(())
+    }
+
+    pub(crate) fn start_hub(&mut self) -> anyhow::Result<()> {
+        self.hub = spawn(self.home.path(), &HUB)?;
+        Ok(())
+    }
+
+    /// Waits for something that comes soon.
+    pub(crate) fn until(
+        &self,
+        what: &str,
+        mut done: impl FnMut(&Program) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while begun.elapsed() < START_TIME {
+            if done(self).unwrap_or(false) {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        bail!("{what} did not come within {START_TIME:?}")
+    }
+
+    /// `grove` with these arguments, to its end; its standard output.
+    pub(crate) fn grove(&self, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+        let output = command(self.home.path(), arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "grove {} ended with {}: {told}",
+            arguments.join(" "),
+            output.status
+        );
+        Ok(output.stdout)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let (address, token) = self.door()?;
+        let request = self.agent.get(format!("http://{address}{path}"));
+        answer(request.header("authorization", token).call()?)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let (address, token) = self.door()?;
+        let request = self.agent.post(format!("http://{address}{path}"));
+        answer(request.header("authorization", token).send_json(body)?)
+    }
+
+    /// Sends a prebuilt tool; the name of its blob.
+    pub(crate) fn send_tool(&self, name: &str) -> anyhow::Result<String> {
+        let bytes = std::fs::read(tool(name))?;
+        let blob = blake3::hash(&bytes).to_hex().to_string();
+        let (address, token) = self.door()?;
+        let request = self.agent.put(format!("http://{address}/v1/blobs/{blob}?offset=0"));
+        let sent = request.header("authorization", token).send(&bytes[..])?;
+        ensure!(sent.status().is_success(), "the tool was not taken: {}", sent.status());
+        Ok(blob)
+    }
+
+    /// Processor seconds so far.
+    pub(crate) fn used(&self) -> Used {
+        let nodes: Vec<u32> = self.processes();
+        let seconds = |pids: &[u32]| pids.iter().map(|pid| cpu_seconds(*pid)).sum();
+        let executors: Vec<u32> = nodes.iter().flat_map(|pid| descendants(*pid)).collect();
+        Used {
+            nodes: seconds(&nodes),
+            executors: seconds(&executors),
+        }
+    }
+
+    /// Memory of all processes, shared pages counted once among those that share them, in bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let nodes = self.processes();
+        let executors: Vec<u32> = nodes.iter().flat_map(|pid| descendants(*pid)).collect();
+        nodes.iter().chain(&executors).map(|pid| proportional_bytes(*pid)).sum()
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        std::iter::once(&self.hub).chain(&self.lenders).map(Child::id).collect()
+    }
+
+    fn hub_file(&self) -> anyhow::Result<Value> {
+        let text = std::fs::read_to_string(self.home.path().join("hub.json"))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    fn door(&self) -> anyhow::Result<(String, String)> {
+        let address = self.hub_file()?["api"]
+            .as_str()
+            .context("hub.json names no address")?
+            .to_owned();
+        let token = std::fs::read_to_string(self.home.path().join("token"))?;
+        Ok((address, format!("Bearer {}", token.trim())))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        for process in std::iter::once(&mut self.hub).chain(&mut self.lenders) {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
+
+/// A prebuilt example tool.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    root.join("tools/prebuilt").join(name)
+}
+
+/// A job over numbers, as the API takes it.
+pub(crate) fn job(module: &str, source: Value, open: bool) -> (String, Value) {
+    use std::hash::{BuildHasher, Hasher};
+    // The standard library's own chance is enough to tell jobs apart.
+    let id = grove_core::id::JobId(std::collections::hash_map::RandomState::new().build_hasher().finish()).to_string();
+    let tool = json!({"module": module, "stdin": true});
+    let check = json!({"spot": {"per_mille": 30}});
+    (
+        id.clone(),
+        json!({"v": 1, "id": id, "name": "bench", "tool": tool, "source": source, "open": open, "check": check}),
+    )
+}
+
+/// The value below which so many per cent of the samples lie.
+pub(crate) fn percentile(samples: &mut [f64], percent: usize) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    let at = (samples.len() * percent / 100).min(samples.len().saturating_sub(1));
+    samples.get(at).copied().unwrap_or(0.0)
+}
+
+fn answer(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Value> {
+    let status = response.status();
+    let value: Value = response.body_mut().read_json()?;
+    ensure!(status.is_success(), "{status}: {value}");
+    Ok(value)
+}
+
+fn spawn(home: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
+    Ok(command(home, arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
+}
+
+/// The program that was built beside this one.
+pub(crate) fn command(home: &Path, arguments: &[&str]) -> Command {
+    let beside = std::env::current_exe()
+        .map(|exe| exe.with_file_name("grove"))
+        .unwrap_or_default();
+    let mut command = Command::new(beside);
+    command
+        .arg("--home")
+        .arg(home)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .env_remove("GROVE_HOME");
+    command
+}
+
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    // User and system time, and those of children that have ended.
+    let ticks = after_name
+        .split_ascii_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / TICKS_PER_SECOND
+}
+
+fn descendants(pid: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let direct: Vec<u32> = children
+        .flat_map(|line| {
+            line.split_ascii_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    direct
+        .iter()
+        .flat_map(|child| std::iter::once(*child).chain(descendants(*child)))
+        .collect()
+}
+
+fn proportional_bytes(pid: u32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap_or_default();
+    line.split_ascii_whitespace()
+        .nth(1)
+        .and_then(|kb| kb.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1024
+}
