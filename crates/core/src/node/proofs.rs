@@ -139,7 +139,7 @@ impl Node {
             let claim = self.claim_of(one.by, task, one.span, false);
             if verify::on_probation(claim) && claim.draw >= claim.check.per_mille() {
                 let waiting = self.on_probation.entry(one.by).or_default();
-                waiting.push((id, one.span.first));
+                waiting.insert((id, one.span.first));
             }
         }
     }
