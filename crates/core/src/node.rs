@@ -55,7 +55,7 @@ pub struct Node {
     /// Neighbours whose answers are believed.
     believed: BTreeSet<NodeId>,
     /// Answers that are to be run again only because nothing is known yet of who gave them.
-    on_probation: BTreeMap<NodeId, Vec<(TaskId, u64)>>,
+    on_probation: BTreeMap<NodeId, BTreeSet<(TaskId, u64)>>,
     /// What is known about gifts that are out, beyond the books.
     watched: BTreeMap<Lease, Watched>,
     /// What a part of a job costs, by the root of its tree.
@@ -142,12 +142,15 @@ impl Node {
         if let Err(imbalance) = self.state.check() {
             panic!("after an event: {imbalance}");
         }
-        std::mem::take(&mut self.actions)
+        // The next batch will probably need as much room.
+        let room = self.actions.len();
+        std::mem::replace(&mut self.actions, Vec::with_capacity(room))
     }
 
     /// The facts of the last batch, to be journaled.
     pub fn take_facts(&mut self) -> Vec<Fact> {
-        std::mem::take(&mut self.facts)
+        let room = self.facts.len();
+        std::mem::replace(&mut self.facts, Vec::with_capacity(room))
     }
 
     /// When something will have to be looked at although nothing happens.

@@ -19,7 +19,7 @@ pub(super) const PROOFS_PER_GIFT: usize = 256;
 /// Ragged ranges in one gift.
 pub(super) const RANGES_PER_GIFT: usize = 64;
 /// Tasks looked at for one neighbour, and neighbours for whom nothing was found, before the rest is left as it is.
-const LOOKED_AT: usize = 64;
+pub(super) const LOOKED_AT: usize = 64;
 const TRIED_IN_VAIN: usize = 8;
 /// Inputs being cut at one time.
 const SPLITTING_MAX: usize = 2;

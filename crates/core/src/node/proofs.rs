@@ -139,7 +139,7 @@ impl Node {
             let claim = self.claim_of(one.by, task, one.span, false);
             if verify::on_probation(claim) && claim.draw >= claim.check.per_mille() {
                 let waiting = self.on_probation.entry(one.by).or_default();
-                waiting.push((id, one.span.first));
+                waiting.insert((id, one.span.first));
             }
         }
     }
@@ -149,16 +149,19 @@ impl Node {
         if self.state.peer(node).is_none_or(|record| record.trust.is_new()) {
             return;
         }
-        let mut by_task: BTreeMap<TaskId, Vec<u64>> = BTreeMap::new();
+        // An item may have been set aside more than once.
+        let mut by_task: BTreeMap<TaskId, BTreeSet<u64>> = BTreeMap::new();
         for (id, first) in self.on_probation.remove(&node).unwrap_or_default() {
             let pending = self.state.task(id).and_then(|task| task.parts.pending.get(&first));
             let waits = |one: &Pending| one.by == node && one.at.is_none() && one.proof == Proof::Audit && !one.failed;
             if let Some(span) = pending.filter(|one| waits(one)).map(|one| one.span) {
-                self.finished_items(id, vec![span], false, node);
-                by_task.entry(id).or_default().push(first);
+                if by_task.entry(id).or_default().insert(first) {
+                    self.finished_items(id, vec![span], false, node);
+                }
             }
         }
         for (task, firsts) in by_task {
+            let firsts = firsts.into_iter().collect();
             self.record(Fact::Believed { task, firsts });
         }
     }

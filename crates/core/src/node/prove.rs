@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::Node;
-use super::give::{Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
+use super::give::{LOOKED_AT, Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::place;
 use crate::planted::{self, Bug};
@@ -20,42 +20,39 @@ impl Node {
                 given = true;
                 continue;
             }
-            let Some(id) = self.state.wants().trusted.first().copied() else {
+            let mut wanting = self.state.wants().trusted.iter().take(LOOKED_AT);
+            let Some(offer) = wanting.find_map(|id| self.trusted_offer(node, *id)) else {
                 break;
-            };
-            let Some(task) = self.state.task(id) else { break };
-            let offer = match task.parts.unproved.first().copied() {
-                Some((proof, _)) if proof != Proof::Second => self.proof_offer(node, id, task, proof),
-                _ => {
-                    let (act, chunk, kind) = match task.stage {
-                        Stage::Split => (
-                            Act::Split {
-                                ways: split::ways(self.slots_all),
-                            },
-                            1,
-                            Kind::Split,
-                        ),
-                        Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),
-                        Stage::Work => break,
-                    };
-                    let pieces = task.parts.first_todo(chunk.saturating_mul(4), RANGES_PER_GIFT);
-                    let fuel = task.terms.tool.caps.fuel;
-                    Offer {
-                        task: id,
-                        act,
-                        why: Why::Try,
-                        pieces,
-                        chunk,
-                        fuel,
-                        price: Credits(0),
-                        kind,
-                    }
-                }
             };
             self.give(node, offer);
             given = true;
         }
         given
+    }
+
+    /// What a task wants of those whose answers are believed; nothing while it waits for what they have already.
+    fn trusted_offer(&self, node: NodeId, id: TaskId) -> Option<Offer> {
+        let task = self.state.task(id)?;
+        if let Some((proof, _)) = task.parts.unproved.first().filter(|(proof, _)| *proof != Proof::Second) {
+            let offer = self.proof_offer(node, id, task, *proof);
+            return (!offer.pieces.is_empty()).then_some(offer);
+        }
+        let ways = split::ways(self.slots_all);
+        let (act, chunk, kind) = match task.stage {
+            Stage::Split => (Act::Split { ways }, 1, Kind::Split),
+            Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),
+            Stage::Work => return None,
+        };
+        Some(Offer {
+            task: id,
+            act,
+            why: Why::Try,
+            pieces: task.parts.first_todo(chunk.saturating_mul(4), RANGES_PER_GIFT),
+            chunk,
+            fuel: task.terms.tool.caps.fuel,
+            price: Credits(0),
+            kind,
+        })
     }
 
     /// An answer that another lender should repeat, when there is no other or the purse does not reach: it is repeated
@@ -89,12 +86,8 @@ impl Node {
 
     fn proof_offer(&self, node: NodeId, id: TaskId, task: &Task, proof: Proof) -> Offer {
         let most = self.proofs_in_one(node, task, proof);
-        // One audit tells what a new lender is worth; its others can wait for that.
         let mut new = BTreeSet::new();
-        let mut is_next = |one: &&Pending| {
-            let trust = self.state.peer(one.by).map(|record| record.trust).unwrap_or_default();
-            proof != Proof::Audit || one.failed || !trust.is_new() || new.insert(one.by)
-        };
+        let mut is_next = |one: &&Pending| proof != Proof::Audit || one.failed || self.is_next_audit(one, &mut new);
         let same = task.parts.unproved.iter().filter(|(kind, _)| *kind == proof);
         let pieces = same
             .take(most * 4)
@@ -119,6 +112,16 @@ impl Node {
             price: Credits(0),
             kind,
         }
+    }
+
+    /// One audit tells what a new lender is worth; its other answers can wait for that.
+    fn is_next_audit(&self, one: &Pending, new: &mut BTreeSet<NodeId>) -> bool {
+        let waiting = self.on_probation.get(&one.by).into_iter().flatten();
+        let mut at_proof = waiting.take(LOOKED_AT).map(|(task, first)| {
+            let pending = self.state.task(*task).and_then(|task| task.parts.pending.get(first));
+            pending.is_some_and(|pending| pending.at.is_some())
+        });
+        !self.on_probation.contains_key(&one.by) || !at_proof.any(|at_proof| at_proof) && new.insert(one.by)
     }
 
     /// Checks are cheap; running again costs what the answers cost.

@@ -40,11 +40,95 @@ impl Span {
 }
 
 /// A set of items, kept as disjoint, non-adjacent ranges in order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Spans {
-    ends: BTreeMap<u64, u64>,
+    ranges: Ranges,
     count: u64,
 }
+
+/// First items and ends. Most sets are one range, and there are many sets: such a range needs no memory of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Ranges {
+    One(Option<(u64, u64)>),
+    Many(BTreeMap<u64, u64>),
+}
+
+impl Default for Ranges {
+    fn default() -> Ranges {
+        Ranges::One(None)
+    }
+}
+
+impl Ranges {
+    /// The last range that begins before this item.
+    fn last_before(&self, item: u64) -> Option<(u64, u64)> {
+        match self {
+            Ranges::One(one) => one.filter(|(first, _)| *first < item),
+            Ranges::Many(many) => many.range(..item).next_back().map(|(first, end)| (*first, *end)),
+        }
+    }
+
+    /// The last range that begins at this item or before it.
+    fn last_until(&self, item: u64) -> Option<(u64, u64)> {
+        match self {
+            Ranges::One(one) => one.filter(|(first, _)| *first <= item),
+            Ranges::Many(many) => many.range(..=item).next_back().map(|(first, end)| (*first, *end)),
+        }
+    }
+
+    fn insert(&mut self, first: u64, end: u64) {
+        match self {
+            Ranges::One(one @ None) => *one = Some((first, end)),
+            Ranges::One(Some(one)) => *self = Ranges::Many(BTreeMap::from([*one, (first, end)])),
+            Ranges::Many(many) => drop(many.insert(first, end)),
+        }
+    }
+
+    fn remove(&mut self, first: u64) {
+        match self {
+            Ranges::One(one) => *one = one.filter(|(at, _)| *at != first),
+            Ranges::Many(many) => drop(many.remove(&first)),
+        }
+        if matches!(self, Ranges::Many(many) if many.is_empty()) {
+            *self = Ranges::default();
+        }
+    }
+
+    /// The end of the last range, to be moved.
+    fn last_mut(&mut self) -> Option<&mut u64> {
+        match self {
+            Ranges::One(one) => one.as_mut().map(|(_, end)| end),
+            Ranges::Many(many) => many.last_entry().map(|last| last.into_mut()),
+        }
+    }
+
+    /// The ranges that begin in a span, in order.
+    fn from(&self, span: Span) -> impl Iterator<Item = Span> + '_ {
+        let (one, many) = match self {
+            Ranges::One(one) => (one.filter(|(first, _)| (span.first..span.end()).contains(first)), None),
+            Ranges::Many(many) => (None, Some(many.range(span.first..span.end()))),
+        };
+        let many = many.into_iter().flatten().map(|(first, end)| (*first, *end));
+        one.into_iter()
+            .chain(many)
+            .map(|(first, end)| Span::between(first, end))
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Ranges::One(one) => usize::from(one.is_some()),
+            Ranges::Many(many) => many.len(),
+        }
+    }
+}
+
+impl PartialEq for Spans {
+    fn eq(&self, other: &Spans) -> bool {
+        self.count == other.count && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Spans {}
 
 impl Spans {
     /// The set of one span.
@@ -65,46 +149,37 @@ impl Spans {
 
     /// How many ranges it takes to say so.
     pub fn ranges(&self) -> usize {
-        self.ends.len()
+        self.ranges.len()
     }
 
     /// The ranges in order.
     pub fn iter(&self) -> impl Iterator<Item = Span> + '_ {
-        self.ends.iter().map(|(first, end)| Span::between(*first, *end))
+        self.ranges.from(Span::between(0, u64::MAX))
     }
 
     /// The ranges that reach into a span, in order.
     pub fn within(&self, span: Span) -> impl Iterator<Item = Span> + '_ {
         let before = self.around(span.first).filter(|range| range.first < span.first);
-        let inside = self
-            .ends
-            .range(span.first..span.end())
-            .map(|(first, end)| Span::between(*first, *end));
-        before.into_iter().chain(inside)
+        before.into_iter().chain(self.ranges.from(span))
     }
 
     /// Whether every item of the span is in the set.
     pub fn holds(&self, span: Span) -> bool {
-        span.len == 0
-            || self
-                .ends
-                .range(..=span.first)
-                .next_back()
-                .is_some_and(|(_, end)| *end >= span.end())
+        let around = || self.ranges.last_until(span.first);
+        span.len == 0 || around().is_some_and(|(_, end)| end >= span.end())
     }
 
     /// Whether any item of the span is in the set.
     pub fn touches(&self, span: Span) -> bool {
-        self.ends
-            .range(..span.end())
-            .next_back()
-            .is_some_and(|(_, end)| *end > span.first)
+        self.ranges
+            .last_before(span.end())
+            .is_some_and(|(_, end)| end > span.first)
     }
 
     /// The range in which the item lies.
     pub fn around(&self, item: u64) -> Option<Span> {
-        let (first, end) = self.ends.range(..=item).next_back()?;
-        (*end > item).then(|| Span::between(*first, *end))
+        let (first, end) = self.ranges.last_until(item)?;
+        (end > item).then(|| Span::between(first, end))
     }
 
     /// Adds the items of the span.
@@ -114,24 +189,21 @@ impl Spans {
         }
         let (mut first, mut end) = (span.first, span.end());
         // The common case: the set grows at its end.
-        if let Some((at, last)) = self.ends.iter_mut().next_back()
-            && *last == first
-            && *at <= first
-        {
+        if let Some(last) = self.ranges.last_mut().filter(|last| **last == first) {
             *last = end;
             self.count += span.len;
             return;
         }
-        while let Some((&at, &until)) = self.ends.range(..=end).next_back() {
+        while let Some((at, until)) = self.ranges.last_until(end) {
             if until < first {
                 break;
             }
-            self.ends.remove(&at);
+            self.ranges.remove(at);
             self.count -= until - at;
             first = first.min(at);
             end = end.max(until);
         }
-        self.ends.insert(first, end);
+        self.ranges.insert(first, end);
         self.count += end - first;
     }
 
@@ -141,18 +213,18 @@ impl Spans {
         if span.len == 0 {
             return;
         }
-        while let Some((&at, &until)) = self.ends.range(..end).next_back() {
+        while let Some((at, until)) = self.ranges.last_before(end) {
             if until <= first {
                 break;
             }
-            self.ends.remove(&at);
+            self.ranges.remove(at);
             self.count -= until - at;
             if at < first {
-                self.ends.insert(at, first);
+                self.ranges.insert(at, first);
                 self.count += first - at;
             }
             if until > end {
-                self.ends.insert(end, until);
+                self.ranges.insert(end, until);
                 self.count += until - end;
             }
         }
@@ -165,8 +237,8 @@ impl Spans {
 
     /// Takes up to `most` of the first items out, as one span.
     pub fn take_first(&mut self, most: u64) -> Option<Span> {
-        let (&first, &end) = self.ends.iter().next()?;
-        let span = Span::between(first, end.min(first.saturating_add(most)));
+        let range = self.iter().next()?;
+        let span = Span::between(range.first, range.end().min(range.first.saturating_add(most)));
         self.remove(span);
         Some(span)
     }
