@@ -6,6 +6,7 @@ mod dispatch;
 mod keeper;
 mod lane;
 mod process;
+mod work;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use tokio::sync::mpsc;
 
 use code::Codes;
 pub use code::{CodeError, Module};
-use dispatch::{Dispatch, Number};
+use dispatch::Dispatch;
 pub use process::{Process, ProcessError};
+use work::Number;
 
 /// How this machine runs executors.
 #[derive(Debug, Clone)]

@@ -7,31 +7,24 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grove_core::id::JobId;
-use grove_sandbox::limits::{CODE_BYTES_MAX, EXECUTOR_DATA_BYTES, FRAME_BYTES_MAX};
+use grove_sandbox::limits::{CODE_BYTES_MAX, EXECUTOR_DATA_BYTES};
 use grove_sandbox::order::Tell;
 use grove_sandbox::walls::{Plan, Wall};
-use grove_sandbox::{Outcome, Part, Status, Terms};
+use grove_sandbox::{Outcome, Status, Terms};
 use rustix::process::Signal;
-use tokio::sync::mpsc;
 
 use super::code::{Code, CodeError};
-use super::lane::{CHUNK_BYTES, Chunk, Lane};
+use super::lane::{Chunk, Lane};
 use super::process::{Process, ProcessError};
+use super::work::{Key, Number, Said, Work};
 use super::{Order, RunError, Settings};
 
 /// A job may keep all lanes for so long while another waits for its first.
 const SLICE: Duration = Duration::from_secs(1);
 
-/// An order's number; executors bear it in their answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Number(pub(super) u64);
-
 /// A lane's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LaneId(u64);
-
-/// Where an order's outcomes go.
-pub(super) type Said = mpsc::UnboundedSender<Result<Vec<(usize, Outcome)>, RunError>>;
 
 /// All lanes and all orders of a node.
 #[derive(Debug)]
@@ -56,63 +49,6 @@ pub(super) struct State {
     numbers: u64,
 }
 
-/// What is left of an order to give.
-#[derive(Debug)]
-struct Work {
-    job: JobId,
-    code: Code,
-    terms: Terms,
-    parts: VecDeque<Part>,
-    next: u64,
-    /// Parts of executors that died, given one by one so that the one which kills is found.
-    again: VecDeque<(u64, Part)>,
-    said: Said,
-}
-
-/// What an executor is bound to.
-type Key = (JobId, Arc<str>);
-
-impl Work {
-    fn key(&self) -> Key {
-        (self.job, Arc::clone(&self.code.name))
-    }
-
-    fn waits(&self) -> bool {
-        !self.parts.is_empty() || !self.again.is_empty()
-    }
-
-    fn chunk(&mut self, number: Number, most: u64) -> Option<Chunk> {
-        let (first, parts) = match self.again.pop_front() {
-            Some((place, part)) => (place, Arc::from([part])),
-            None => (self.next, self.some_parts(most)),
-        };
-        if parts.is_empty() {
-            return None;
-        }
-        if first == self.next {
-            self.next += parts.len() as u64;
-        }
-        Some(Chunk {
-            number,
-            first,
-            terms: self.terms,
-            parts,
-            done: 0,
-        })
-    }
-
-    fn some_parts(&mut self, most: u64) -> Arc<[Part]> {
-        let mut bytes = 0;
-        let fits = |part: &Part| {
-            bytes += part.bytes();
-            bytes <= CHUNK_BYTES
-        };
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(self.parts.len());
-        let count = self.parts.iter().take(most).map(fits).take_while(|fits| *fits).count();
-        self.parts.drain(..count.max(1).min(most)).collect()
-    }
-}
-
 impl Dispatch {
     pub(super) fn new(settings: Settings, empty: PathBuf) -> Dispatch {
         Dispatch {
@@ -133,20 +69,11 @@ impl Dispatch {
         let mut state = self.lock();
         let number = state.number();
         let terms = self.bounded(order.terms);
-        let mut work = Work {
-            job: order.job,
-            code,
-            terms,
-            parts: order.parts.into(),
-            next: 0,
-            again: VecDeque::new(),
-            said,
-        };
+        let work = Work::new(order, terms, code, said);
         if state.closed {
             work.fail(RunError::Stopped);
             return number;
         }
-        work.refuse_giants();
         state.works.insert(number, work);
         self.fill(&mut state);
         number
@@ -203,7 +130,7 @@ impl Dispatch {
     pub(super) fn kill_all(&self) {
         let mut state = self.lock();
         state.frozen = true;
-        for (_, mut work) in std::mem::take(&mut state.works) {
+        for (_, work) in std::mem::take(&mut state.works) {
             work.fail(RunError::Stopped);
         }
         self.kill(&mut state, |_| true);
@@ -246,7 +173,7 @@ impl Dispatch {
         let error = Arc::new(error);
         let mut state = self.lock();
         if state.lanes.is_empty() {
-            for (_, mut work) in std::mem::take(&mut state.works) {
+            for (_, work) in std::mem::take(&mut state.works) {
                 work.fail(RunError::Process(Arc::clone(&error)));
             }
         }
@@ -366,7 +293,7 @@ impl Dispatch {
                 .filter(|(_, work)| work.key() == key)
                 .find_map(|(number, work)| {
                     // The last parts of an order are spread over all lanes.
-                    work.chunk(*number, appetite.min((work.parts.len() as u64).div_ceil(lanes)))
+                    work.chunk(*number, appetite.min(work.left().div_ceil(lanes)))
                 });
             match (given, state.lanes.get_mut(&id)) {
                 (Some(chunk), Some(lane)) => lane.give(chunk),
@@ -475,37 +402,10 @@ impl State {
             .map(|(number, _)| *number)
             .collect();
         for number in refused {
-            if let Some(mut work) = self.works.remove(&number) {
+            if let Some(work) = self.works.remove(&number) {
                 work.fail(RunError::Code(CodeError::Load { why: why.to_owned() }));
             }
         }
-    }
-}
-
-impl Work {
-    fn fail(&mut self, error: RunError) {
-        // Whoever stopped listening does not mind.
-        let _ = self.said.send(Err(error));
-    }
-
-    /// Parts too large for a frame are answered at once, and an empty place is left for each.
-    fn refuse_giants(&mut self) {
-        if self.parts.iter().all(|part| part.bytes() <= FRAME_BYTES_MAX / 2) {
-            return;
-        }
-        for (place, part) in std::mem::take(&mut self.parts).into_iter().enumerate() {
-            if part.bytes() <= FRAME_BYTES_MAX / 2 {
-                self.again.push_back((place as u64, part));
-                continue;
-            }
-            let why = format!(
-                "its input has {} bytes, the limit is {}",
-                part.bytes(),
-                FRAME_BYTES_MAX / 2
-            );
-            let _ = self.said.send(Ok(vec![(place, Outcome::early(Status::BadInput(why)))]));
-        }
-        self.next = u64::MAX;
     }
 }
 

@@ -15,8 +15,9 @@ use grove_sandbox::order::{Answer, Ask, Order, Tell};
 use grove_sandbox::{Limits, Outcome, Part, Status, Terms};
 
 use super::code::Code;
-use super::dispatch::{Dispatch, LaneId, Number};
+use super::dispatch::{Dispatch, LaneId};
 use super::process::Process;
+use super::work::Number;
 
 /// Parts worth this much time are given at once: long against the cost of giving, short against a person's patience.
 const CHUNK_MICROS: u64 = 5_000;

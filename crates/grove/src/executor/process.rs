@@ -66,7 +66,6 @@ impl Process {
             .arg("executor")
             .args(plan.to_args())
             .env_clear()
-            .current_dir("/")
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -10,12 +10,16 @@ pub(super) const OPEN_READ: u64 = 1 << 1;
 pub(super) const OPEN_WRITE: u64 = 1 << 6;
 /// Every right there is: what is not given is not there, rather than there and refused.
 const RIGHTS_ALL: u64 = (1 << 30) - 1;
+/// A folder's: no reading, writing, seeking or sizing of its own bytes, nor sizing by path.
+const RIGHTS_FOLDER: u64 = RIGHTS_ALL & !(0b1_1110_0110 | 1 << 19 | 1 << 22);
 /// Streams can be read and written, not sought in: by this a C library knows them for pipes, not terminals.
 const RIGHTS_STREAM: u64 = OPEN_READ | OPEN_WRITE | 1 << 3 | 1 << 21 | 1 << 27;
 const TYPE_UNKNOWN: u8 = 0;
 const TYPE_FOLDER: u8 = 3;
 const TYPE_FILE: u8 = 4;
 const FLAG_APPEND: u32 = 1;
+/// All flags that a file may have; only appending means anything in memory.
+const FLAGS_ALL: u32 = 31;
 const DIRENT_BYTES: usize = 24;
 
 /// Something open.
@@ -33,7 +37,7 @@ pub(super) enum Descriptor {
         at: u64,
         read: bool,
         write: bool,
-        append: bool,
+        flags: u32,
     },
 }
 
@@ -230,10 +234,10 @@ fn write_once(host: &mut Host, fd: u32, bytes: &[u8]) -> Done {
             node,
             at,
             write: true,
-            append,
+            flags,
             ..
         } => {
-            let from = match (append, host.tree.kind(node)) {
+            let from = match (flags & FLAG_APPEND != 0, host.tree.kind(node)) {
                 (true, Kind::File { size }) => size,
                 (true, Kind::Folder) | (false, _) => at,
             };
@@ -315,12 +319,10 @@ pub(super) fn fd_tell(host: &mut Host, guest: &mut Guest<'_>, fd: u32, out: u32)
 pub(super) fn fd_fdstat_get(host: &mut Host, guest: &mut Guest<'_>, fd: u32, out: u32) -> Done {
     let (kind, flags, rights) = match host.descriptor(fd)? {
         Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => (TYPE_UNKNOWN, 0, RIGHTS_STREAM),
-        Descriptor::Folder { .. } => (TYPE_FOLDER, 0, RIGHTS_ALL),
-        Descriptor::File {
-            read, write, append, ..
-        } => {
+        Descriptor::Folder { .. } => (TYPE_FOLDER, 0, RIGHTS_FOLDER),
+        Descriptor::File { read, write, flags, .. } => {
             let shut = if *read { 0 } else { OPEN_READ } | if *write { 0 } else { OPEN_WRITE };
-            (TYPE_FILE, u16::from(*append), RIGHTS_ALL & !shut)
+            (TYPE_FILE, *flags as u16, RIGHTS_ALL & !shut)
         }
     };
     let mut stat = [0; 24];
@@ -331,16 +333,19 @@ pub(super) fn fd_fdstat_get(host: &mut Host, guest: &mut Guest<'_>, fd: u32, out
     Ok(guest.put(out, &stat)?)
 }
 
-pub(super) fn fd_fdstat_set_flags(host: &mut Host, _: &mut Guest<'_>, fd: u32, flags: u32) -> Done {
-    if let Descriptor::File { append, .. } = host.descriptor_mut(fd)? {
-        *append = flags & FLAG_APPEND != 0;
+pub(super) fn fd_fdstat_set_flags(host: &mut Host, _: &mut Guest<'_>, fd: u32, wanted: u32) -> Done {
+    if let Descriptor::File { flags, .. } = host.descriptor_mut(fd)? {
+        *flags = wanted & FLAGS_ALL;
     }
     Ok(())
 }
 
-/// Rights can be given up; nothing depends on that they were.
-pub(super) fn fd_fdstat_set_rights(host: &mut Host, _: &mut Guest<'_>, fd: u32, _base: u64, _inheriting: u64) -> Done {
-    host.descriptor(fd)?;
+/// Rights can be given up. Of those that mean anything here, reading and writing are taken away.
+pub(super) fn fd_fdstat_set_rights(host: &mut Host, _: &mut Guest<'_>, fd: u32, base: u64, _inheriting: u64) -> Done {
+    if let Descriptor::File { read, write, .. } = host.descriptor_mut(fd)? {
+        *read &= base & OPEN_READ != 0;
+        *write &= base & OPEN_WRITE != 0;
+    }
     Ok(())
 }
 
@@ -404,10 +409,20 @@ pub(super) fn fd_filestat_set_times(
     fd: u32,
     _accessed: u64,
     _modified: u64,
-    _flags: u32,
+    flags: u32,
 ) -> Done {
     host.descriptor(fd)?;
-    Ok(())
+    Ok(sound_times(flags)?)
+}
+
+/// A time is either told or now, not both.
+pub(super) fn sound_times(flags: u32) -> Result<(), Errno> {
+    let both = |told: u32| flags & (told | told << 1) == told | told << 1;
+    if flags > 15 || both(1) || both(4) {
+        Err(Errno::INVAL)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) fn fd_allocate(host: &mut Host, guest: &mut Guest<'_>, fd: u32, offset: u64, len: u64) -> Done {

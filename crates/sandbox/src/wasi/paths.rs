@@ -1,9 +1,9 @@
 //! Calls that name a file by its path, always below a folder that the part has open.
 
-#![expect(clippy::too_many_arguments, reason = "the arguments are those of WASI")]
+#![expect(clippy::too_many_arguments, reason = "the signatures are WASI's")]
 
 use super::Host;
-use super::descriptors::{Descriptor, FileStat, OPEN_READ, OPEN_WRITE};
+use super::descriptors::{Descriptor, FileStat, OPEN_READ, OPEN_WRITE, sound_times};
 use super::errno::{Done, Errno};
 use super::guest::Guest;
 use super::tree::{Kind, Node, Place};
@@ -12,7 +12,6 @@ const CREATE: u32 = 1;
 const FOLDER: u32 = 2;
 const EXCLUSIVE: u32 = 4;
 const TRUNCATE: u32 = 8;
-const APPEND: u32 = 1;
 
 pub(super) fn path_open(
     host: &mut Host,
@@ -56,7 +55,7 @@ pub(super) fn path_open(
         (None, _) => return Err(Errno::NOENT.into()),
     };
     let opened = match host.tree.kind(node) {
-        Kind::Folder if how & TRUNCATE != 0 || rights & OPEN_WRITE != 0 && rights & OPEN_READ == 0 => {
+        Kind::Folder if how & TRUNCATE != 0 || rights & OPEN_WRITE != 0 => {
             return Err(Errno::ISDIR.into());
         }
         Kind::Folder => Descriptor::folder(node, None),
@@ -74,7 +73,7 @@ pub(super) fn path_open(
                 at: 0,
                 read: rights & OPEN_READ != 0,
                 write,
-                append: flags & APPEND != 0,
+                flags,
             }
         }
     };
@@ -105,8 +104,9 @@ pub(super) fn path_filestat_set_times(
     len: u32,
     _accessed: u64,
     _modified: u64,
-    _flags: u32,
+    flags: u32,
 ) -> Done {
+    sound_times(flags)?;
     let node = host.tree.find(host.folder(fd)?, guest.text(path, len)?)?;
     if host.tree.writable(node) {
         Ok(())

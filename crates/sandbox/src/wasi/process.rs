@@ -146,7 +146,7 @@ pub(super) fn sock_accept(host: &mut Host, _: &mut Guest<'_>, fd: u32, _flags: u
     no_socket(host, fd)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the arguments are those of WASI")]
+#[expect(clippy::too_many_arguments, reason = "the signature is WASI's")]
 pub(super) fn sock_recv(host: &mut Host, _: &mut Guest<'_>, fd: u32, _: u32, _: u32, _: u32, _: u32, _: u32) -> Done {
     no_socket(host, fd)
 }

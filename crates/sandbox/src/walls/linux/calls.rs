@@ -53,6 +53,9 @@ const FREE: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
+/// Which of its own pages were written, by which the engine clears them: `_IOWR('f', 16, struct pm_scan_arg)`.
+const PAGEMAP_SCAN: u64 = 0xc060_6610;
+
 const FCNTL: &[i32] = &[libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
 
 /// Puts the filter in place, for this thread and all it will start.
@@ -81,6 +84,7 @@ fn allowed() -> io::Result<BTreeMap<i64, Vec<SeccompRule>>> {
     let open = libc::AT_EMPTY_PATH as u64;
     rules.insert(libc::SYS_newfstatat, vec![when(3, SeccompCmpOp::Eq, open)?]);
     rules.insert(libc::SYS_statx, vec![when(2, SeccompCmpOp::MaskedEq(open), open)?]);
+    rules.insert(libc::SYS_ioctl, vec![when(1, SeccompCmpOp::Eq, PAGEMAP_SCAN)?]);
     let fcntl = FCNTL
         .iter()
         .map(|command| when(1, SeccompCmpOp::Eq, u64::from(command.unsigned_abs())));
