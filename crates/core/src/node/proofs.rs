@@ -154,10 +154,10 @@ impl Node {
         for (id, first) in self.on_probation.remove(&node).unwrap_or_default() {
             let pending = self.state.task(id).and_then(|task| task.parts.pending.get(&first));
             let waits = |one: &Pending| one.by == node && one.at.is_none() && one.proof == Proof::Audit && !one.failed;
-            if let Some(span) = pending.filter(|one| waits(one)).map(|one| one.span) {
-                if by_task.entry(id).or_default().insert(first) {
-                    self.finished_items(id, vec![span], false, node);
-                }
+            if let Some(span) = pending.filter(|one| waits(one)).map(|one| one.span)
+                && by_task.entry(id).or_default().insert(first)
+            {
+                self.finished_items(id, vec![span], false, node);
             }
         }
         for (task, firsts) in by_task {
