@@ -1,5 +1,6 @@
 //! Benchmarks, one file each. `cargo xtask bench NAME` builds and runs them; `--json` prints one object.
 
+mod chaos;
 mod clock;
 mod cold;
 mod compute;
@@ -28,11 +29,15 @@ struct Arguments {
     /// `core`: so many parts.
     #[arg(long, value_name = "N", default_value_t = core::PARTS)]
     parts: u64,
+    /// `chaos`: how often the hub is killed.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    kills: u64,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let found = match arguments.name.as_str() {
+        "chaos" => chaos::run(arguments.kills)?,
         "cold" => cold::run()?,
         "compute" => compute::run()?,
         "idle" => idle::run()?,

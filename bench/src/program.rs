@@ -177,7 +177,9 @@ const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", 
 
 /// A prebuilt example tool.
 pub(crate) fn tool(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or_else(|| Path::new("."));
     root.join("tools/prebuilt").join(name)
 }
 

@@ -20,6 +20,13 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
+    /// A bench of that name, with these options.
+    pub(crate) fn named(words: &[&str]) -> Bench {
+        Bench {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+        }
+    }
+
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         // Most of them start the program itself.
         let mut program = Command::new(env!("CARGO"));

@@ -2,6 +2,7 @@
 
 mod bench;
 mod bless;
+mod chaos;
 #[cfg(feature = "proto")]
 mod proto;
 mod sim;
@@ -16,6 +17,7 @@ use clap::Parser;
 enum Task {
     Bench(bench::Bench),
     Bless(bless::Bless),
+    Chaos(chaos::Chaos),
     Sim(sim::Sim),
     Test(test::Test),
     /// Make the Rust of the gRPC contract again (needs the feature `proto`: run `cargo proto`).
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Bench(task) => task.run(),
         Task::Bless(task) => task.run(),
+        Task::Chaos(task) => task.run(),
         Task::Sim(task) => task.run(),
         Task::Test(task) => task.run(),
         #[cfg(feature = "proto")]
