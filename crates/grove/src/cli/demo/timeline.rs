@@ -34,9 +34,14 @@ fn draw(play: &Play, wall: Duration) -> String {
     );
     for (at, lane) in play.lanes().iter().enumerate() {
         let y = TOP + ROW * at as f64;
-        let mark = lane.mark.map(|mark| format!(" ({mark})")).unwrap_or_default();
-        let _ = writeln!(out, "<text x=\"10\" y=\"{:.0}\">{}</text>", y + 18.0, lane.name);
-        let _ = writeln!(out, "<title>{}{mark}</title>", lane.name);
+        let _ = writeln!(out, "<text x=\"10\" y=\"{:.0}\">{}</text>", y + 14.0, lane.name);
+        if let Some(mark) = lane.mark {
+            let _ = writeln!(
+                out,
+                "<text x=\"10\" y=\"{:.0}\" font-size=\"9\" fill=\"#c00\">{mark}</text>",
+                y + 25.0
+            );
+        }
         let end = WIDTH - 20.0;
         let y = y + ROW - 6.0;
         let _ = writeln!(
