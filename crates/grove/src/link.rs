@@ -76,10 +76,21 @@ pub enum Why {
     Refused,
     #[error("the other side sent {0}")]
     Flaw(#[source] Flaw),
-    #[error("lost: {0}")]
+    #[error("lost: {}", root(.0))]
     Lost(#[source] tonic::Status),
     #[error("this node has stopped listening")]
     Deaf,
+}
+
+/// What lies at the bottom of a failed call, as "connection refused": all above it is only about HTTP.
+fn root(status: &tonic::Status) -> String {
+    let mut source = std::error::Error::source(status);
+    let mut said = status.message().to_owned();
+    while let Some(deeper) = source {
+        said = deeper.to_string();
+        source = deeper.source();
+    }
+    said
 }
 
 /// The listener has gone.

@@ -2,6 +2,7 @@
 
 mod any;
 mod blobs;
+mod bounds;
 mod frames;
 mod golden;
 mod home;

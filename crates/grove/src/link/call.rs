@@ -29,7 +29,8 @@ const AGAIN_MOST: Duration = Duration::from_secs(10);
 /// A link that stood for this long was a good one, so that the next call comes soon.
 const STOOD: Duration = Duration::from_secs(5);
 
-/// A link that is being kept up; dropped, it is called no more.
+/// A link that is being kept up. Dropped, it breaks without a word and is called no more: nobody hears that it is
+/// unlinked. To end it in good order there is [`Links::close`].
 #[derive(Debug)]
 #[must_use = "the call ends when this is dropped"]
 pub struct Calling(AbortHandle);

@@ -45,6 +45,19 @@ pub(super) struct Begun {
     pub(super) caller: Option<Caller>,
 }
 
+/// Takes a neighbour off the list, also where a call is broken off in the middle.
+struct Leaves<'a> {
+    links: &'a Links,
+    node: NodeId,
+    serial: u64,
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.links.fall(self.node, self.serial);
+    }
+}
+
 /// Listens until the end. A newer conversation with the same node ends an older one, and is heard after it.
 pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
     let Begun {
@@ -63,7 +76,7 @@ pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
         caller,
         gone: Some(gone),
     };
-    let serial = standing.serial;
+    let leaves = Leaves { links, node, serial: standing.serial };
     if let Some(mut older) = links.stand(node, standing) {
         older.cut(Why::Replaced);
         if let Some(gone) = older.gone.take() {
@@ -78,7 +91,7 @@ pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
             deaf => deaf,
         };
         ending.end(over.err().unwrap_or(Why::Closed));
-        links.fall(node, serial);
+        drop(leaves);
         let why = ending.why().unwrap_or(Why::Closed);
         if why.is_polite() {
             last_words(&mut inbound, &cut).await;
@@ -86,7 +99,6 @@ pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
         // Nobody listens any more if this fails.
         let _ = links.hear(Event::Unlinked { node, why }).await;
     }
-    links.fall(node, serial);
     drop(going);
     ending.why().unwrap_or(Why::Closed)
 }

@@ -1,7 +1,7 @@
 //! Messages to bytes and back, and bytes that are no messages.
 
 use super::any::{Draw, numbers, plain_tool, tiny};
-use grove::link::wire::{self, Frame, frame::Kind};
+use grove::link::wire::Frame;
 use grove::link::{Flaw, codec, read, write};
 use grove_core::id::Lease;
 use grove_core::limits;
@@ -9,7 +9,7 @@ use grove_core::message::{Data, Message, Output};
 use grove_core::task::Span;
 use prost::Message as _;
 
-fn hear(bytes: Vec<u8>) -> Result<Message, Flaw> {
+pub(super) fn hear(bytes: Vec<u8>) -> Result<Message, Flaw> {
     read::message(codec::decode::<Frame>(bytes.into())?)
 }
 
@@ -93,169 +93,6 @@ fn a_tiny_answer_takes_few_bytes() {
     });
     assert_eq!(frames.len(), 1);
     assert!(frames[0].len() < 4_096 * 32, "{}", frames[0].len());
-}
-
-/// One frame of each kind that carries a list, with one item too many.
-#[test]
-fn no_list_is_longer_than_its_limit() {
-    let lots = |most: usize| vec![1_u64; most + 1];
-    let answer = wire::Answer {
-        first: 1,
-        len: 1,
-        outcome: 1,
-        ..wire::Answer::default()
-    };
-    let data = wire::Data {
-        kind: Some(wire::data::Kind::Inline(Default::default())),
-    };
-    let carried = wire::Carried {
-        data: vec![data; limits::GIFT_INPUTS_MAX as usize + 1],
-    };
-    let inputs = wire::Gift {
-        inputs: Some(wire::gift::Inputs::Carried(carried)),
-        ..wire::Gift::default()
-    };
-    let pieces = wire::Gift {
-        pieces: lots(2 * limits::GIFT_PIECES_MAX as usize),
-        ..wire::Gift::default()
-    };
-    let give = |gifts| Kind::Give(wire::Give { tools: vec![], gifts });
-    let over = [
-        Kind::Hello(wire::Hello {
-            holding: lots(limits::GIFTS_PER_PEER_MAX),
-            ..wire::Hello::default()
-        }),
-        Kind::Alive(wire::Alive {
-            holding: lots(limits::GIFTS_PER_PEER_MAX),
-            slots: 1,
-        }),
-        Kind::Cancel(wire::Cancel { leases: lots(4_096) }),
-        Kind::Declined(wire::Declined {
-            leases: lots(4_096),
-            why: 1,
-        }),
-        Kind::Noted(wire::Noted { noted: lots(3 * 4_096) }),
-        give(vec![wire::Gift::default(); limits::GIFTS_PER_PEER_MAX + 1]),
-        give(vec![inputs]),
-        give(vec![pieces]),
-        Kind::Give(wire::Give {
-            tools: vec![wire::Tool::default(); limits::GIFTS_PER_PEER_MAX + 1],
-            gifts: vec![],
-        }),
-        Kind::Give(wire::Give {
-            tools: vec![wire::Tool {
-                args: vec![String::new(); 4_097],
-                ..wire::Tool::default()
-            }],
-            gifts: vec![],
-        }),
-        Kind::Done(wire::Done {
-            lease: 1,
-            answers: vec![answer.clone(); limits::ANSWERS_MAX + 1],
-        }),
-        Kind::Done(wire::Done {
-            lease: 1,
-            answers: vec![wire::Answer {
-                files: vec![wire::File::default(); 1_025],
-                ..answer.clone()
-            }],
-        }),
-    ];
-    for kind in over {
-        let name = format!("{kind:?}").chars().take(12).collect::<String>();
-        let flaw = hear(Frame { kind: Some(kind) }.encode_to_vec());
-        assert!(matches!(flaw, Err(Flaw::TooMany { .. })), "{name}: {flaw:?}");
-    }
-    // Within each limit, but too many in all.
-    let files = vec![wire::File::default(); 1_000];
-    let answers = vec![wire::Answer { files, ..answer }; 200];
-    let flaw = hear(
-        Frame {
-            kind: Some(Kind::Done(wire::Done { lease: 1, answers })),
-        }
-        .encode_to_vec(),
-    );
-    assert!(matches!(flaw, Err(Flaw::TooMany { what: "things", .. })), "{flaw:?}");
-}
-
-#[test]
-fn no_value_is_out_of_bounds() {
-    let answer = |change: fn(&mut wire::Answer)| {
-        let mut answer = wire::Answer {
-            first: 1,
-            len: 1,
-            outcome: 1,
-            ..wire::Answer::default()
-        };
-        change(&mut answer);
-        Kind::Done(wire::Done {
-            lease: 1,
-            answers: vec![answer],
-        })
-    };
-    let gift = |change: fn(&mut wire::Gift)| {
-        let gift = numbers(1, &plain_tool(), vec![Span { first: 0, len: 1 }]);
-        let mut frames = write::frames(Message::Give { gifts: vec![gift] });
-        let Some(Kind::Give(mut give)) = frames.remove(0).kind else {
-            panic!("a give")
-        };
-        change(&mut give.gifts[0]);
-        Kind::Give(give)
-    };
-    let tool = |change: fn(&mut wire::Tool)| {
-        let Kind::Give(mut give) = gift(|_| {}) else {
-            panic!("a give")
-        };
-        change(&mut give.tools[0]);
-        Kind::Give(give)
-    };
-    assert!(
-        read::message(Frame {
-            kind: Some(gift(|_| {}))
-        })
-        .is_ok()
-    );
-    let wrong = [
-        answer(|answer| answer.len = 0),
-        answer(|answer| answer.first = u64::MAX),
-        answer(|answer| answer.len = limits::ITEMS_MAX),
-        answer(|answer| answer.outcome = 0),
-        answer(|answer| answer.outcome = 77),
-        answer(|answer| answer.outcome = 3),
-        answer(|answer| answer.note = "x".repeat(4_097)),
-        answer(|answer| answer.files = vec![wire::File::default()]),
-        answer(|answer| answer.stdout = Some(wire::answer::Stdout::Blob(wire::Blob::default()))),
-        gift(|gift| gift.chunk = 0),
-        gift(|gift| gift.chunk = limits::CHUNK_MAX + 1),
-        gift(|gift| gift.tool = 1),
-        gift(|gift| gift.act = 0),
-        gift(|gift| gift.check = 0),
-        gift(|gift| gift.inputs = None),
-        gift(|gift| gift.pieces = vec![1, 2, 3]),
-        gift(|gift| gift.pieces = vec![1, 0]),
-        gift(|gift| (gift.act, gift.depth) = (5, 256)),
-        tool(|tool| tool.caps = None),
-        tool(|tool| tool.module = vec![1; 31].into()),
-        tool(|tool| tool.module = vec![1; 33].into()),
-        tool(|tool| tool.args = vec!["x".repeat(limits::ARGS_BYTES_MAX + 1)]),
-        tool(|tool| tool.args = vec!["x".repeat(limits::ARGS_BYTES_MAX); 2]),
-        Kind::Noted(wire::Noted { noted: vec![1, 2] }),
-        Kind::Noted(wire::Noted { noted: vec![1, 2, 0] }),
-        Kind::Declined(wire::Declined {
-            leases: vec![1],
-            why: 0,
-        }),
-    ];
-    for kind in wrong {
-        let bytes = Frame {
-            kind: Some(kind.clone()),
-        }
-        .encode_to_vec();
-        assert!(hear(bytes).is_err(), "{kind:?}");
-    }
-    assert!(hear(Vec::new()).is_err(), "a frame of no kind");
-    let large = hear(vec![0; (4 << 20) + 1]);
-    assert!(matches!(large, Err(Flaw::TooLong { what: "a frame", .. })), "{large:?}");
 }
 
 #[test]

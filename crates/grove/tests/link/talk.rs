@@ -133,3 +133,21 @@ async fn any_stream_of_bytes_is_a_transport() {
     lender.links.send(HUB, Message::Bye).unwrap();
     assert_eq!(hub.heard().await, (LENDER, Message::Bye));
 }
+
+#[tokio::test]
+async fn where_nobody_listens_the_cause_is_said_in_plain_words() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let mut lender = Place::new(LENDER);
+    let _calling = lender.links.dial(&address, token());
+    for _ in 0..3 {
+        match lender.event().await {
+            Event::Unreached { address: called, why, .. } => {
+                assert_eq!(*called, *address);
+                assert!(why.to_string().starts_with("lost: Connection refused"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
