@@ -61,36 +61,32 @@ pub fn matmul(side: u64) -> u64 {
         .fold(0, |sum: u64, c| sum.wrapping_mul(31).wrapping_add(c.to_bits()))
 }
 
-/// Products of two words and their sums: what arithmetic with large numbers is made of.
+/// Products of two words: squares modulo a prime of one word in Montgomery's form, as in searching for factors.
 pub fn mul128(rounds: u64) -> u64 {
-    let mut words = [
-        0x9e37_79b9_7f4a_7c15_u64,
-        0xbf58_476d_1ce4_e5b9,
-        0x94d0_49bb_1331_11eb,
-        rounds,
-    ];
-    for _ in 0..rounds {
-        let mut carry = 0u64;
-        let factor = words[0] | 1;
-        for at in 0..words.len() {
-            let product = u128::from(words[at]) * u128::from(factor) + u128::from(carry) + u128::from(words[3 - at]);
-            (words[at], carry) = (product as u64, (product >> 64) as u64);
-        }
-        words[0] ^= carry;
-    }
-    words.iter().fold(0, |sum, word| sum ^ word)
+    const PRIME: u64 = 4_588_089_936_838_580_987;
+    /// `-1 / PRIME` modulo 2^64.
+    const INVERSE: u64 = 3_784_429_708_887_646_157;
+    let reduced = |sum: u64| if sum >= PRIME { sum - PRIME } else { sum };
+    (0..rounds).fold(2, |x, _| {
+        let square = u128::from(x) * u128::from(x);
+        let factor = (square as u64).wrapping_mul(INVERSE);
+        let sum = square + u128::from(factor) * u128::from(PRIME);
+        reduced(reduced((sum >> 64) as u64) + 1)
+    })
 }
 
-/// Whole numbers with memory: how many primes there are up to `last`, and their sum.
+/// Whole numbers with memory: the sum of the primes up to `last`.
 pub fn sieve(last: u64) -> u64 {
     let mut composite = vec![false; last as usize + 1];
     let mut sum = 0;
-    for n in 2..=last {
-        if !composite[n as usize] {
-            sum += n;
-            (n * n..=last)
-                .step_by(n as usize)
-                .for_each(|multiple| composite[multiple as usize] = true);
+    for n in 2..composite.len() {
+        if !composite[n] {
+            sum += n as u64;
+            composite
+                .iter_mut()
+                .skip(n.saturating_mul(n))
+                .step_by(n)
+                .for_each(|composite| *composite = true);
         }
     }
     sum
@@ -104,6 +100,13 @@ mod tests {
     fn the_sieve_sums_primes() {
         assert_eq!(sieve(10), 2 + 3 + 5 + 7);
         assert_eq!(sieve(2_000_000), 142_913_828_922);
+    }
+
+    #[test]
+    fn squares_modulo_a_prime_agree_with_plain_division() {
+        let (prime, shifted_back) = (4_588_089_936_838_580_987u128, 941_266_588_544_841_935);
+        let slowly = (0..1_000).fold(2, |x, _| (x * x % prime * shifted_back + 1) % prime);
+        assert_eq!(u128::from(mul128(1_000)), slowly);
     }
 
     #[test]
