@@ -76,7 +76,11 @@ pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
         caller,
         gone: Some(gone),
     };
-    let leaves = Leaves { links, node, serial: standing.serial };
+    let leaves = Leaves {
+        links,
+        node,
+        serial: standing.serial,
+    };
     if let Some(mut older) = links.stand(node, standing) {
         older.cut(Why::Replaced);
         if let Some(gone) = older.gone.take() {

@@ -143,7 +143,9 @@ async fn where_nobody_listens_the_cause_is_said_in_plain_words() {
     let _calling = lender.links.dial(&address, token());
     for _ in 0..3 {
         match lender.event().await {
-            Event::Unreached { address: called, why, .. } => {
+            Event::Unreached {
+                address: called, why, ..
+            } => {
                 assert_eq!(*called, *address);
                 assert!(why.to_string().starts_with("lost: Connection refused"), "{why}");
             }
