@@ -77,12 +77,8 @@ fn outcome(program: &Program, jobs: &[String]) -> anyhow::Result<u64> {
             std::thread::sleep(Duration::from_millis(50));
         }
         let page = program.get(&format!("/v1/jobs/{id}/results?from=0&limit={PARTS}"))?;
-        let outputs: Vec<Value> = page["results"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|result| result["stdout"].clone())
-            .collect();
+        let outputs: Vec<Value> =
+            page["results"].as_array().into_iter().flatten().map(|result| result["stdout"].clone()).collect();
         different += u64::from(outputs.is_empty() || *first.get_or_insert_with(|| outputs.clone()) != outputs);
     }
     Ok(different)

@@ -19,20 +19,12 @@ fn once() -> anyhow::Result<f64> {
     let noop = tool("noop.wasm").display().to_string();
     let begun = Instant::now();
     let up = ["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
-    let mut hub = Started(
-        command(home.path(), &up)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?,
-    );
+    let mut hub = Started(command(home.path(), &up).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     while !home.path().join("hub.json").exists() {
         anyhow::ensure!(hub.0.try_wait()?.is_none(), "the hub did not start");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    let run = command(home.path(), &["run", &noop, ":::", "x"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
+    let run = command(home.path(), &["run", &noop, ":::", "x"]).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     anyhow::ensure!(run.success(), "the run ended with {run}");
     Ok(begun.elapsed().as_secs_f64())
 }

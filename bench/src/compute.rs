@@ -36,12 +36,7 @@ struct Times {
 }
 
 pub(crate) fn run() -> anyhow::Result<Value> {
-    let kernels = [
-        factor(),
-        kernel("mandelbrot", 500),
-        kernel("sieve", 10_000_000),
-        kernel("mul128", 10_000_000),
-    ];
+    let kernels = [factor(), kernel("mandelbrot", 500), kernel("sieve", 10_000_000), kernel("mul128", 10_000_000)];
     let mut rows = serde_json::Map::new();
     let (mut fuel, mut plain, mut wide) = (Vec::new(), Vec::new(), 0.0);
     for kernel in &kernels {
@@ -76,13 +71,7 @@ fn factor() -> Kernel {
     let (number, bound, first_curve, curves) = PIECE;
     let native = move || {
         let number = number.parse().expect("a number");
-        let found = factor::Piece {
-            number,
-            bound,
-            first_curve,
-            curves,
-        }
-        .search();
+        let found = factor::Piece { number, bound, first_curve, curves }.search();
         found.map_or_else(|| "none\n".into(), |primes| format!("{primes:?}\n"))
     };
     Kernel {
@@ -110,40 +99,20 @@ impl Kernel {
     fn measure(&self) -> anyhow::Result<Times> {
         let tool = Tool::build(&Engine::new(CompileOptions::default(), 1)?, self.module)?;
         let plain = Plain::new(self.module).map_err(unmetered)?;
-        let part = Part {
-            args: self.args.clone(),
-            stdin: Arc::from(self.input.as_bytes()),
-            ..Part::default()
-        };
-        let terms = Terms {
-            limits: Limits::default(),
-            real_time: false,
-        };
+        let part = Part { args: self.args.clone(), stdin: Arc::from(self.input.as_bytes()), ..Part::default() };
+        let terms = Terms { limits: Limits::default(), real_time: false };
         let answer = (self.native)().into_bytes();
         let (mut native, mut fuel, mut without) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             native.push(cpu_seconds(|| (self.native)()).1);
             let (outcome, seconds) = cpu_seconds(|| tool.run(&part, &terms));
-            ensure!(
-                outcome.stdout == answer,
-                "{} in the sandbox: {}",
-                self.name,
-                outcome.status
-            );
+            ensure!(outcome.stdout == answer, "{} in the sandbox: {}", self.name, outcome.status);
             fuel.push(seconds);
             let (output, seconds) = cpu_seconds(|| plain.run(&self.args, &self.input));
-            ensure!(
-                output.map_err(unmetered)? == answer,
-                "{} without fuel gives something else",
-                self.name
-            );
+            ensure!(output.map_err(unmetered)? == answer, "{} without fuel gives something else", self.name);
             without.push(seconds);
         }
-        Ok(Times {
-            native: median(native),
-            fuel: median(fuel),
-            plain: median(without),
-        })
+        Ok(Times { native: median(native), fuel: median(fuel), plain: median(without) })
     }
 }
 

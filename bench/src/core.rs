@@ -115,12 +115,7 @@ struct Drive {
 
 impl Drive {
     fn new() -> Drive {
-        let config = Config {
-            id: HUB,
-            slots: 0,
-            solves: false,
-            lease: Millis(30_000),
-        };
+        let config = Config { id: HUB, slots: 0, solves: false, lease: Millis(30_000) };
         let mut drive = Drive {
             node: Node::new(config, State::default(), Millis(1)),
             run: Run::default(),
@@ -128,14 +123,8 @@ impl Drive {
             own: VecDeque::new(),
             ended: false,
         };
-        drive.coming.push_back(Event::Started {
-            incarnation: Incarnation(1),
-            secret: 7,
-        });
-        let wish = Wish::Grant {
-            person: PersonId(1),
-            amount: Credits(1 << 50),
-        };
+        drive.coming.push_back(Event::Started { incarnation: Incarnation(1), secret: 7 });
+        let wish = Wish::Grant { person: PersonId(1), amount: Credits(1 << 50) };
         drive.coming.push_back(Event::Asked { ask: AskId(1), wish });
         drive
     }
@@ -143,12 +132,8 @@ impl Drive {
     fn meet(&mut self, lenders: u64) {
         for lender in 1..=lenders {
             let node = NodeId(lender);
-            let message = Message::Hello {
-                incarnation: Incarnation(lender),
-                slots: 1,
-                solves: false,
-                holding: Vec::new(),
-            };
+            let message =
+                Message::Hello { incarnation: Incarnation(lender), slots: 1, solves: false, holding: Vec::new() };
             self.coming.push_back(Event::Linked { node });
             self.coming.push_back(Event::Heard { from: node, message });
         }
@@ -158,15 +143,10 @@ impl Drive {
     }
 
     fn work(&mut self, parts: u64) {
-        let wish = Wish::Submit {
-            job: Box::new(job(parts)),
-        };
+        let wish = Wish::Submit { job: Box::new(job(parts)) };
         self.coming.push_back(Event::Asked { ask: AskId(2), wish });
         while !self.ended && self.run.spent < PATIENCE {
-            assert!(
-                !(self.coming.is_empty() && self.own.is_empty()),
-                "somebody has work until the job ends"
-            );
+            assert!(!(self.coming.is_empty() && self.own.is_empty()), "somebody has work until the job ends");
             self.step();
         }
     }
@@ -174,9 +154,7 @@ impl Drive {
     /// One batch, as the program would make it of all that waits; the node's clock goes as fast as it works.
     fn step(&mut self) {
         let batch = self.batch();
-        let now = Millis(1).plus(Millis(
-            (self.run.meeting + self.run.spent).as_millis().try_into().unwrap_or(0),
-        ));
+        let now = Millis(1).plus(Millis((self.run.meeting + self.run.spent).as_millis().try_into().unwrap_or(0)));
         let start = clock::of_this_thread();
         let actions = self.node.handle(now, batch);
         let facts = self.node.take_facts();
@@ -193,11 +171,7 @@ impl Drive {
             let Some(event) = self.own.pop_front().or_else(|| self.coming.pop_front()) else {
                 break;
             };
-            if let Event::Heard {
-                message: Message::Done { answers: some, .. },
-                ..
-            } = &event
-            {
+            if let Event::Heard { message: Message::Done { answers: some, .. }, .. } = &event {
                 answers += some.len();
             }
             batch.push(event);
@@ -214,18 +188,10 @@ impl Drive {
             }
             Action::Run { giver, gift } => {
                 self.run.audits += gift.run_count();
-                self.own.push_back(Event::Ran {
-                    giver,
-                    lease: gift.lease,
-                    answers: gift.runs().map(answer).collect(),
-                });
+                self.own.push_back(Event::Ran { giver, lease: gift.lease, answers: gift.runs().map(answer).collect() });
             }
-            Action::Tell {
-                news: News::Finished { span, .. },
-            } => self.run.finished += span.len,
-            Action::Tell {
-                news: News::Ended { standing, .. },
-            } => {
+            Action::Tell { news: News::Finished { span, .. } } => self.run.finished += span.len,
+            Action::Tell { news: News::Ended { standing, .. } } => {
                 assert_eq!(standing, Standing::Done, "every part is answered");
                 self.ended = true;
             }
@@ -244,10 +210,7 @@ fn done(to: NodeId, mut gift: Gift) -> Event {
         }
         Message::Give { gifts: vec![gift] }
     } else {
-        Message::Done {
-            lease: gift.lease,
-            answers: gift.runs().map(answer).collect(),
-        }
+        Message::Done { lease: gift.lease, answers: gift.runs().map(answer).collect() }
     };
     Event::Heard { from: to, message }
 }

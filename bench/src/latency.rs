@@ -24,9 +24,7 @@ pub(crate) fn run() -> anyhow::Result<Value> {
         one()?;
     }
     let mut parts = (0..PARTS).map(|_| one()).collect::<anyhow::Result<Vec<f64>>>()?;
-    let mut jobs = (0..JOBS)
-        .map(|_| whole_job(&program, &module))
-        .collect::<anyhow::Result<Vec<f64>>>()?;
+    let mut jobs = (0..JOBS).map(|_| whole_job(&program, &module)).collect::<anyhow::Result<Vec<f64>>>()?;
     let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
     Ok(json!({
         "name": "latency",

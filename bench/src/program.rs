@@ -33,15 +33,8 @@ impl Program {
         let home = tempfile::tempdir()?;
         let hub = spawn(home.path(), &HUB)?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        let mut program = Program {
-            home,
-            hub,
-            lenders: Vec::new(),
-            agent: config.into(),
-        };
-        program.until("the hub", |program| {
-            Ok(program.hub_file().is_ok() && program.get("/v1/status").is_ok())
-        })?;
+        let mut program = Program { home, hub, lenders: Vec::new(), agent: config.into() };
+        program.until("the hub", |program| Ok(program.hub_file().is_ok() && program.get("/v1/status").is_ok()))?;
         for _ in 0..lenders {
             program.lend()?;
         }
@@ -53,9 +46,7 @@ impl Program {
         self.lenders.push(spawn(self.home.path(), &["lend", "--slots", "1"])?);
         let wanted = self.lenders.len() as u64;
         self.until("a lender", |program| {
-            Ok(program.get("/v1/status")?["lenders"]
-                .as_u64()
-                .is_some_and(|lenders| lenders >= wanted))
+            Ok(program.get("/v1/status")?["lenders"].as_u64().is_some_and(|lenders| lenders >= wanted))
         })
     }
 
@@ -90,17 +81,9 @@ impl Program {
 
     /// `grove` with these arguments, to its end; its standard output.
     pub(crate) fn grove(&self, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
-        let output = command(self.home.path(), arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .output()?;
+        let output = command(self.home.path(), arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
         let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "grove {} ended with {}: {told}",
-            arguments.join(" "),
-            output.status
-        );
+        ensure!(output.status.success(), "grove {} ended with {}: {told}", arguments.join(" "), output.status);
         Ok(output.stdout)
     }
 
@@ -132,10 +115,7 @@ impl Program {
         let nodes: Vec<u32> = self.processes();
         let seconds = |pids: &[u32]| pids.iter().map(|pid| cpu_seconds(*pid)).sum();
         let executors: Vec<u32> = nodes.iter().flat_map(|pid| descendants(*pid)).collect();
-        Used {
-            nodes: seconds(&nodes),
-            executors: seconds(&executors),
-        }
+        Used { nodes: seconds(&nodes), executors: seconds(&executors) }
     }
 
     /// Memory of all processes, shared pages counted once among those that share them, in bytes.
@@ -155,10 +135,7 @@ impl Program {
     }
 
     fn door(&self) -> anyhow::Result<(String, String)> {
-        let address = self.hub_file()?["api"]
-            .as_str()
-            .context("hub.json names no address")?
-            .to_owned();
+        let address = self.hub_file()?["api"].as_str().context("hub.json names no address")?.to_owned();
         let token = std::fs::read_to_string(self.home.path().join("token"))?;
         Ok((address, format!("Bearer {}", token.trim())))
     }
@@ -177,9 +154,7 @@ const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", 
 
 /// A prebuilt example tool.
 pub(crate) fn tool(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap_or_else(|| Path::new("."));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new("."));
     root.join("tools/prebuilt").join(name)
 }
 
@@ -211,24 +186,14 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Valu
 }
 
 fn spawn(home: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
-    Ok(command(home, arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()?)
+    Ok(command(home, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
 }
 
 /// The program that was built beside this one.
 pub(crate) fn command(home: &Path, arguments: &[&str]) -> Command {
-    let beside = std::env::current_exe()
-        .map(|exe| exe.with_file_name("grove"))
-        .unwrap_or_default();
+    let beside = std::env::current_exe().map(|exe| exe.with_file_name("grove")).unwrap_or_default();
     let mut command = Command::new(beside);
-    command
-        .arg("--home")
-        .arg(home)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .env_remove("GROVE_HOME");
+    command.arg("--home").arg(home).args(arguments).stdin(Stdio::null()).env_remove("GROVE_HOME");
     command
 }
 
@@ -236,39 +201,21 @@ fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
     // User and system time, and those of children that have ended.
-    let ticks = after_name
-        .split_ascii_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<f64>().ok());
+    let ticks = after_name.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
     ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let direct: Vec<u32> = children
-        .flat_map(|line| {
-            line.split_ascii_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|line| line.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
         .collect();
-    direct
-        .iter()
-        .flat_map(|child| std::iter::once(*child).chain(descendants(*child)))
-        .collect()
+    direct.iter().flat_map(|child| std::iter::once(*child).chain(descendants(*child))).collect()
 }
 
 fn proportional_bytes(pid: u32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
     let line = rollup.lines().find(|line| line.starts_with("Pss:")).unwrap_or_default();
-    line.split_ascii_whitespace()
-        .nth(1)
-        .and_then(|kb| kb.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 1024
+    line.split_ascii_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) * 1024
 }

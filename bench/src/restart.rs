@@ -14,13 +14,7 @@ pub(crate) fn run() -> anyhow::Result<Value> {
     program.post("/v1/jobs", &body)?;
     let path = format!("/v1/jobs/{id}");
     let begun = Instant::now();
-    let done = |program: &Program| {
-        program
-            .get(&path)
-            .ok()
-            .and_then(|job| job["done"].as_u64())
-            .unwrap_or(0)
-    };
+    let done = |program: &Program| program.get(&path).ok().and_then(|job| job["done"].as_u64()).unwrap_or(0);
     while done(&program) < PARTS / 2 {
         anyhow::ensure!(begun.elapsed() < BOUND, "half of the parts took longer than {BOUND:?}");
         std::thread::sleep(Duration::from_millis(20));

@@ -41,12 +41,6 @@ pub(crate) fn run() -> anyhow::Result<Value> {
 fn parallel() -> Option<f64> {
     let begun = Instant::now();
     let inputs = format!("seq {PARALLEL} | parallel -j 2 true");
-    let ran = Command::new("sh")
-        .args(["-c", &inputs])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .ok()?;
-    ran.success()
-        .then(|| (PARALLEL as f64 / begun.elapsed().as_secs_f64()).round())
+    let ran = Command::new("sh").args(["-c", &inputs]).stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
+    ran.success().then(|| (PARALLEL as f64 / begun.elapsed().as_secs_f64()).round())
 }

@@ -10,9 +10,7 @@ pub(crate) struct Bless {}
 impl Bless {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["test", "--quiet", "--package", "grove-core", "--test", "main", "golden"])
-            .env("GROVE_BLESS", "1");
+        cargo.args(["test", "--quiet", "--package", "grove-core", "--test", "main", "golden"]).env("GROVE_BLESS", "1");
         ensure!(cargo.status()?.success(), "some samples could not be written");
         Ok(())
     }

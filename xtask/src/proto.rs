@@ -55,9 +55,6 @@ mod tests {
     fn the_committed_rust_is_what_the_contract_makes() {
         let committed = std::fs::read_to_string(committed()).expect("the committed file");
         let made = generate().expect("the contract compiles");
-        assert!(
-            committed == made,
-            "the contract has changed\nhint: run `cargo proto` and commit the result"
-        );
+        assert!(committed == made, "the contract has changed\nhint: run `cargo proto` and commit the result");
     }
 }

@@ -37,14 +37,7 @@ pub(crate) struct Sim {
 impl Sim {
     /// The first seeds, of any shape.
     pub(crate) fn of(seeds: u64) -> Sim {
-        Sim {
-            seeds,
-            first: 0,
-            seed: None,
-            peers: false,
-            hub: false,
-            planted: false,
-        }
+        Sim { seeds, first: 0, seed: None, peers: false, hub: false, planted: false }
     }
 
     pub(crate) fn run(&self) -> anyhow::Result<()> {
@@ -65,10 +58,7 @@ impl Sim {
             result.err().map(|what| self.describe(seed, &what))
         });
         println!("{seeds} seeds, {failures} failures");
-        ensure!(
-            failures == 0,
-            "a promise was broken\nhint: repeat one seed with the command above"
-        );
+        ensure!(failures == 0, "a promise was broken\nhint: repeat one seed with the command above");
         Ok(())
     }
 
@@ -118,10 +108,7 @@ fn run_all(first: u64, seeds: u64, judge: impl Fn(u64) -> Option<String> + Sync)
                 });
             }
             drop(sender);
-            failures
-                .iter()
-                .map(|failure| println!("{failure}"))
-                .fold(0, |sum, ()| sum + 1)
+            failures.iter().map(|failure| println!("{failure}")).fold(0, |sum, ()| sum + 1)
         })
     })
 }

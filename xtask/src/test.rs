@@ -51,9 +51,7 @@ impl Test {
 
 /// One test compiles the core for a machine without an operating system. Without rustup it will say that it is skipped.
 fn install_bare_target() {
-    let rustup = Command::new("rustup")
-        .args(["target", "add", "wasm32-unknown-unknown"])
-        .output();
+    let rustup = Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]).output();
     match rustup {
         Ok(output) if output.status.success() => {}
         Ok(output) => eprintln!("rustup: {}", String::from_utf8_lossy(&output.stderr).trim()),
@@ -90,9 +88,7 @@ fn cargo(folder: &Path, builds: &Path, args: &[&str]) -> anyhow::Result<()> {
         cargo.env_remove(variable);
     }
     let line: Vec<&str> = iter::once("cargo").chain(args.iter().copied()).collect();
-    let status = cargo
-        .status()
-        .with_context(|| format!("cannot start {}", line.join(" ")))?;
+    let status = cargo.status().with_context(|| format!("cannot start {}", line.join(" ")))?;
     if !status.success() {
         bail!("{} ended with {status}", line.join(" "));
     }

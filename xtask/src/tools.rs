@@ -34,15 +34,9 @@ impl Tools {
     }
 
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask stands in the repository")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in the repository")?;
         let prebuilt = root.join("tools/prebuilt");
-        if self.check {
-            check(root, &prebuilt)
-        } else {
-            build(root, &prebuilt)
-        }
+        if self.check { check(root, &prebuilt) } else { build(root, &prebuilt) }
     }
 }
 
@@ -79,11 +73,7 @@ fn check(root: &Path, prebuilt: &Path) -> anyhow::Result<()> {
             differing.push(tool);
         }
     }
-    ensure!(
-        differing.is_empty(),
-        "not what the source builds: {}\nhint: cargo xtask tools",
-        differing.join(", ")
-    );
+    ensure!(differing.is_empty(), "not what the source builds: {}\nhint: cargo xtask tools", differing.join(", "));
     println!("{} modules are what the source builds", TOOLS.len());
     Ok(())
 }
@@ -116,72 +106,44 @@ impl Toolchain {
     fn with_target() -> Option<Self> {
         let library = said("rustc", &["--print", "target-libdir", "--target", TARGET])?;
         let name = said("rustc", &["--version"])?;
-        Path::new(&library).is_dir().then_some(Self {
-            name,
-            cargo: "cargo",
-            rustc: "rustc",
-            kind: Kind::Target,
-        })
+        Path::new(&library).is_dir().then_some(Self { name, cargo: "cargo", rustc: "rustc", kind: Kind::Target })
     }
 
     fn debian() -> Option<Self> {
         let (cargo, rustc) = ("/usr/bin/cargo", "/usr/bin/rustc");
         let version = said(rustc, &["--version"])?;
-        let libc = said(
-            "dpkg-query",
-            &["--showformat=${Package} ${Version}", "--show", "wasi-libc"],
-        )?;
+        let libc = said("dpkg-query", &["--showformat=${Package} ${Version}", "--show", "wasi-libc"])?;
         let bundled = said("rustc", &["--print", "sysroot"])? + "/lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld";
         let linkers = [PathBuf::from("/usr/bin/rust-lld"), PathBuf::from(bundled)];
         let linker = linkers.into_iter().find(|linker| linker.exists())?;
         let linker_version = said(linker.to_str()?, &["-flavor", "wasm", "--version"])?;
         let present = Path::new(DEBIAN_SOURCE).join("library/std").is_dir() && Path::new(DEBIAN_LIBC).is_dir();
         let name = format!("{version}, {libc}, {linker_version}");
-        present.then_some(Self {
-            name,
-            cargo,
-            rustc,
-            kind: Kind::Source { linker },
-        })
+        present.then_some(Self { name, cargo, rustc, kind: Kind::Source { linker } })
     }
 
     /// The module's bytes.
     fn compile(&self, root: &Path, tool: &str) -> anyhow::Result<Vec<u8>> {
         let scratch = root.join("target/tools");
         let mut cargo = Command::new(self.cargo);
-        cargo
-            .current_dir(root.join("tools"))
-            .args(["rustc", "--release", "--quiet", "--locked", "--target", TARGET]);
+        cargo.current_dir(root.join("tools")).args(["rustc", "--release", "--quiet", "--locked", "--target", TARGET]);
         cargo.args(["--package", tool, "--bin", tool]);
         for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
             cargo.env_remove(variable);
         }
         // Paths would make the bytes depend on where the repository lies.
-        let mut flags = vec![
-            FEATURES.into(),
-            format!("--remap-path-prefix={}=/grove", root.display()),
-        ];
+        let mut flags = vec![FEATURES.into(), format!("--remap-path-prefix={}=/grove", root.display())];
         if let Kind::Source { linker } = &self.kind {
             cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
             cargo.env("CARGO_TARGET_WASM32_WASIP1_LINKER", linker);
             flags.extend(["-Clinker-flavor=wasm-ld".into(), "-Clink-self-contained=no".into()]);
             flags.push(format!("--remap-path-prefix={DEBIAN_SOURCE}=/rust"));
         }
-        cargo
-            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
-            .env("RUSTC", self.rustc);
-        cargo
-            .env("CARGO_TARGET_DIR", &scratch)
-            .arg("--")
-            .args(self.link_args(tool));
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f")).env("RUSTC", self.rustc);
+        cargo.env("CARGO_TARGET_DIR", &scratch).arg("--").args(self.link_args(tool));
         let output = cargo.output().with_context(|| format!("cannot start {}", self.cargo))?;
         if !output.status.success() {
-            bail!(
-                "{tool}: {} ended with {}\n{}",
-                self.cargo,
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
+            bail!("{tool}: {} ended with {}\n{}", self.cargo, output.status, String::from_utf8_lossy(&output.stderr));
         }
         let module = module_path(&scratch.join(TARGET).join("release"), tool);
         fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
@@ -206,10 +168,6 @@ impl Toolchain {
 
 /// What a program says in one line, if it is there and content.
 fn said(program: &str, args: &[&str]) -> Option<String> {
-    let output = Command::new(program)
-        .args(args)
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
+    let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

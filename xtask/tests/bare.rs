@@ -17,24 +17,9 @@ fn the_core_compiles_without_a_system_and_imports_nothing() {
     let builds = builds();
     let output = Command::new(env!("CARGO"))
         .current_dir(sources::root())
-        .args([
-            "rustc",
-            "--quiet",
-            "--locked",
-            "--package",
-            "grove-core",
-            "--lib",
-            "--target",
-            TARGET,
-        ])
+        .args(["rustc", "--quiet", "--locked", "--package", "grove-core", "--lib", "--target", TARGET])
         // Dead code is kept, or a library without exports would be empty and prove nothing.
-        .args([
-            "--crate-type",
-            "cdylib",
-            "--",
-            "-Clink-dead-code",
-            "-Clink-arg=--no-gc-sections",
-        ])
+        .args(["--crate-type", "cdylib", "--", "-Clink-dead-code", "-Clink-arg=--no-gc-sections"])
         .env("CARGO_TARGET_DIR", &builds)
         .env_remove("RUSTFLAGS")
         .output()

@@ -5,17 +5,13 @@ use std::path::Path;
 use crate::sources;
 
 /// Drawers without a name: they fill.
-const DRAWERS: [&str; 9] = [
-    "util", "utils", "common", "types", "helper", "helpers", "misc", "manager", "mod",
-];
+const DRAWERS: [&str; 9] = ["util", "utils", "common", "types", "helper", "helpers", "misc", "manager", "mod"];
 
 #[test]
 fn no_file_is_named_for_nothing() {
     let nameless = |path: &String| {
         let mut words = path.trim_end_matches(".rs").split(['/', '_']);
-        words
-            .any(|word| DRAWERS.contains(&word))
-            .then(|| format!("{path}: name it for what it is about"))
+        words.any(|word| DRAWERS.contains(&word)).then(|| format!("{path}: name it for what it is about"))
     };
     let sources = sources::rust();
     sources::none(sources.iter().filter_map(|source| nameless(&source.path)).collect());
@@ -32,10 +28,7 @@ fn every_test_file_is_run() {
         if file == "main.rs" || krate.contains("/src") {
             continue;
         }
-        let module = Path::new(file)
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .expect("a file has a name");
+        let module = Path::new(file).file_stem().and_then(|stem| stem.to_str()).expect("a file has a name");
         let parent = match file.rsplit_once('/') {
             Some((folder, _)) => format!("{krate}/tests/{folder}.rs"),
             None => format!("{krate}/tests/main.rs"),
@@ -43,17 +36,9 @@ fn every_test_file_is_run() {
         let named = sources
             .iter()
             .find(|source| source.path == parent)
-            .is_some_and(|parent| {
-                parent
-                    .text
-                    .lines()
-                    .any(|line| line.trim_end().ends_with(&format!("mod {module};")))
-            });
+            .is_some_and(|parent| parent.text.lines().any(|line| line.trim_end().ends_with(&format!("mod {module};"))));
         if !named {
-            violations.push(format!(
-                "{}: {parent} does not name it, so it is never run",
-                source.path
-            ));
+            violations.push(format!("{}: {parent} does not name it, so it is never run", source.path));
         }
     }
     sources::none(violations);

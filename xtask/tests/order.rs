@@ -4,25 +4,14 @@ use crate::sources::{self, Source};
 
 #[test]
 fn core_modules_import_only_those_above_them() {
-    let core: Vec<Source> = sources::rust()
-        .into_iter()
-        .filter(|source| source.path.starts_with(CORE))
-        .collect();
-    let lib = core
-        .iter()
-        .find(|source| source.path == format!("{CORE}lib.rs"))
-        .expect("the core has a lib.rs");
-    let order: Vec<&str> = lib
-        .code()
-        .filter_map(|(_, line)| line.strip_prefix("pub mod ")?.strip_suffix(';'))
-        .collect();
+    let core: Vec<Source> = sources::rust().into_iter().filter(|source| source.path.starts_with(CORE)).collect();
+    let lib = core.iter().find(|source| source.path == format!("{CORE}lib.rs")).expect("the core has a lib.rs");
+    let order: Vec<&str> =
+        lib.code().filter_map(|(_, line)| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert!(order.len() > 10, "lib.rs lists the modules: {order:?}");
     let place = |module: &str| order.iter().position(|listed| *listed == module);
     let mut violations = Vec::new();
-    for source in core
-        .iter()
-        .filter(|source| source.path != lib.path && !source.is_test())
-    {
+    for source in core.iter().filter(|source| source.path != lib.path && !source.is_test()) {
         let own = module_of(&source.path);
         let Some(here) = place(own) else {
             violations.push(format!("{}: {own} is not listed in lib.rs", source.path));
@@ -31,10 +20,7 @@ fn core_modules_import_only_those_above_them() {
         for (line, code) in source.code() {
             for imported in imports(code) {
                 if place(imported).is_none_or(|there| there > here) {
-                    violations.push(format!(
-                        "{}:{line}: {own} stands above {imported} in lib.rs",
-                        source.path
-                    ));
+                    violations.push(format!("{}:{line}: {own} stands above {imported} in lib.rs", source.path));
                 }
             }
         }
@@ -52,25 +38,14 @@ fn module_of(path: &str) -> &str {
 
 fn imports(code: &str) -> impl Iterator<Item = &str> {
     let ends = |c: char| !c.is_ascii_alphanumeric() && c != '_';
-    code.split("crate::")
-        .skip(1)
-        .filter_map(move |rest| rest.split(ends).next())
-        .filter(|name| !name.is_empty())
+    code.split("crate::").skip(1).filter_map(move |rest| rest.split(ends).next()).filter(|name| !name.is_empty())
 }
 
 #[test]
 fn parts_of_the_program_do_not_import_one_another() {
     let mut violations = Vec::new();
-    for source in sources::rust()
-        .iter()
-        .filter(|source| source.path.starts_with(PROGRAM) && !source.is_test())
-    {
-        let own = source
-            .path
-            .trim_start_matches(PROGRAM)
-            .split(['/', '.'])
-            .next()
-            .unwrap_or_default();
+    for source in sources::rust().iter().filter(|source| source.path.starts_with(PROGRAM) && !source.is_test()) {
+        let own = source.path.trim_start_matches(PROGRAM).split(['/', '.']).next().unwrap_or_default();
         if !PARTS.contains(&own) || STARTERS.iter().any(|starter| source.path.starts_with(starter)) {
             continue;
         }
@@ -85,11 +60,8 @@ fn parts_of_the_program_do_not_import_one_another() {
 const PROGRAM: &str = "crates/grove/src/";
 /// Only the loop, and the commands that start a node, know them all.
 const PARTS: [&str; 5] = ["api", "cli", "executor", "link", "store"];
-const STARTERS: [&str; 3] = [
-    "crates/grove/src/cli/lend.rs",
-    "crates/grove/src/cli/node.rs",
-    "crates/grove/src/cli/up.rs",
-];
+const STARTERS: [&str; 3] =
+    ["crates/grove/src/cli/lend.rs", "crates/grove/src/cli/node.rs", "crates/grove/src/cli/up.rs"];
 
 #[test]
 fn imports_are_seen_wherever_they_stand() {

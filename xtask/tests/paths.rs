@@ -9,18 +9,11 @@ const LINES_MAX: usize = 400;
 #[test]
 fn every_path_that_the_architecture_names_exists() {
     let text = fs::read_to_string(sources::root().join("ARCHITECTURE.md")).expect("there is an ARCHITECTURE.md");
-    assert!(
-        text.lines().count() <= LINES_MAX,
-        "longer than {LINES_MAX} lines: nobody would read it"
-    );
+    assert!(text.lines().count() <= LINES_MAX, "longer than {LINES_MAX} lines: nobody would read it");
     let named: Vec<&str> = quoted(&text).into_iter().filter(|word| is_path(word)).collect();
     assert!(named.len() > 10, "a code map names files: {named:?}");
     let missing = named.into_iter().filter(|path| !sources::root().join(path).exists());
-    sources::none(
-        missing
-            .map(|path| format!("ARCHITECTURE.md: {path} does not exist"))
-            .collect(),
-    );
+    sources::none(missing.map(|path| format!("ARCHITECTURE.md: {path} does not exist")).collect());
 }
 
 fn quoted(text: &str) -> Vec<&str> {

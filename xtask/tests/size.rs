@@ -12,25 +12,18 @@ fn files_are_short() {
         let lines = source.product().lines().count();
         (lines > FILE_LINES_MAX).then(|| format!("{}: {lines} lines, {FILE_LINES_MAX} at most: split it", source.path))
     };
-    let product = sources::rust()
-        .into_iter()
-        .filter(|source| !source.is_test() && !source.is_generated());
+    let product = sources::rust().into_iter().filter(|source| !source.is_test() && !source.is_generated());
     sources::none(product.filter_map(|source| long(&source)).collect());
 }
 
 #[test]
 fn functions_are_short() {
-    let written = sources::rust()
-        .into_iter()
-        .filter(|source| !source.is_test() && !source.is_generated());
+    let written = sources::rust().into_iter().filter(|source| !source.is_test() && !source.is_generated());
     let long = |source: Source| {
         let functions = functions(source.product()).into_iter();
         let long = functions.filter(|(_, lines)| *lines > FUNCTION_LINES_MAX);
         let told = long.map(|(line, lines)| {
-            format!(
-                "{}:{line}: a function of {lines} lines, {FUNCTION_LINES_MAX} at most: split it",
-                source.path
-            )
+            format!("{}:{line}: a function of {lines} lines, {FUNCTION_LINES_MAX} at most: split it", source.path)
         });
         told.collect::<Vec<String>>()
     };

@@ -36,28 +36,18 @@ impl Source {
 }
 
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask stands in the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask stands in the repository")
 }
 
 /// All Rust files of all crates.
 pub(crate) fn rust() -> Vec<Source> {
     let mut paths = Vec::new();
     walk(root(), &mut paths);
-    let read = |path: PathBuf| Source {
-        path: relative(&path),
-        text: fs::read_to_string(&path).expect("a source is text"),
-    };
-    let sources: Vec<Source> = paths
-        .into_iter()
-        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
-        .map(read)
-        .collect();
-    assert!(
-        sources.iter().any(|source| source.path == "crates/core/src/lib.rs"),
-        "the walk misses the core"
-    );
+    let read =
+        |path: PathBuf| Source { path: relative(&path), text: fs::read_to_string(&path).expect("a source is text") };
+    let sources: Vec<Source> =
+        paths.into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs")).map(read).collect();
+    assert!(sources.iter().any(|source| source.path == "crates/core/src/lib.rs"), "the walk misses the core");
     sources
 }
 

@@ -28,15 +28,9 @@ fn no_test_is_switched_off_and_nothing_is_left_for_later() {
 
 #[test]
 fn a_file_begins_by_saying_what_it_is() {
-    let silent = sources::rust()
-        .into_iter()
-        .filter(|source| !source.text.starts_with("//! "));
+    let silent = sources::rust().into_iter().filter(|source| !source.text.starts_with("//! "));
     let silent = silent.filter(|source| !source.is_generated());
-    sources::none(
-        silent
-            .map(|source| format!("{}: begins without //!", source.path))
-            .collect(),
-    );
+    sources::none(silent.map(|source| format!("{}: begins without //!", source.path)).collect());
 }
 
 #[test]
@@ -59,10 +53,7 @@ fn the_core_knows_no_floats_and_no_world() {
         ("rand", "draw with verify::mix"),
     ];
     let mut violations = Vec::new();
-    for source in sources::rust()
-        .iter()
-        .filter(|source| source.path.starts_with("crates/core/src/"))
-    {
+    for source in sources::rust().iter().filter(|source| source.path.starts_with("crates/core/src/")) {
         for (at, line) in source.code() {
             let found = banned.iter().filter(|(word, _)| has_word(line, word));
             violations.extend(found.map(|(word, why)| format!("{}:{at}: {word}: {why}", source.path)));
@@ -74,8 +65,7 @@ fn the_core_knows_no_floats_and_no_world() {
 /// Whether the word stands there by itself, and not within a longer one.
 fn has_word(line: &str, word: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    line.match_indices(word)
-        .any(|(at, _)| !line[..at].ends_with(inner) && !line[at + word.len()..].starts_with(inner))
+    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(inner) && !line[at + word.len()..].starts_with(inner))
 }
 
 #[test]
@@ -89,9 +79,6 @@ fn the_core_depends_on_serde_only() {
     let manifest = fs::read_to_string(sources::root().join("crates/core/Cargo.toml")).expect("the core has a manifest");
     let section = manifest.split("[dependencies]").nth(1).expect("with dependencies");
     let section = section.split("\n[").next().expect("split gives one at least");
-    let lines: Vec<&str> = section
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .collect();
+    let lines: Vec<&str> = section.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     assert_eq!(lines, ["serde.workspace = true"]);
 }

@@ -26,16 +26,10 @@ impl Plain {
     pub(crate) fn run(&self, args: &[String], input: &str) -> wasmtime::Result<Vec<u8>> {
         let output = MemoryOutputPipe::new(OUTPUT_BYTES_MAX);
         let mut host = WasiCtxBuilder::new();
-        host.arg("tool")
-            .args(args)
-            .stdin(MemoryInputPipe::new(input.to_owned()))
-            .stdout(output.clone());
+        host.arg("tool").args(args).stdin(MemoryInputPipe::new(input.to_owned())).stdout(output.clone());
         let mut store = Store::new(&self.engine, host.build_p1());
         let instance = self.pre.instantiate(&mut store)?;
-        match instance
-            .get_typed_func::<(), ()>(&mut store, "_start")?
-            .call(&mut store, ())
-        {
+        match instance.get_typed_func::<(), ()>(&mut store, "_start")?.call(&mut store, ()) {
             Err(error) if !matches!(error.downcast_ref(), Some(I32Exit(0))) => Err(error),
             _ => Ok(output.contents().to_vec()),
         }

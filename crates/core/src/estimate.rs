@@ -59,9 +59,7 @@ impl Estimate {
         if self.seen == 0 {
             return limits::FUEL_FIRST.min(most);
         }
-        Fuel(self.dearest.saturating_mul(limits::FUEL_SLACK))
-            .max(limits::FUEL_LEAST)
-            .min(most)
+        Fuel(self.dearest.saturating_mul(limits::FUEL_SLACK)).max(limits::FUEL_LEAST).min(most)
     }
 }
 
@@ -71,9 +69,5 @@ pub fn speed(before: u64, fuel: Fuel, micros: u64) -> u64 {
         return before;
     }
     let now = fuel.0.saturating_mul(1_000) / micros;
-    if before == 0 {
-        now.max(1)
-    } else {
-        ((before / 4).saturating_mul(3)).saturating_add(now / 4).max(1)
-    }
+    if before == 0 { now.max(1) } else { ((before / 4).saturating_mul(3)).saturating_add(now / 4).max(1) }
 }

@@ -56,9 +56,7 @@ impl std::str::FromStr for JobId {
     type Err = NotAnId;
 
     fn from_str(text: &str) -> Result<JobId, NotAnId> {
-        let digits = text
-            .bytes()
-            .map(|byte| DIGITS.iter().position(|digit| *digit == byte.to_ascii_lowercase()));
+        let digits = text.bytes().map(|byte| DIGITS.iter().position(|digit| *digit == byte.to_ascii_lowercase()));
         let value = digits.collect::<Option<Vec<usize>>>().ok_or(NotAnId)?;
         if value.len() != 13 {
             return Err(NotAnId);
@@ -84,11 +82,7 @@ impl fmt::Display for Digest {
 
 impl fmt::Debug for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "{:02x}{:02x}{:02x}{:02x}",
-            self.0[0], self.0[1], self.0[2], self.0[3]
-        )
+        write!(out, "{:02x}{:02x}{:02x}{:02x}", self.0[0], self.0[1], self.0[2], self.0[3])
     }
 }
 

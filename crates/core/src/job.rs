@@ -50,12 +50,7 @@ pub struct Caps {
 
 impl Default for Caps {
     fn default() -> Caps {
-        Caps {
-            fuel: limits::FUEL_DEFAULT,
-            wall: Millis(3_600_000),
-            memory_bytes: 1 << 30,
-            output_bytes: 64 << 20,
-        }
+        Caps { fuel: limits::FUEL_DEFAULT, wall: Millis(3_600_000), memory_bytes: 1 << 30, output_bytes: 64 << 20 }
     }
 }
 
@@ -163,21 +158,12 @@ impl Job {
             (self.source.count() > limits::ITEMS_MAX, Refusal::TooManyInputs),
             (self.name.len() > limits::NAME_MAX, Refusal::NameTooLong),
             (args > limits::ARGS_BYTES_MAX, Refusal::ArgumentsTooLong),
-            (
-                matches!(self.chunk, Chunk::Items(n) if n == 0 || n > limits::CHUNK_MAX),
-                Refusal::ChunkTooLarge,
-            ),
-            (
-                matches!(self.check, Check::Prove { .. }) && !abilities.check,
-                Refusal::ToolCannotCheck,
-            ),
+            (matches!(self.chunk, Chunk::Items(n) if n == 0 || n > limits::CHUNK_MAX), Refusal::ChunkTooLarge),
+            (matches!(self.check, Check::Prove { .. }) && !abilities.check, Refusal::ToolCannotCheck),
             (self.merge && !abilities.merge, Refusal::ToolCannotMerge),
             (self.budget < least, Refusal::BudgetTooSmall { least }),
         ];
-        refused
-            .into_iter()
-            .find(|(is, _)| *is)
-            .map_or(Ok(()), |(_, why)| Err(why))
+        refused.into_iter().find(|(is, _)| *is).map_or(Ok(()), |(_, why)| Err(why))
     }
 }
 

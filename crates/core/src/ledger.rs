@@ -114,10 +114,7 @@ mod tests {
         assert_eq!(ledger.transfer(ANN, HOLD, Credits(11)), short);
         assert_eq!(ledger.transfer(ANN, HOLD, Credits(10)), Ok(()));
         assert_eq!(ledger.transfer(HOLD, Account::Node(NodeId(2)), Credits(4)), Ok(()));
-        assert_eq!(
-            (ledger.balance(HOLD), ledger.signed(Account::Mint), ledger.sum()),
-            (Credits(6), -10, 0)
-        );
+        assert_eq!((ledger.balance(HOLD), ledger.signed(Account::Mint), ledger.sum()), (Credits(6), -10, 0));
     }
 
     #[test]
@@ -125,11 +122,7 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.restore(ANN, i64::MAX);
         ledger.restore(HOLD, 1);
-        assert_eq!(
-            ledger.transfer(HOLD, ANN, Credits(1)),
-            Err(Shortfall::TooLarge),
-            "would wrap"
-        );
+        assert_eq!(ledger.transfer(HOLD, ANN, Credits(1)), Err(Shortfall::TooLarge), "would wrap");
         assert_eq!(ledger.transfer(ANN, HOLD, Credits(u64::MAX)), Err(Shortfall::TooLarge));
         assert_eq!((ledger.signed(ANN), ledger.signed(HOLD)), (i64::MAX, 1));
     }

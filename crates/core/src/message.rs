@@ -13,12 +13,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// Both: who speaks, what it can take, and what it still holds of the hearer's.
-    Hello {
-        incarnation: Incarnation,
-        slots: u32,
-        solves: bool,
-        holding: Vec<Lease>,
-    },
+    Hello { incarnation: Incarnation, slots: u32, solves: bool, holding: Vec<Lease> },
     /// Giver: do these.
     Give { gifts: Vec<Gift> },
     /// Giver: stop these; nobody waits for them any more.
@@ -161,11 +156,7 @@ impl Data {
 impl Output {
     /// Just these bytes.
     pub fn of(stdout: Data) -> Output {
-        Output {
-            stdout,
-            files: Vec::new(),
-            note: Arc::from(""),
-        }
+        Output { stdout, files: Vec::new(), note: Arc::from("") }
     }
 }
 

@@ -93,13 +93,7 @@ struct Watched {
 impl Node {
     /// A node whose journal says what `state` says.
     pub fn new(config: Config, state: State, now: Millis) -> Node {
-        let own = Presence {
-            linked: true,
-            slots: config.slots,
-            trusted: true,
-            heard: now,
-            ..Presence::default()
-        };
+        let own = Presence { linked: true, slots: config.slots, trusted: true, heard: now, ..Presence::default() };
         Node {
             desk: Desk::new(config),
             config,
@@ -157,11 +151,7 @@ impl Node {
     pub fn next_wake(&self) -> Option<Millis> {
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let slow = self.slow_at();
-        [alarm, slow, self.desk.next_wake()]
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| at.max(self.now.plus(Millis(1))))
+        [alarm, slow, self.desk.next_wake()].into_iter().flatten().min().map(|at| at.max(self.now.plus(Millis(1))))
     }
 
     pub fn state(&self) -> &State {
@@ -179,10 +169,7 @@ impl Node {
 
     /// All jobs, in the order of their ids.
     pub fn view_jobs(&self) -> impl Iterator<Item = JobView> + '_ {
-        self.state
-            .jobs()
-            .values()
-            .filter_map(|book| view::job(&self.state, book))
+        self.state.jobs().values().filter_map(|book| view::job(&self.state, book))
     }
 
     /// All neighbours, this node among them.
@@ -214,13 +201,8 @@ impl Node {
     fn started(&mut self, incarnation: Incarnation, secret: u64) {
         self.record(Fact::Started { incarnation, secret });
         self.lost(self.config.id);
-        let holders: Vec<NodeId> = self
-            .state
-            .peers()
-            .iter()
-            .filter(|(_, record)| !record.leases.is_empty())
-            .map(|(node, _)| *node)
-            .collect();
+        let holders: Vec<NodeId> =
+            self.state.peers().iter().filter(|(_, record)| !record.leases.is_empty()).map(|(node, _)| *node).collect();
         for node in holders {
             let now = self.now;
             self.presence.entry(node).or_default().heard = now;

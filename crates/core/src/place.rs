@@ -21,10 +21,7 @@ pub fn is_hungry(peer: &Presence, gifts: usize, now: Millis) -> bool {
 pub fn chunk(wish: Chunk, estimate: &Estimate, speed: u64) -> u64 {
     match wish {
         Chunk::Items(items) => items.max(1),
-        Chunk::Timed => estimate
-            .items_in(limits::CHUNK_WORK, speed)
-            .unwrap_or(1)
-            .min(limits::CHUNK_MAX),
+        Chunk::Timed => estimate.items_in(limits::CHUNK_WORK, speed).unwrap_or(1).min(limits::CHUNK_MAX),
     }
 }
 
@@ -47,11 +44,7 @@ pub fn audits(estimate: &Estimate, prover: &Presence, carried: bool) -> u64 {
 const AUDITS_UNKNOWN: u64 = 16;
 
 fn most_runs(carried: bool) -> u64 {
-    if carried {
-        limits::GIFT_INPUTS_MAX
-    } else {
-        limits::GIFT_PIECES_MAX
-    }
+    if carried { limits::GIFT_INPUTS_MAX } else { limits::GIFT_PIECES_MAX }
 }
 
 /// How long a gift may be out before it counts as slow.

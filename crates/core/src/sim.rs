@@ -52,12 +52,7 @@ pub fn run_watched(plan: Plan, mut watch: impl FnMut(&Moment<'_>)) -> Report {
     let mut world = World::new(plan);
     let failure = world.run(&mut watch).err();
     let failure = failure.map(|what| Failure { at: world.now(), what });
-    Report {
-        seed,
-        stats: world.stats(),
-        trace: world.trace(),
-        failure,
-    }
+    Report { seed, stats: world.stats(), trace: world.trace(), failure }
 }
 
 #[cfg(test)]

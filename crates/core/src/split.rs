@@ -17,11 +17,7 @@ pub fn opens(tool: &Tool, owner: Owner, stage: Stage) -> bool {
 
 /// How a task that a neighbour gave begins: by asking the tool, while somebody below could take a piece.
 pub fn first_stage(tool: &Tool, depth: u8, slots_below: u64) -> Stage {
-    if tool.abilities.split && depth < limits::DEPTH_MAX && slots_below > 1 {
-        Stage::Split
-    } else {
-        Stage::Work
-    }
+    if tool.abilities.split && depth < limits::DEPTH_MAX && slots_below > 1 { Stage::Split } else { Stage::Work }
 }
 
 /// How many items one merge of that level covers.

@@ -183,49 +183,29 @@ impl State {
     /// The same state as a shorter journal.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![
-            Fact::Started {
-                incarnation: self.incarnation,
-                secret: self.secret,
-            },
-            Fact::Numbered {
-                next_task: self.next_task,
-                next_lease: self.next_lease,
-                refused: self.refused,
-            },
+            Fact::Started { incarnation: self.incarnation, secret: self.secret },
+            Fact::Numbered { next_task: self.next_task, next_lease: self.next_lease, refused: self.refused },
         ];
-        facts.extend(
-            self.ledger
-                .accounts()
-                .map(|(account, balance)| Fact::Balance { account, balance }),
-        );
+        facts.extend(self.ledger.accounts().map(|(account, balance)| Fact::Balance { account, balance }));
         facts.extend(self.peers.iter().map(|(node, record)| Fact::Known {
             node: *node,
-            record: Record {
-                leases: Default::default(),
-                ..record.clone()
-            },
+            record: Record { leases: Default::default(), ..record.clone() },
         }));
-        facts.extend(self.jobs.values().map(|book| Fact::JobStands {
-            book: Box::new(book.clone()),
-            purse: self.purses.get(&book.root).copied(),
-        }));
+        facts.extend(
+            self.jobs.values().map(|book| Fact::JobStands {
+                book: Box::new(book.clone()),
+                purse: self.purses.get(&book.root).copied(),
+            }),
+        );
         let durable = self.tasks.iter().filter(|(id, _)| self.is_durable(**id));
-        facts.extend(durable.map(|(id, task)| Fact::TaskStands {
-            task: *id,
-            whole: Box::new(task.clone()),
-        }));
+        facts.extend(durable.map(|(id, task)| Fact::TaskStands { task: *id, whole: Box::new(task.clone()) }));
         facts
     }
 }
 
 /// The terms of an input that becomes a task of its own.
 fn terms_of_input(terms: &Terms) -> Terms {
-    Terms {
-        chunk: Chunk::Items(1),
-        merge: terms.tool.abilities.merge,
-        source: None,
-        ..terms.clone()
-    }
+    Terms { chunk: Chunk::Items(1), merge: terms.tool.abilities.merge, source: None, ..terms.clone() }
 }
 
 /// Where a task's answer lies: the stage and the first item of its row.

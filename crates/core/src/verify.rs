@@ -30,11 +30,7 @@ pub fn proof(claim: Claim) -> Option<Proof> {
     }
     // That a tool fails on an input is a claim about the tool: another machine has to see it too.
     if claim.failed {
-        return Some(if claim.check == Check::Copies {
-            Proof::Second
-        } else {
-            Proof::Audit
-        });
+        return Some(if claim.check == Check::Copies { Proof::Second } else { Proof::Audit });
     }
     match claim.check {
         Check::Prove { .. } => Some(Proof::Prove),

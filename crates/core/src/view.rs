@@ -85,18 +85,9 @@ pub fn counts(task: &Task) -> Counts {
     let parts = &task.parts;
     if task.stage != Stage::Work {
         // All of the work is done; what runs now is the merge.
-        return Counts {
-            items: task.items,
-            done: task.items,
-            ..Counts::default()
-        };
+        return Counts { items: task.items, done: task.items, ..Counts::default() };
     }
-    let out: u64 = parts
-        .out
-        .values()
-        .filter(|grant| grant.twin.is_none())
-        .map(|grant| grant.left.count())
-        .sum();
+    let out: u64 = parts.out.values().filter(|grant| grant.twin.is_none()).map(|grant| grant.left.count()).sum();
     let pending: u64 = parts.pending.values().map(|pending| pending.span.len).sum();
     let failed = parts.failed.count();
     Counts {
@@ -157,25 +148,15 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
 pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, job: JobId) -> Vec<Reason> {
     let Some(book) = state.job(job) else { return Vec::new() };
     if book.standing != Standing::Running {
-        return vec![Reason::Over {
-            standing: book.standing,
-        }];
+        return vec![Reason::Over { standing: book.standing }];
     }
     let mut reasons = Vec::new();
-    let tree = || {
-        state
-            .tasks()
-            .values()
-            .filter(|task| task.job == job && !matches!(task.owner, Owner::Peer { .. }))
-    };
+    let tree = || state.tasks().values().filter(|task| task.job == job && !matches!(task.owner, Owner::Peer { .. }));
     let grants = || tree().flat_map(|task| task.parts.out.values());
     let lenders: std::collections::BTreeSet<NodeId> = grants().map(|grant| grant.to).collect();
     if !lenders.is_empty() {
         let parts = grants().map(|grant| grant.runs_left()).sum();
-        reasons.push(Reason::AtWork {
-            lenders: lenders.len() as u64,
-            parts,
-        });
+        reasons.push(Reason::AtWork { lenders: lenders.len() as u64, parts });
     }
     let answers = tree().map(|task| task.parts.pending.len() as u64).sum();
     if answers > 0 {
@@ -196,11 +177,7 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook)
     let lending = linked.iter().filter(|peer| peer.slots > 0).count() as u64;
     let others = linked.iter().filter(|peer| !peer.trusted).count() as u64;
     if lending == 0 {
-        return Some(if others == 0 {
-            Reason::NoLender
-        } else {
-            Reason::LendersPaused { lenders: others }
-        });
+        return Some(if others == 0 { Reason::NoLender } else { Reason::LendersPaused { lenders: others } });
     }
     let purse = state.purse(book.root)?;
     let least = state.task(book.root)?.parts.raised.max(crate::limits::FUEL_LEAST);

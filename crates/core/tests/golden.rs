@@ -43,24 +43,10 @@ impl Golden {
     fn open(name: &str) -> Golden {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let line = |line: &str| {
-            line.split_once(' ')
-                .map(|(name, bytes)| (name.to_owned(), bytes.to_owned()))
-        };
+        let line = |line: &str| line.split_once(' ').map(|(name, bytes)| (name.to_owned(), bytes.to_owned()));
         let lines: BTreeMap<String, String> = text.lines().filter_map(line).collect();
-        assert_eq!(
-            lines.len(),
-            text.lines().count(),
-            "{}: a line is damaged or there twice",
-            path.display()
-        );
-        Golden {
-            path,
-            lines,
-            known: Vec::new(),
-            wrong: Vec::new(),
-            new: String::new(),
-        }
+        assert_eq!(lines.len(), text.lines().count(), "{}: a line is damaged or there twice", path.display());
+        Golden { path, lines, known: Vec::new(), wrong: Vec::new(), new: String::new() }
     }
 
     fn check<T: Serialize + DeserializeOwned + PartialEq + Debug>(&mut self, samples: Vec<(String, T)>) {
@@ -73,9 +59,7 @@ impl Golden {
                 Some(line) => match postcard::from_bytes::<T>(&bytes(line)) {
                     Ok(read) if read == sample => {}
                     Ok(read) => self.wrong.push(format!("{name}: old bytes now mean {read:?}")),
-                    Err(error) => self
-                        .wrong
-                        .push(format!("{name}: old bytes are not read any more: {error}")),
+                    Err(error) => self.wrong.push(format!("{name}: old bytes are not read any more: {error}")),
                 },
             }
             self.known.push(name);
@@ -85,8 +69,7 @@ impl Golden {
     /// Compares, or appends what is new if that was asked for.
     fn close(mut self) {
         let gone = self.lines.keys().filter(|name| !self.known.contains(name));
-        self.wrong
-            .extend(gone.map(|name| format!("{name}: its sample is gone from the test")));
+        self.wrong.extend(gone.map(|name| format!("{name}: its sample is gone from the test")));
         assert!(
             self.wrong.is_empty(),
             "\n{}\njournals with such bytes exist: put the old form back, and add a new variant at the end instead\n",
@@ -98,11 +81,7 @@ impl Golden {
             return;
         }
         let path = self.path.display();
-        assert!(
-            self.new.is_empty(),
-            "\n{path} lacks\n{}if these are new: cargo xtask bless\n",
-            self.new
-        );
+        assert!(self.new.is_empty(), "\n{path} lacks\n{}if these are new: cargo xtask bless\n", self.new);
     }
 }
 
@@ -136,8 +115,5 @@ fn hex(bytes: &[u8]) -> String {
 
 fn bytes(hex: &str) -> Vec<u8> {
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    hex.as_bytes()
-        .chunks(2)
-        .map(|two| pair(two).expect("samples are written in hexadecimal"))
-        .collect()
+    hex.as_bytes().chunks(2).map(|two| pair(two).expect("samples are written in hexadecimal")).collect()
 }

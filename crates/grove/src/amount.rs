@@ -18,9 +18,7 @@ pub enum NotAnAmount {
 /// `512MiB`, `20G`, `4096`: binary units, whichever way they are written.
 pub fn parse_bytes(text: &str) -> Result<u64, NotAnAmount> {
     let text = text.trim();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit() && c != '_')
-        .unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = plain(number).ok_or(NotAnAmount::Size)?;
     let shift = match unit.trim().to_ascii_lowercase().as_str() {
@@ -42,9 +40,7 @@ pub fn parse_millis(text: &str) -> Result<Millis, NotAnAmount> {
         return Err(NotAnAmount::Time);
     }
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '_')
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(rest.len());
         let number = plain(&rest[..digits]).ok_or(NotAnAmount::Time)?;
         rest = rest[digits..].trim_start();
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
@@ -57,10 +53,7 @@ pub fn parse_millis(text: &str) -> Result<Millis, NotAnAmount> {
             _ => return Err(NotAnAmount::Time),
         };
         rest = rest[letters..].trim_start();
-        sum = number
-            .checked_mul(unit)
-            .and_then(|span| sum.checked_add(span))
-            .ok_or(NotAnAmount::Time)?;
+        sum = number.checked_mul(unit).and_then(|span| sum.checked_add(span)).ok_or(NotAnAmount::Time)?;
     }
     Ok(Millis(sum))
 }
@@ -74,10 +67,7 @@ pub fn parse_credits(text: &str) -> Result<Credits, NotAnAmount> {
     }
     let whole = plain(whole).and_then(|whole| whole.checked_mul(1_000_000));
     let micro: u64 = format!("{part:0<6}").parse().map_err(|_| NotAnAmount::Credits)?;
-    whole
-        .and_then(|whole| whole.checked_add(micro))
-        .map(Credits)
-        .ok_or(NotAnAmount::Credits)
+    whole.and_then(|whole| whole.checked_add(micro)).map(Credits).ok_or(NotAnAmount::Credits)
 }
 
 /// `0..1000` and `1..=10`: the first number and how many.

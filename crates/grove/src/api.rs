@@ -61,11 +61,7 @@ struct Api {
 
 /// The API of one node, open to whoever knows the token.
 pub fn router(door: Door, token: &str, about: About) -> Router {
-    let api = Api {
-        door,
-        about: Arc::new(about),
-        tools: Tools::default(),
-    };
+    let api = Api { door, about: Arc::new(about), tools: Tools::default() };
     let quick = Router::new()
         .route("/v1/version", get(status::version))
         .route("/v1/status", get(status::status))

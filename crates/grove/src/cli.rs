@@ -134,11 +134,7 @@ impl Place {
 
     /// The settings that hold here, with further flags.
     pub fn settings_with(&self, flags: Layer) -> Result<Settings, Failure> {
-        let flags = Layer {
-            home: self.home.clone(),
-            hub: self.hub.clone(),
-            ..flags
-        };
+        let flags = Layer { home: self.home.clone(), hub: self.hub.clone(), ..flags };
         Settings::resolve(flags).map_err(|error| Failure::caused(Exit::Usage, &error))
     }
 }
@@ -150,11 +146,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way too, and go to standard output.
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage.into()
-            } else {
-                Exit::Done.into()
-            };
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
         }
     };
     match command(cli) {
@@ -194,16 +186,8 @@ fn is_usual_home(path: &std::path::Path) -> bool {
 /// The page of a job. What a person calls it is written so that it stays one step of the path.
 fn page(job: &str, rest: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    let name: String = job
-        .bytes()
-        .map(|b| {
-            if plain(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect();
+    let name: String =
+        job.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
     format!("/v1/jobs/{name}{rest}")
 }
 

@@ -55,16 +55,9 @@ pub enum ConfigError {
     #[error("the settings in {} are longer than {FILE_BYTES_MAX} bytes\nhint: is this the right file?", path.display())]
     TooLong { path: PathBuf },
     #[error("the settings in {} are wrong: {source}hint: `grove config` lists them all", path.display())]
-    Wrong {
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
+    Wrong { path: PathBuf, source: Box<toml::de::Error> },
     #[error("the setting {name} is wrong: {source}\nhint: correct it in {place}")]
-    Amount {
-        name: &'static str,
-        place: &'static str,
-        source: NotAnAmount,
-    },
+    Amount { name: &'static str, place: &'static str, source: NotAnAmount },
     #[error("the setting {name} is wrong: {value:?} is not a number\nhint: correct the variable, or unset it")]
     NotANumber { name: &'static str, value: String },
     #[error("the setting {name} is wrong: {value:?} is not an address and a port\nhint: for instance 127.0.0.1:7420")]
@@ -102,10 +95,7 @@ impl Layer {
     }
 
     fn from_file(path: &Path) -> Result<Layer, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        };
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Layer::default()),
             Err(error) => return Err(unreadable(error)),
@@ -116,20 +106,13 @@ impl Layer {
     }
 
     fn from_text(text: &str, path: &Path) -> Result<Layer, ConfigError> {
-        let wrong = |error| ConfigError::Wrong {
-            path: path.to_owned(),
-            source: Box::new(error),
-        };
+        let wrong = |error| ConfigError::Wrong { path: path.to_owned(), source: Box::new(error) };
         toml::from_str(text).map_err(wrong)
     }
 
     fn from_env(look: impl Fn(&'static str) -> Option<String>) -> Result<Layer, ConfigError> {
-        let slots = look("GROVE_SLOTS").map(|value| {
-            value.parse().map_err(|_| ConfigError::NotANumber {
-                name: "GROVE_SLOTS",
-                value,
-            })
-        });
+        let slots = look("GROVE_SLOTS")
+            .map(|value| value.parse().map_err(|_| ConfigError::NotANumber { name: "GROVE_SLOTS", value }));
         Ok(Layer {
             home: look("GROVE_HOME").map(PathBuf::from),
             listen: look("GROVE_LISTEN"),
@@ -156,13 +139,8 @@ impl Layer {
     }
 
     fn settle(self) -> Result<Settings, ConfigError> {
-        let amount = |name| {
-            move |source| ConfigError::Amount {
-                name,
-                place: "the file or variable that sets it",
-                source,
-            }
-        };
+        let amount =
+            |name| move |source| ConfigError::Amount { name, place: "the file or variable that sets it", source };
         let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
         Ok(Settings {
             home: Home::at(self.home.or_else(state_folder).ok_or(ConfigError::NoHome)?),
@@ -207,46 +185,20 @@ mod tests {
     use super::*;
 
     fn settled(layer: Layer) -> Settings {
-        let home = Layer {
-            home: Some("/somewhere".into()),
-            ..Layer::default()
-        };
+        let home = Layer { home: Some("/somewhere".into()), ..Layer::default() };
         layer.or(home).or(Layer::built_in().unwrap()).settle().unwrap()
     }
 
     #[test]
     fn the_commented_file_holds_every_setting_and_is_the_default() {
-        let Layer {
-            home,
-            listen,
-            link,
-            hub,
-            slots,
-            disk,
-            keep,
-            log,
-        } = Layer::built_in().unwrap();
+        let Layer { home, listen, link, hub, slots, disk, keep, log } = Layer::built_in().unwrap();
         assert!(home.is_none(), "each machine has its own");
-        let said = [
-            listen.is_some(),
-            link.is_some(),
-            hub.is_some(),
-            slots.is_some(),
-            disk.is_some(),
-            keep.is_some(),
-        ];
+        let said = [listen.is_some(), link.is_some(), hub.is_some(), slots.is_some(), disk.is_some(), keep.is_some()];
         assert_eq!((said, log.as_deref()), ([true; 6], Some("info")));
         let settings = settled(Layer::default());
-        assert_eq!(
-            (settings.disk_bytes, settings.keep, settings.hub),
-            (20 << 30, Millis(30 * 86_400_000), None)
-        );
+        assert_eq!((settings.disk_bytes, settings.keep, settings.hub), (20 << 30, Millis(30 * 86_400_000), None));
         assert!(settings.slots > 0);
-        assert!(
-            DEFAULTS
-                .lines()
-                .all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = "))
-        );
+        assert!(DEFAULTS.lines().all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = ")));
     }
 
     #[test]
@@ -258,31 +210,17 @@ mod tests {
         };
         let env = Layer::from_env(|name| (name == "GROVE_HUB").then(|| "env:1".to_owned())).unwrap();
         let settings = settled(say("flag:1", None).or(env.clone()).or(say("file:1", Some("2d"))));
-        assert_eq!(
-            (settings.hub.as_deref(), settings.keep),
-            (Some("flag:1"), Millis(2 * 86_400_000))
-        );
+        assert_eq!((settings.hub.as_deref(), settings.keep), (Some("flag:1"), Millis(2 * 86_400_000)));
         assert_eq!(settled(env.or(say("file:1", None))).hub.as_deref(), Some("env:1"));
     }
 
     #[test]
     fn a_wrong_setting_is_named_with_its_place() {
-        let error = Layer::from_text("lisen = 3", Path::new("/c/config.toml"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("/c/config.toml") && error.contains("lisen") && error.contains("\nhint: "),
-            "{error}"
-        );
-        let layer = Layer {
-            listen: Some("0.0.0.0:7420".into()),
-            ..Layer::default()
-        };
+        let error = Layer::from_text("lisen = 3", Path::new("/c/config.toml")).unwrap_err().to_string();
+        assert!(error.contains("/c/config.toml") && error.contains("lisen") && error.contains("\nhint: "), "{error}");
+        let layer = Layer { listen: Some("0.0.0.0:7420".into()), ..Layer::default() };
         let error = layer.or(Layer::built_in().unwrap()).settle().unwrap_err().to_string();
-        assert!(
-            error.contains("listen") && error.contains("hint: use 127.0.0.1"),
-            "{error}"
-        );
+        assert!(error.contains("listen") && error.contains("hint: use 127.0.0.1"), "{error}");
         let error = Layer::from_env(|name| (name == "GROVE_SLOTS").then(|| "many".to_owned())).unwrap_err();
         assert!(error.to_string().contains("GROVE_SLOTS"), "{error}");
     }

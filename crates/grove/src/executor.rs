@@ -107,9 +107,7 @@ impl Executors {
         let codes = Codes::open(&settings)?;
         let dispatch = Arc::new(Dispatch::new(settings, codes.empty()));
         keeper::start(&dispatch);
-        Ok(Executors {
-            inner: Arc::new(Inner { dispatch, codes }),
-        })
+        Ok(Executors { inner: Arc::new(Inner { dispatch, codes }) })
     }
 
     /// Runs an order, giving outcomes as they come, in any order. Dropping the future stops it.
@@ -125,10 +123,7 @@ impl Executors {
         let code = self.inner.codes.of(order.tool, order.options, module).await?;
         let (name, mut left) = (Arc::clone(&code.name), order.parts.len());
         let (said, mut heard) = mpsc::unbounded_channel();
-        let _ticket = Ticket {
-            number: self.inner.dispatch.take(order, code, said),
-            dispatch: &self.inner.dispatch,
-        };
+        let _ticket = Ticket { number: self.inner.dispatch.take(order, code, said), dispatch: &self.inner.dispatch };
         while left > 0 {
             match heard.recv().await {
                 Some(Ok(outcomes)) => {
@@ -199,9 +194,7 @@ impl Executors {
     pub async fn prove(&self) -> Result<Vec<Wall>, RunError> {
         let dispatch = Arc::clone(&self.inner.dispatch);
         let proved = tokio::task::spawn_blocking(move || dispatch.prove()).await;
-        proved
-            .map_err(|_| RunError::Stopped)?
-            .map_err(|error| RunError::Process(Arc::new(error)))
+        proved.map_err(|_| RunError::Stopped)?.map_err(|error| RunError::Process(Arc::new(error)))
     }
 }
 

@@ -54,11 +54,7 @@ pub enum Event {
     /// It says something. The digests of answers are empty: they are for the hearer to work out.
     Heard { node: NodeId, message: Message },
     /// A call did not get through; the next one follows after a while.
-    Unreached {
-        address: Arc<str>,
-        why: Why,
-        again_in: Duration,
-    },
+    Unreached { address: Arc<str>, why: Why, again_in: Duration },
 }
 
 /// Why a link is no more.

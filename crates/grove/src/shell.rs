@@ -136,13 +136,7 @@ impl Shell {
         let pages = batch.pages(&self.rows, self.store.last().0 + 1)?;
         let now_s = self.clock.now().0 / 1_000;
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
-        let commit = Commit {
-            facts,
-            pages: &pages,
-            drop_tasks,
-            now_s,
-            ..Commit::default()
-        };
+        let commit = Commit { facts, pages: &pages, drop_tasks, now_s, ..Commit::default() };
         self.store.commit(&commit)?;
         Ok(())
     }
@@ -158,14 +152,8 @@ impl Shell {
     /// How many inputs the jobs that people speak of have so far: asking twice must not overwrite what was kept.
     fn inputs_before(&self, events: &[Event]) -> BTreeMap<JobId, u64> {
         let jobs = events.iter().filter_map(|event| match event {
-            Event::Asked {
-                wish: Wish::Submit { job },
-                ..
-            } => Some(job.id),
-            Event::Asked {
-                wish: Wish::Extend { job, .. },
-                ..
-            } => Some(*job),
+            Event::Asked { wish: Wish::Submit { job }, .. } => Some(job.id),
+            Event::Asked { wish: Wish::Extend { job, .. }, .. } => Some(*job),
             _ => None,
         });
         jobs.map(|job| {
@@ -193,19 +181,10 @@ impl Shell {
             let root = self.node.state().job(job).map(|book| book.root);
             if let Some(task) = root.filter(|_| from == *known) {
                 *known += inputs.len() as u64;
-                accepted.push((
-                    Row {
-                        task,
-                        stage: Stage::INPUTS,
-                        first: from,
-                    },
-                    inputs,
-                ));
+                accepted.push((Row { task, stage: Stage::INPUTS, first: from }, inputs));
             }
         }
-        accepted
-            .into_iter()
-            .for_each(|(row, inputs)| batch.keep_inputs(row, inputs));
+        accepted.into_iter().for_each(|(row, inputs)| batch.keep_inputs(row, inputs));
     }
 
     /// Does what the node wants done, now that what it rests on is durable.
@@ -222,13 +201,7 @@ impl Shell {
                     self.work.stop(giver, lease);
                 }
                 Action::Hold { task, gift } => self.hold(task, &gift),
-                Action::Deliver {
-                    to,
-                    lease,
-                    row,
-                    outcome,
-                    fuel,
-                } => self.deliver(to, lease, row, outcome, fuel),
+                Action::Deliver { to, lease, row, outcome, fuel } => self.deliver(to, lease, row, outcome, fuel),
                 Action::Reply { ask, reply } => {
                     if let Some(asked) = self.asked.remove(&ask) {
                         // Whoever asked may have gone meanwhile.
@@ -272,7 +245,6 @@ impl Shell {
         let Some(span) = self.holds.remove(&(to, lease)) else {
             return;
         };
-        self.work
-            .deliver(to, lease, span, self.rows.clone(), row, (outcome, fuel));
+        self.work.deliver(to, lease, span, self.rows.clone(), row, (outcome, fuel));
     }
 }

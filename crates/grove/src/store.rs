@@ -55,11 +55,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            quota_bytes: 20 << 30,
-            reserve_bytes: 256 << 20,
-            cache_bytes: 32 << 20,
-        }
+        Self { quota_bytes: 20 << 30, reserve_bytes: 256 << 20, cache_bytes: 32 << 20 }
     }
 }
 
@@ -124,16 +120,11 @@ impl Store {
         let tail = database::guarded(&file, || replay::read_tail(&database, &file))?;
         let (witness, acknowledged) = Witness::open(&folder)?;
         if tail.last < acknowledged {
-            let what = Damage::Lost {
-                acknowledged: acknowledged.0,
-                found: tail.last.0,
-            };
+            let what = Damage::Lost { acknowledged: acknowledged.0, found: tail.last.0 };
             return Err(StoreError::Damaged { file, what });
         }
         let tasks = database::guarded(&file, || tasks::read_tasks(&database, &file))?;
-        database::guarded(&file, || {
-            database::give_back(&mut database, &file, found.file_bytes, tail.totals.all())
-        })?;
+        database::guarded(&file, || database::give_back(&mut database, &file, found.file_bytes, tail.totals.all()))?;
         usage.set_rows(tail.totals.all());
         let store = Self {
             database: Shared::new(database),
@@ -150,20 +141,8 @@ impl Store {
             scratch: Vec::new(),
             folder,
         };
-        let Found {
-            created,
-            store_id,
-            repaired,
-            undone,
-            ..
-        } = found;
-        let opened = Opened {
-            created,
-            store_id,
-            last: store.last,
-            repaired,
-            undone,
-        };
+        let Found { created, store_id, repaired, undone, .. } = found;
+        let opened = Opened { created, store_id, last: store.last, repaired, undone };
         Ok((store, opened))
     }
 

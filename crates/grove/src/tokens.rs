@@ -63,25 +63,17 @@ struct Filled<'a> {
 impl<'a> Filled<'a> {
     fn of(input: Input<'a>) -> Filled<'a> {
         match input {
-            Input::Text(text) if text.contains(COLUMN) => Filled {
-                whole: text.replace(COLUMN, " ").into(),
-                split: text.into(),
-            },
-            Input::Text(text) => Filled {
-                whole: text.into(),
-                split: text.into(),
-            },
+            Input::Text(text) if text.contains(COLUMN) => {
+                Filled { whole: text.replace(COLUMN, " ").into(), split: text.into() }
+            }
+            Input::Text(text) => Filled { whole: text.into(), split: text.into() },
             Input::Number(number) => {
                 let text = number.to_string();
-                Filled {
-                    whole: text.clone().into(),
-                    split: text.into(),
-                }
+                Filled { whole: text.clone().into(), split: text.into() }
             }
-            Input::Range { first, end } => Filled {
-                whole: format!("{first}..{end}").into(),
-                split: format!("{first}{COLUMN}{end}").into(),
-            },
+            Input::Range { first, end } => {
+                Filled { whole: format!("{first}..{end}").into(), split: format!("{first}{COLUMN}{end}").into() }
+            }
         }
     }
 
@@ -178,11 +170,7 @@ fn token_at(arg: &str, open: usize) -> Option<Token> {
     let close = open + arg[open..].find('}')?;
     let inside = &arg[open + 1..close];
     let digits = inside.bytes().take_while(u8::is_ascii_digit).count();
-    let column = if digits == 0 {
-        0
-    } else {
-        inside[..digits].parse().ok().filter(|column| *column > 0)?
-    };
+    let column = if digits == 0 { 0 } else { inside[..digits].parse().ok().filter(|column| *column > 0)? };
     let part = match &inside[digits..] {
         "" => Part::Whole,
         "." => Part::NoExtension,
@@ -192,12 +180,7 @@ fn token_at(arg: &str, open: usize) -> Option<Token> {
         "#" if digits == 0 => Part::Number,
         _ => return None,
     };
-    Some(Token {
-        at: open,
-        end: close + 1,
-        column,
-        part,
-    })
+    Some(Token { at: open, end: close + 1, column, part })
 }
 
 #[cfg(test)]
@@ -217,11 +200,7 @@ mod tests {
         check(&["{//}"], path, &["data/run.1"]);
         check(&["{/.}"], path, &["a"]);
         check(&["-n{#}", "{}"], path, &["-n7", "data/run.1/a.csv"]);
-        check(
-            &["{.}|{//}|{/.}"],
-            Input::Text("run.d/plain"),
-            &["run.d/plain|run.d|plain"],
-        );
+        check(&["{.}|{//}|{/.}"], Input::Text("run.d/plain"), &["run.d/plain|run.d|plain"]);
         check(&["{.}|{//}|{/}"], Input::Text("/x"), &["/x|/|x"]);
         check(&["{//}"], Input::Text("x"), &["."]);
     }
@@ -229,35 +208,16 @@ mod tests {
     #[test]
     fn a_range_of_one_looks_like_the_others() {
         let one = Input::Range { first: 9, end: 10 };
-        check(
-            &ranged(&["--at={}", "{#}"])
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>(),
-            one,
-            &["--at=9..10", "7"],
-        );
-        check(
-            &ranged(&["search"]).iter().map(String::as_str).collect::<Vec<_>>(),
-            one,
-            &["search", "9", "10"],
-        );
-        check(
-            &ranged(&["{1}", "{2}"]).iter().map(String::as_str).collect::<Vec<_>>(),
-            one,
-            &["9", "10"],
-        );
+        check(&ranged(&["--at={}", "{#}"]).iter().map(String::as_str).collect::<Vec<_>>(), one, &["--at=9..10", "7"]);
+        check(&ranged(&["search"]).iter().map(String::as_str).collect::<Vec<_>>(), one, &["search", "9", "10"]);
+        check(&ranged(&["{1}", "{2}"]).iter().map(String::as_str).collect::<Vec<_>>(), one, &["9", "10"]);
     }
 
     #[test]
     fn the_input_is_appended_where_no_token_is() {
         check(&["-q"], Input::Text("a b"), &["-q", "a b"]);
         check(&[], Input::Number(3), &["3"]);
-        check(
-            &["{x}", "{", "}{", "{0}", "{1x}"],
-            Input::Text("v"),
-            &["{x}", "{", "}{", "{0}", "{1x}", "v"],
-        );
+        check(&["{x}", "{", "}{", "{0}", "{1x}"], Input::Text("v"), &["{x}", "{", "}{", "{0}", "{1x}", "v"]);
         assert!(has_token(&["--x={#}"]) && !has_token(&["{ }", "{a}"]));
     }
 

@@ -21,10 +21,5 @@ pub fn inspect(module: &[u8]) -> Result<Abilities, ToolError> {
         return Err(ToolError::Missing(found.missing));
     }
     let can = |ability: &str| found.abilities.iter().any(|word| word == ability);
-    Ok(Abilities {
-        split: can("split"),
-        merge: can("merge"),
-        check: can("check"),
-        first: can("first"),
-    })
+    Ok(Abilities { split: can("split"), merge: can("merge"), check: can("check"), first: can("first") })
 }

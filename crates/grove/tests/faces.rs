@@ -49,45 +49,19 @@ impl Hub {
         let home = Home::at(dir.path().join("home"));
         home.create().unwrap();
         let token = home.token_or_new().unwrap();
-        let opened = shell::open(
-            home.path(),
-            Role {
-                slots,
-                ..Role::default()
-            },
-        )
-        .unwrap();
+        let opened = shell::open(home.path(), Role { slots, ..Role::default() }).unwrap();
         let door = opened.door();
         let (running, address, stop) = runtime.block_on(async {
-            let running = opened
-                .start(Arc::new(NoWires), Arc::new(Functions), Handle::current())
-                .unwrap();
+            let running = opened.start(Arc::new(NoWires), Arc::new(Functions), Handle::current()).unwrap();
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let about = About {
-                walls: vec!["none: a test".to_owned()],
-                owner: PersonId(1),
-                link: address,
-            };
+            let about = About { walls: vec!["none: a test".to_owned()], owner: PersonId(1), link: address };
             let (stop, stopped) = watch::channel(false);
             tokio::spawn(serve(listener, router(door.clone(), &token, about), stopped));
             (running, address, stop)
         });
-        home.announce(&HubFile {
-            v: 1,
-            api: address,
-            link: address,
-            pid: std::process::id(),
-        })
-        .unwrap();
-        Hub {
-            dir,
-            address,
-            token,
-            _stop: stop,
-            running: Some(running),
-            runtime,
-        }
+        home.announce(&HubFile { v: 1, api: address, link: address, pid: std::process::id() }).unwrap();
+        Hub { dir, address, token, _stop: stop, running: Some(running), runtime }
     }
 
     pub(super) fn home(&self) -> PathBuf {
@@ -118,14 +92,8 @@ impl Drop for Hub {
 pub(super) fn grove_in(home: &Path, folder: &Path, words: &[&str], stdin: &[u8]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grove"));
     command.args(words).current_dir(folder).env_clear();
-    command
-        .env("GROVE_HOME", home)
-        .env("XDG_CONFIG_HOME", folder)
-        .env("HOME", folder);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.env("GROVE_HOME", home).env("XDG_CONFIG_HOME", folder).env("HOME", folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // Whoever does not read its input may have ended before.
     let _ = child.stdin.take().unwrap().write_all(stdin);
@@ -202,10 +170,7 @@ fn act(part: &Part) -> Outcome {
         outcome.stderr_tail = b"it was asked to \x1b[31mfail\n".to_vec();
     }
     if text.contains("file") {
-        let file = |path: &str| grove_sandbox::Written {
-            path: path.to_owned(),
-            bytes: b"in a file".to_vec(),
-        };
+        let file = |path: &str| grove_sandbox::Written { path: path.to_owned(), bytes: b"in a file".to_vec() };
         outcome.files = vec![file("sub/one.txt")];
     }
     outcome

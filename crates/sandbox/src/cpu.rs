@@ -15,11 +15,7 @@ impl CpuClock {
     }
 
     pub(crate) fn spent_us(&self, wall_us: u64) -> u64 {
-        if wall_us < WORTH_READING_US {
-            wall_us
-        } else {
-            thread_us().saturating_sub(self.begun_us)
-        }
+        if wall_us < WORTH_READING_US { wall_us } else { thread_us().saturating_sub(self.begun_us) }
     }
 }
 

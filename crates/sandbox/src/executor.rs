@@ -39,9 +39,7 @@ pub fn main() -> ExitCode {
     if send(&socket, &said, &[]).is_err() || !walled {
         return ExitCode::FAILURE;
     }
-    let life = std::thread::Builder::new()
-        .stack_size(THREAD_STACK_BYTES)
-        .spawn(move || serve(socket));
+    let life = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES).spawn(move || serve(socket));
     match life.map(std::thread::JoinHandle::join) {
         Ok(Ok(Ok(()))) => ExitCode::SUCCESS,
         Ok(Ok(Err(_)) | Err(_)) | Err(_) => ExitCode::FAILURE,
@@ -89,17 +87,11 @@ fn told(done: Result<Tell, ToolError>) -> Tell {
 fn compile(engine: &Engine, wasm: &[u8], passed: Vec<OwnedFd>) -> Result<Tell, ToolError> {
     let mut file = one_file(passed)?;
     let code = engine.compile(wasm)?;
-    file.write_all(&code)
-        .map_err(|error| ToolError::Compile(error.into()))?;
-    Ok(Tell::Compiled {
-        bytes: code.len() as u64,
-    })
+    file.write_all(&code).map_err(|error| ToolError::Compile(error.into()))?;
+    Ok(Tell::Compiled { bytes: code.len() as u64 })
 }
 
-#[expect(
-    unsafe_code,
-    reason = "compiled code can only be trusted, not checked; this process's walls are the check"
-)]
+#[expect(unsafe_code, reason = "compiled code can only be trusted, not checked; this process's walls are the check")]
 fn load(engine: &Engine, passed: Vec<OwnedFd>) -> Result<Tool, ToolError> {
     let file = one_file(passed)?;
     // SAFETY: the node passes what an executor compiled and nobody can write to any more. Should that code be
@@ -119,14 +111,7 @@ fn run(desk: &Desk, tool: &Tool, order: &Order) -> Result<(), FrameError> {
         let place = order.first + index as u64;
         desk.begin(order.number, place, wall);
         let outcome = tool.run(part, &order.terms);
-        desk.end(
-            Answer {
-                order: order.number,
-                place,
-                outcome,
-            },
-            index == last,
-        )?;
+        desk.end(Answer { order: order.number, place, outcome }, index == last)?;
     }
     Ok(())
 }

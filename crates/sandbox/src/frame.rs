@@ -85,12 +85,7 @@ fn receive_head(mut socket: &UnixStream, head: &mut [u8; 4]) -> Result<Option<Ve
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PASSED_MAX))];
     let mut beside = RecvAncillaryBuffer::new(&mut space);
     let came = loop {
-        match recvmsg(
-            socket,
-            &mut [IoSliceMut::new(head)],
-            &mut beside,
-            RecvFlags::CMSG_CLOEXEC,
-        ) {
+        match recvmsg(socket, &mut [IoSliceMut::new(head)], &mut beside, RecvFlags::CMSG_CLOEXEC) {
             Err(rustix::io::Errno::INTR) => {}
             came => break came.map_err(io::Error::from)?,
         }

@@ -103,10 +103,7 @@ fn recognise(bytes: &[u8]) -> Result<(), NotATool> {
 }
 
 fn damaged(error: &wasmparser::BinaryReaderError) -> NotATool {
-    NotATool::Damaged {
-        offset: error.offset() as u64,
-        why: error.message().to_owned(),
-    }
+    NotATool::Damaged { offset: error.offset() as u64, why: error.message().to_owned() }
 }
 
 fn note_import(inspection: &mut Inspection, module: &str, name: &str, kind: &TypeRef) {
@@ -119,9 +116,7 @@ fn note_import(inspection: &mut Inspection, module: &str, name: &str, kind: &Typ
 
 /// Lines of `key: words`; unknown keys are for newer versions and are passed over.
 fn read_manifest(inspection: &mut Inspection, data: &[u8]) {
-    let Some(text) = data
-        .get(..data.len().min(MANIFEST_BYTES_MAX))
-        .and_then(|data| std::str::from_utf8(data).ok())
+    let Some(text) = data.get(..data.len().min(MANIFEST_BYTES_MAX)).and_then(|data| std::str::from_utf8(data).ok())
     else {
         return;
     };

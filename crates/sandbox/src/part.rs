@@ -104,32 +104,19 @@ impl fmt::Display for Status {
             Status::Exit(0) => write!(f, "the tool ended well"),
             Status::Exit(code) => write!(f, "the tool ended with exit code {code}"),
             Status::Trap(what) => write!(f, "the tool crashed: {what}"),
-            Status::OutOfFuel => write!(
-                f,
-                "the tool used all its fuel\nhint: raise the fuel limit or cut smaller parts"
-            ),
-            Status::OutOfMemory => write!(
-                f,
-                "the tool needs more memory than allowed\nhint: raise the memory limit"
-            ),
+            Status::OutOfFuel => {
+                write!(f, "the tool used all its fuel\nhint: raise the fuel limit or cut smaller parts")
+            }
+            Status::OutOfMemory => write!(f, "the tool needs more memory than allowed\nhint: raise the memory limit"),
             Status::OutputTooLarge => {
-                write!(
-                    f,
-                    "the tool printed more than allowed\nhint: print less, or raise the output limit"
-                )
+                write!(f, "the tool printed more than allowed\nhint: print less, or raise the output limit")
             }
             Status::FilesTooLarge => {
-                write!(
-                    f,
-                    "the tool wrote more to /out than allowed\nhint: write less, or raise the files limit"
-                )
+                write!(f, "the tool wrote more to /out than allowed\nhint: write less, or raise the files limit")
             }
             Status::TimedOut => write!(f, "the tool ran for longer than allowed\nhint: cut smaller parts"),
             Status::Unsupported(import) => {
-                write!(
-                    f,
-                    "the tool needs {import}, which is not given\nhint: compile it for wasm32-wasip1"
-                )
+                write!(f, "the tool needs {import}, which is not given\nhint: compile it for wasm32-wasip1")
             }
             Status::Died(how) => write!(f, "the process that ran the tool died: {how}"),
             Status::BadInput(what) => write!(f, "the part cannot be run: {what}"),
@@ -141,15 +128,7 @@ impl Outcome {
     /// A part that left nothing.
     #[must_use]
     pub fn early(status: Status) -> Outcome {
-        Outcome {
-            status,
-            stdout: vec![],
-            stderr_tail: vec![],
-            files: vec![],
-            fuel: 0,
-            cpu_us: 0,
-            wall_us: 0,
-        }
+        Outcome { status, stdout: vec![], stderr_tail: vec![], files: vec![], fuel: 0, cpu_us: 0, wall_us: 0 }
     }
 }
 
@@ -158,11 +137,7 @@ impl Part {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let args: usize = self.args.iter().map(|arg| arg.len() + 8).sum();
-        let files: usize = self
-            .files
-            .iter()
-            .map(|(path, bytes)| path.len() + bytes.0.len() + 8)
-            .sum();
+        let files: usize = self.files.iter().map(|(path, bytes)| path.len() + bytes.0.len() + 8).sum();
         args + files + self.stdin.len() + 32
     }
 }

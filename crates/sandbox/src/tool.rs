@@ -141,9 +141,7 @@ pub struct Tool {
 
 impl std::fmt::Debug for Tool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tool")
-            .field("folders", &self.folders)
-            .finish_non_exhaustive()
+        f.debug_struct("Tool").field("folders", &self.folders).finish_non_exhaustive()
     }
 }
 
@@ -183,20 +181,10 @@ impl Tool {
         let mut linker = Linker::new(&engine.inner);
         wasi::give(&mut linker).map_err(ToolError::Load)?;
         let pre = linker.instantiate_pre(module).map_err(ToolError::Load)?;
-        let start = module
-            .get_export_index("_start")
-            .ok_or(NotATool::NotACommand("_start"))?;
-        let memory = module
-            .get_export_index("memory")
-            .ok_or(NotATool::NotACommand("memory"))?;
+        let start = module.get_export_index("_start").ok_or(NotATool::NotACommand("_start"))?;
+        let memory = module.get_export_index("memory").ok_or(NotATool::NotACommand("memory"))?;
         let folders = module.imports().any(|import| import.name().starts_with("path_"));
-        Ok(Tool {
-            engine: engine.clone(),
-            pre,
-            start,
-            memory,
-            folders,
-        })
+        Ok(Tool { engine: engine.clone(), pre, start, memory, folders })
     }
 
     /// Runs one part from nothing to its end.
@@ -205,11 +193,7 @@ impl Tool {
         let begun = Instant::now();
         let cpu = CpuClock::start();
         let limits = terms.limits.bounded();
-        let world = if terms.real_time {
-            World::real()
-        } else {
-            World::made(part.seed)
-        };
+        let world = if terms.real_time { World::real() } else { World::made(part.seed) };
         let host = match Host::new(part, limits, world, self.folders) {
             Ok(host) => host,
             Err(status) => return Outcome::early(status),
@@ -225,15 +209,7 @@ impl Tool {
         };
         let (stdout, stderr_tail, files) = host.into_output();
         let wall_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        Outcome {
-            status,
-            stdout,
-            stderr_tail,
-            files,
-            fuel,
-            cpu_us: cpu.spent_us(wall_us),
-            wall_us,
-        }
+        Outcome { status, stdout, stderr_tail, files, fuel, cpu_us: cpu.spent_us(wall_us), wall_us }
     }
 
     fn play(&self, store: &mut Store<Host>, fuel: u64) -> wasmtime::Result<()> {
@@ -242,13 +218,9 @@ impl Tool {
         let instance = self.pre.instantiate(&mut *store);
         store.set_fuel(fuel)?;
         let instance = instance?;
-        let memory = instance
-            .get_module_export(&mut *store, &self.memory)
-            .and_then(wasmtime::Extern::into_memory);
+        let memory = instance.get_module_export(&mut *store, &self.memory).and_then(wasmtime::Extern::into_memory);
         store.data_mut().memory = memory;
-        let start = instance
-            .get_module_export(&mut *store, &self.start)
-            .and_then(wasmtime::Extern::into_func);
+        let start = instance.get_module_export(&mut *store, &self.start).and_then(wasmtime::Extern::into_func);
         let start = start.ok_or(NotATool::NotACommand("_start"))?;
         start.typed::<(), ()>(&*store)?.call(store, ())
     }

@@ -55,11 +55,7 @@ impl Host {
         args.push("tool".to_owned());
         args.extend(part.args.iter().cloned());
         let tree = Tree::new(&part.files, limits.files_bytes, limits.files_count).map_err(Status::BadInput)?;
-        let mut descriptors = vec![
-            Some(Descriptor::Stdin),
-            Some(Descriptor::Stdout),
-            Some(Descriptor::Stderr),
-        ];
+        let mut descriptors = vec![Some(Descriptor::Stdin), Some(Descriptor::Stdout), Some(Descriptor::Stderr)];
         if folders {
             descriptors.push(Some(Descriptor::folder(tree::IN, Some("/in"))));
             descriptors.push(Some(Descriptor::folder(tree::OUT, Some("/out"))));

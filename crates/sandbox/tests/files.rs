@@ -24,14 +24,8 @@ fn open(fd: u32, path: &str, how: u32, rights: u64) -> Outcome {
 
 fn with_files() -> Part {
     let bytes = |text: &str| Bytes(text.as_bytes().into());
-    let files = vec![
-        ("words.txt".to_owned(), bytes("one two")),
-        ("deep/er/file".to_owned(), bytes("x")),
-    ];
-    Part {
-        files,
-        ..Part::default()
-    }
+    let files = vec![("words.txt".to_owned(), bytes("one two")), ("deep/er/file".to_owned(), bytes("x"))];
+    Part { files, ..Part::default() }
 }
 
 #[test]
@@ -45,10 +39,7 @@ fn given_files_can_be_read() {
             (drop (call $fd_read (i32.load (i32.const 50)) (i32.const 0) (i32.const 1) (i32.const 8)))
             (i32.store (i32.const 4) (i32.load (i32.const 8)))
             (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12))))"#;
-    assert_eq!(
-        run(&command("path_open fd_read fd_write", body), &with_files()).stdout,
-        b"one two"
-    );
+    assert_eq!(run(&command("path_open fd_read fd_write", body), &with_files()).stdout, b"one two");
 }
 
 #[test]
@@ -61,28 +52,14 @@ fn written_files_come_back() {
             (i32.store (i32.const 0) (i32.const 100))
             (i32.store (i32.const 4) (i32.const 7))
             (drop (call $fd_write (i32.load (i32.const 50)) (i32.const 0) (i32.const 1) (i32.const 12))))"#;
-    let outcome = run(
-        &command("path_create_directory path_open fd_write", body),
-        &Part::default(),
-    );
-    let files: Vec<_> = outcome
-        .files
-        .iter()
-        .map(|file| (file.path.as_str(), file.bytes.as_slice()))
-        .collect();
+    let outcome = run(&command("path_create_directory path_open fd_write", body), &Part::default());
+    let files: Vec<_> = outcome.files.iter().map(|file| (file.path.as_str(), file.bytes.as_slice())).collect();
     assert_eq!(files, [("a/b.txt", &b"a/b.txt"[..])]);
 }
 
 #[test]
 fn etc_passwd_is_out_of_reach_by_any_path() {
-    for path in [
-        "../../etc/passwd",
-        "/etc/passwd",
-        "deep/../../../etc/passwd",
-        "..",
-        "deep/../..",
-        "//etc/passwd",
-    ] {
+    for path in ["../../etc/passwd", "/etc/passwd", "deep/../../../etc/passwd", "..", "deep/../..", "//etc/passwd"] {
         for fd in [IN, OUT] {
             let status = open(fd, path, 0, READ).status;
             assert!(matches!(status, Status::Exit(63 | 44)), "{path} from {fd}: {status:?}");
@@ -94,16 +71,8 @@ fn etc_passwd_is_out_of_reach_by_any_path() {
 #[test]
 fn what_is_given_cannot_be_changed() {
     assert_eq!(open(IN, "words.txt", 0, READ).status, Status::Exit(0));
-    assert_eq!(
-        open(IN, "words.txt", 0, READ | WRITE).status,
-        Status::Exit(69),
-        "read-only"
-    );
-    assert_eq!(
-        open(IN, "words.txt", 8, READ).status,
-        Status::Exit(69),
-        "truncation is a change"
-    );
+    assert_eq!(open(IN, "words.txt", 0, READ | WRITE).status, Status::Exit(69), "read-only");
+    assert_eq!(open(IN, "words.txt", 8, READ).status, Status::Exit(69), "truncation is a change");
     assert_eq!(open(IN, "new", CREATE, WRITE).status, Status::Exit(69));
     assert_eq!(open(IN, "deep/new", CREATE, WRITE).status, Status::Exit(69));
 }
@@ -121,10 +90,7 @@ fn links_cannot_be_made() {
     let body = r#"(data (i32.const 100) "/etc/passwd")
         (func (export "_start") (call $proc_exit (call $path_symlink
             (i32.const 100) (i32.const 11) (i32.const 4) (i32.const 105) (i32.const 6))))"#;
-    assert_eq!(
-        run(&command("path_symlink proc_exit", body), &Part::default()).status,
-        Status::Exit(58)
-    );
+    assert_eq!(run(&command("path_symlink proc_exit", body), &Part::default()).status, Status::Exit(58));
 }
 
 #[test]
@@ -140,11 +106,8 @@ fn file_flood_by_size_stops_the_part() {
 
 /// Makes files with one-letter names, each anew after the last was removed or not.
 fn many_files(remove: bool) -> Vec<u8> {
-    let remove = if remove {
-        "(drop (call $path_unlink_file (i32.const 4) (i32.const 100) (i32.const 1)))"
-    } else {
-        ""
-    };
+    let remove =
+        if remove { "(drop (call $path_unlink_file (i32.const 4) (i32.const 100) (i32.const 1)))" } else { "" };
     let body = format!(
         r#"(func (export "_start") (local $n i32)
             (loop $again
@@ -161,17 +124,10 @@ fn many_files(remove: bool) -> Vec<u8> {
 
 #[test]
 fn file_flood_by_number_stops_the_part() {
-    let limits = Limits {
-        files_count: 20,
-        ..Limits::default()
-    };
+    let limits = Limits { files_count: 20, ..Limits::default() };
     assert_eq!(run_within(&many_files(false), limits).status, Status::FilesTooLarge);
     let outcome = run_within(&many_files(true), limits);
-    assert_eq!(
-        (outcome.status, outcome.files.len()),
-        (Status::Exit(0), 0),
-        "removed files do not count"
-    );
+    assert_eq!((outcome.status, outcome.files.len()), (Status::Exit(0), 0), "removed files do not count");
 }
 
 #[test]
@@ -182,21 +138,14 @@ fn files_of_one_part_are_not_there_for_the_next() {
     let tool = crate::support::build(&command("path_open proc_exit", body));
     for _ in 0..3 {
         let outcome = tool.run(&Part::default(), &grove_sandbox::Terms::default());
-        assert_eq!(
-            outcome.status,
-            Status::Exit(0),
-            "created anew each time, though creation is exclusive"
-        );
+        assert_eq!(outcome.status, Status::Exit(0), "created anew each time, though creation is exclusive");
     }
 }
 
 #[test]
 fn a_file_that_cannot_be_named_is_bad_input() {
     for path in ["../x", "a/../../x", "", "a\0b", "a/"] {
-        let part = Part {
-            files: vec![(path.to_owned(), Bytes::default())],
-            ..Part::default()
-        };
+        let part = Part { files: vec![(path.to_owned(), Bytes::default())], ..Part::default() };
         let status = run(&command("path_open", r#"(func (export "_start"))"#), &part).status;
         assert!(matches!(status, Status::BadInput(_)), "{path:?}: {status:?}");
     }

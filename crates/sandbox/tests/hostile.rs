@@ -8,23 +8,13 @@ const SPIN: &str = r#"(func (export "_start") (loop $again (br $again)))"#;
 
 #[test]
 fn trap() {
-    let outcome = run(
-        &command("", r#"(func (export "_start") unreachable)"#),
-        &Part::default(),
-    );
-    assert!(
-        matches!(outcome.status, Status::Trap(ref what) if what.contains("unreachable")),
-        "{:?}",
-        outcome.status
-    );
+    let outcome = run(&command("", r#"(func (export "_start") unreachable)"#), &Part::default());
+    assert!(matches!(outcome.status, Status::Trap(ref what) if what.contains("unreachable")), "{:?}", outcome.status);
 }
 
 #[test]
 fn infinite_loop_runs_out_of_fuel_at_the_same_place() {
-    let limits = Limits {
-        fuel: 1_000_000,
-        ..Limits::default()
-    };
+    let limits = Limits { fuel: 1_000_000, ..Limits::default() };
     let outcome = run_within(&command("", SPIN), limits);
     assert_eq!(outcome.status, Status::OutOfFuel);
     assert_eq!(outcome.fuel, 1_000_000);
@@ -34,13 +24,7 @@ fn infinite_loop_runs_out_of_fuel_at_the_same_place() {
 fn a_loop_of_host_calls_runs_out_of_fuel() {
     let body = r#"(func (export "_start")
         (loop $again (drop (call $random_get (i32.const 0) (i32.const 65536))) (br $again)))"#;
-    let outcome = run_within(
-        &command("random_get", body),
-        Limits {
-            fuel: 10_000_000,
-            ..Limits::default()
-        },
-    );
+    let outcome = run_within(&command("random_get", body), Limits { fuel: 10_000_000, ..Limits::default() });
     assert_eq!(outcome.status, Status::OutOfFuel);
 }
 
@@ -49,13 +33,7 @@ fn memory_bomb_is_refused_and_named() {
     let bomb = r#"(func (export "_start")
         (loop $again (br_if $again (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
         unreachable)"#;
-    let outcome = run_within(
-        &command("", bomb),
-        Limits {
-            memory_bytes: 32 << 20,
-            ..Limits::default()
-        },
-    );
+    let outcome = run_within(&command("", bomb), Limits { memory_bytes: 32 << 20, ..Limits::default() });
     assert_eq!(outcome.status, Status::OutOfMemory);
 }
 
@@ -79,11 +57,7 @@ fn deep_recursion_ends_in_a_trap() {
             (i32.add (i32.const 1) (call $down (local.get 0))))
         (func (export "_start") (drop (call $down (i32.const 1))))"#;
     let outcome = run(&command("", body), &Part::default());
-    assert!(
-        matches!(outcome.status, Status::Trap(ref what) if what.contains("stack")),
-        "{:?}",
-        outcome.status
-    );
+    assert!(matches!(outcome.status, Status::Trap(ref what) if what.contains("stack")), "{:?}", outcome.status);
 }
 
 #[test]
@@ -92,13 +66,7 @@ fn stdout_flood_stops_the_part() {
         (i32.store (i32.const 0) (i32.const 0))
         (i32.store (i32.const 4) (i32.const 65536))
         (loop $again (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12))) (br $again)))"#;
-    let outcome = run_within(
-        &command("fd_write", flood),
-        Limits {
-            stdout_bytes: 1 << 20,
-            ..Limits::default()
-        },
-    );
+    let outcome = run_within(&command("fd_write", flood), Limits { stdout_bytes: 1 << 20, ..Limits::default() });
     assert_eq!(outcome.status, Status::OutputTooLarge);
     assert!(outcome.stdout.len() <= 1 << 20);
 }
@@ -124,10 +92,7 @@ fn pointers_outside_memory_are_refused() {
         (local.set $e (i32.add (local.get $e) (call $fd_write (i32.const 1) (i32.const -4) (i32.const 1) (i32.const 0))))
         (local.set $e (i32.add (local.get $e) (call $args_get (i32.const -1) (i32.const -1))))
         (call $proc_exit (local.get $e)))"#;
-    let outcome = run(
-        &command("random_get fd_write args_get proc_exit", wild),
-        &Part::default(),
-    );
+    let outcome = run(&command("random_get fd_write args_get proc_exit", wild), &Part::default());
     assert_eq!(outcome.status, Status::Exit(3 * 21), "EFAULT from each");
 }
 
@@ -135,24 +100,14 @@ fn pointers_outside_memory_are_refused() {
 fn sockets_are_not_there() {
     let body = r#"(func (export "_start")
         (call $proc_exit (call $sock_accept (i32.const 0) (i32.const 0) (i32.const 0))))"#;
-    assert_eq!(
-        run(&command("sock_accept proc_exit", body), &Part::default()).status,
-        Status::Exit(57),
-        "ENOTSOCK"
-    );
+    assert_eq!(run(&command("sock_accept proc_exit", body), &Part::default()).status, Status::Exit(57), "ENOTSOCK");
 }
 
 #[test]
 fn the_next_part_of_the_same_tool_is_not_harmed() {
     let tool = build(&command("", SPIN));
     for _ in 0..50 {
-        let terms = Terms {
-            limits: Limits {
-                fuel: 1000,
-                ..Limits::default()
-            },
-            real_time: false,
-        };
+        let terms = Terms { limits: Limits { fuel: 1000, ..Limits::default() }, real_time: false };
         assert_eq!(tool.run(&Part::default(), &terms).status, Status::OutOfFuel);
     }
 }

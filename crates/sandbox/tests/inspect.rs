@@ -8,10 +8,8 @@ const EMPTY_MAIN: &str = r#"(func (export "_start"))"#;
 
 #[test]
 fn a_command_is_a_tool_and_declares_its_abilities() {
-    let wasm = command(
-        "path_open",
-        &format!("{EMPTY_MAIN} (@custom \"grove\" \"abilities: split merge\\ncolour: red\\n\")"),
-    );
+    let wasm =
+        command("path_open", &format!("{EMPTY_MAIN} (@custom \"grove\" \"abilities: split merge\\ncolour: red\\n\")"));
     let inspection = inspect(&wasm).expect("a tool");
     assert_eq!(inspection.abilities, ["split", "merge"]);
     assert!(inspection.folders);
@@ -24,10 +22,7 @@ fn what_is_not_a_tool_is_told_apart() {
         let error = inspect(bytes).expect_err("not a tool");
         let text = error.to_string();
         assert!(text.contains(expected), "{text}");
-        assert!(
-            text.lines().last().is_some_and(|line| line.starts_with("hint: ")),
-            "{text}"
-        );
+        assert!(text.lines().last().is_some_and(|line| line.starts_with("hint: ")), "{text}");
     };
     check(b"", "empty");
     check(b"#!/bin/sh\n", "not a WebAssembly module");
@@ -48,10 +43,7 @@ fn a_missing_import_is_named_and_refused() {
             (import "env" "memory" (memory 1)) (export "memory" (memory 0)) (func (export "_start")))"#,
     )
     .expect("wat");
-    assert_eq!(
-        inspect(&wasm).expect("readable").missing,
-        ["wasi_snapshot_preview1.sock_open", "env.memory"]
-    );
+    assert_eq!(inspect(&wasm).expect("readable").missing, ["wasi_snapshot_preview1.sock_open", "env.memory"]);
     let engine = Engine::new(CompileOptions::default(), 1).expect("engine");
     let error = Tool::build(&engine, &wasm).expect_err("refused");
     assert!(error.to_string().contains("sock_open"), "{error}");
@@ -72,17 +64,11 @@ fn a_call_with_another_signature_is_refused_when_loaded() {
 #[test]
 fn invalid_code_is_refused_before_it_is_compiled() {
     let mut wasm = command("", r#"(func (export "_start") (drop (i32.const 77)))"#);
-    let at = wasm
-        .windows(2)
-        .position(|pair| pair == [0x41, 0xcd])
-        .expect("i32.const 77");
+    let at = wasm.windows(2).position(|pair| pair == [0x41, 0xcd]).expect("i32.const 77");
     wasm[at] = 0x42;
     let engine = Engine::new(CompileOptions::default(), 1).expect("engine");
     assert!(engine.compile(&wasm).is_ok(), "i64.const can be dropped as well");
     wasm[at] = 0x7c;
     assert!(matches!(engine.compile(&wasm), Err(ToolError::Compile(_))));
-    assert!(matches!(
-        inspect(&wasm[..wasm.len() - 3]),
-        Err(NotATool::Damaged { .. })
-    ));
+    assert!(matches!(inspect(&wasm[..wasm.len() - 3]), Err(NotATool::Damaged { .. })));
 }

@@ -28,10 +28,7 @@ const DICE: &str = r#"
 #[test]
 fn input_becomes_output() {
     let text = b"a line\n".repeat(100);
-    let part = Part {
-        stdin: text.clone().into(),
-        ..Part::default()
-    };
+    let part = Part { stdin: text.clone().into(), ..Part::default() };
     let outcome = run(&command("fd_read fd_write", CAT), &part);
     assert_eq!(outcome.status, Status::Exit(0));
     assert_eq!(outcome.stdout, text);
@@ -46,10 +43,7 @@ fn arguments_arrive_after_the_tools_name() {
             (i32.store (i32.const 0) (i32.const 100))
             (i32.store (i32.const 4) (i32.load (i32.const 24)))
             (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 12))))"#;
-    let part = Part {
-        args: vec!["one".into(), "zwei".into()],
-        ..Part::default()
-    };
+    let part = Part { args: vec!["one".into(), "zwei".into()], ..Part::default() };
     let outcome = run(&command("args_sizes_get args_get fd_write", print), &part);
     assert_eq!(String::from_utf8_lossy(&outcome.stdout), "tool\0one\0zwei\0");
 }
@@ -72,36 +66,23 @@ fn exit_code_and_complaint_come_back() {
 fn the_same_part_gives_the_same_clock_dice_and_fuel() {
     let wasm = command("clock_time_get random_get fd_write", DICE);
     let (here, there) = (build(&wasm), build(&wasm));
-    let part = Part {
-        seed: 7,
-        ..Part::default()
-    };
+    let part = Part { seed: 7, ..Part::default() };
     let first = timeless(here.run(&part, &Terms::default()));
     assert_eq!(first.stdout.len(), 32);
     assert_eq!(first, timeless(here.run(&part, &Terms::default())));
     assert_eq!(first, timeless(there.run(&part, &Terms::default())));
     let other = timeless(here.run(&Part { seed: 8, ..part }, &Terms::default()));
-    assert_eq!(
-        first.stdout[..16],
-        other.stdout[..16],
-        "the clock does not depend on the seed"
-    );
+    assert_eq!(first.stdout[..16], other.stdout[..16], "the clock does not depend on the seed");
     assert_ne!(first.stdout[16..], other.stdout[16..], "the dice do");
 }
 
 #[test]
 fn real_time_is_real() {
     let tool = build(&command("clock_time_get random_get fd_write", DICE));
-    let terms = Terms {
-        real_time: true,
-        ..Terms::default()
-    };
+    let terms = Terms { real_time: true, ..Terms::default() };
     let (one, two) = (tool.run(&Part::default(), &terms), tool.run(&Part::default(), &terms));
     assert_ne!(one.stdout[16..], two.stdout[16..]);
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970")
-        .as_secs();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
     let told = u64::from_le_bytes(one.stdout[..8].try_into().expect("eight bytes")) / 1_000_000_000;
     assert!(now.abs_diff(told) < 60);
 }
@@ -130,10 +111,7 @@ fn the_environment_is_empty() {
         (func (export "_start")
             (drop (call $environ_sizes_get (i32.const 20) (i32.const 24)))
             (call $proc_exit (i32.load (i32.const 20))))"#;
-    assert_eq!(
-        run(&command("environ_sizes_get proc_exit", count), &Part::default()).status,
-        Status::Exit(0)
-    );
+    assert_eq!(run(&command("environ_sizes_get proc_exit", count), &Part::default()).status, Status::Exit(0));
 }
 
 #[test]
@@ -155,10 +133,7 @@ fn a_fresh_instance_for_every_part() {
 #[test]
 fn the_tag_names_the_engine_we_are_built_with() {
     let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).expect("lock file");
-    let version = lock
-        .split("name = \"wasmtime\"\nversion = \"")
-        .nth(1)
-        .and_then(|rest| rest.split('"').next());
+    let version = lock.split("name = \"wasmtime\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
     assert!(
         grove_sandbox::ENGINE.starts_with(&format!("wasmtime-{}/", version.expect("wasmtime is in the lock file")))
     );

@@ -6,12 +6,7 @@ use grove_sandbox::{CompileOptions, Engine, Limits, Outcome, Part, Terms, Tool};
 pub(crate) fn command(imports: &str, body: &str) -> Vec<u8> {
     let imports: String = imports
         .split_whitespace()
-        .map(|name| {
-            format!(
-                "(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} {}))",
-                signature(name)
-            )
-        })
+        .map(|name| format!("(import \"wasi_snapshot_preview1\" \"{name}\" (func ${name} {}))", signature(name)))
         .collect();
     let text = format!("(module {imports} (memory (export \"memory\") 2) {body})");
     wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -47,20 +42,10 @@ pub(crate) fn run(wasm: &[u8], part: &Part) -> Outcome {
 }
 
 pub(crate) fn run_within(wasm: &[u8], limits: Limits) -> Outcome {
-    build(wasm).run(
-        &Part::default(),
-        &Terms {
-            limits,
-            real_time: false,
-        },
-    )
+    build(wasm).run(&Part::default(), &Terms { limits, real_time: false })
 }
 
 /// An outcome without its times, which differ from run to run.
 pub(crate) fn timeless(outcome: Outcome) -> Outcome {
-    Outcome {
-        cpu_us: 0,
-        wall_us: 0,
-        ..outcome
-    }
+    Outcome { cpu_us: 0, wall_us: 0, ..outcome }
 }

@@ -19,13 +19,9 @@ pub fn read(mut stream: &[u8]) -> Result<Vec<&[u8]>, Refused> {
     let mut items = Vec::new();
     while !stream.is_empty() {
         let (length, rest) = length(stream).ok_or_else(|| Refused(format!("item {}: no length", items.len())))?;
-        let (item, rest) = rest.split_at_checked(length).ok_or_else(|| {
-            Refused(format!(
-                "item {}: {length} bytes announced, {} there",
-                items.len(),
-                rest.len()
-            ))
-        })?;
+        let (item, rest) = rest
+            .split_at_checked(length)
+            .ok_or_else(|| Refused(format!("item {}: {length} bytes announced, {} there", items.len(), rest.len())))?;
         items.push(item);
         stream = rest;
     }

@@ -50,10 +50,7 @@ pub const REFUSED: u8 = 3;
 #[macro_export]
 macro_rules! manifest {
     ($text:literal) => {
-        #[cfg_attr(
-            target_family = "wasm",
-            expect(unsafe_code, reason = "a custom section has no other spelling")
-        )]
+        #[cfg_attr(target_family = "wasm", expect(unsafe_code, reason = "a custom section has no other spelling"))]
         #[cfg_attr(target_family = "wasm", unsafe(link_section = "grove"))]
         #[used]
         static MANIFEST: [u8; $text.len()] = {
@@ -87,31 +84,20 @@ enum Answer {
 }
 
 fn answer(tool: &impl Tool, args: &[String], input: &[u8]) -> Result<Answer, Refused> {
-    let (verb, args) = args
-        .split_first()
-        .map_or(("", args), |(verb, rest)| (verb.as_str(), rest));
+    let (verb, args) = args.split_first().map_or(("", args), |(verb, rest)| (verb.as_str(), rest));
     match verb {
         "run" => tool.run(input, args).map(Answer::Output),
         "split" => {
-            let (ways, args) = args
-                .split_first()
-                .ok_or_else(|| Refused("split needs a number of ways".into()))?;
-            let ways = ways
-                .parse()
-                .map_err(|_| Refused(format!("split {ways:?}: not a number of ways")))?;
+            let (ways, args) = args.split_first().ok_or_else(|| Refused("split needs a number of ways".into()))?;
+            let ways = ways.parse().map_err(|_| Refused(format!("split {ways:?}: not a number of ways")))?;
             Ok(Answer::Output(items::write(&tool.split(input, ways, args)?)))
         }
         "merge" => tool.merge(&items::read(input)?, args).map(Answer::Output),
         "check" => match items::read(input)?[..] {
             [input, answer] => Ok(Answer::Verdict(tool.check(input, answer, args))),
-            ref other => Err(Refused(format!(
-                "check needs an input and an answer, got {} items",
-                other.len()
-            ))),
+            ref other => Err(Refused(format!("check needs an input and an answer, got {} items", other.len()))),
         },
-        other => Err(Refused(format!(
-            "unknown verb {other:?}: expected run, split, merge or check"
-        ))),
+        other => Err(Refused(format!("unknown verb {other:?}: expected run, split, merge or check"))),
     }
 }
 
@@ -134,11 +120,7 @@ mod tests {
             Ok(vec![input.to_vec(); ways])
         }
         fn check(&self, input: &[u8], answer: &[u8], _args: &[String]) -> Verdict {
-            if input == answer {
-                Verdict::Right
-            } else {
-                Verdict::Wrong
-            }
+            if input == answer { Verdict::Right } else { Verdict::Wrong }
         }
     }
 
@@ -160,13 +142,9 @@ mod tests {
 
     #[test]
     fn a_wrong_call_is_refused() {
-        for (args, input) in [
-            (&["dance"][..], ""),
-            (&[], ""),
-            (&["split"], ""),
-            (&["split", "x"], ""),
-            (&["check"], "1\na"),
-        ] {
+        for (args, input) in
+            [(&["dance"][..], ""), (&[], ""), (&["split"], ""), (&["split", "x"], ""), (&["check"], "1\na")]
+        {
             assert!(ask(args, input.as_bytes()).is_err(), "{args:?}");
         }
         assert!(ask(&["merge"], b"1\na").is_err(), "Echo has no merge");

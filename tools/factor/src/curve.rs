@@ -37,10 +37,7 @@ impl Stages {
         };
         let babies: Vec<u64> = (1..step / 2).filter(|&baby| coprime(baby, step)).collect();
         let giant_first = (bound + step / 2) / step;
-        let base: Vec<u64> = prime::up_to(last.isqrt() + step)
-            .into_iter()
-            .filter(|&n| coprime(n, step))
-            .collect();
+        let base: Vec<u64> = prime::up_to(last.isqrt() + step).into_iter().filter(|&n| coprime(n, step)).collect();
         let mut pairs = Vec::new();
         for giant in (giant_first..=last / step + 1).step_by(GIANTS_AT_ONCE) {
             let window = Window::new(giant * step - step / 2, GIANTS_AT_ONCE as u64 * step, &base);
@@ -48,23 +45,10 @@ impl Stages {
                 let reaches = |&(_, &baby): &(usize, &u64)| {
                     window.is_prime(giant * step - baby) || window.is_prime(giant * step + baby)
                 };
-                pairs.push(
-                    babies
-                        .iter()
-                        .enumerate()
-                        .filter(reaches)
-                        .map(|(at, _)| at as u16)
-                        .collect(),
-                );
+                pairs.push(babies.iter().enumerate().filter(reaches).map(|(at, _)| at as u16).collect());
             }
         }
-        Self {
-            exponents: exponents(bound),
-            step,
-            babies,
-            giant_first,
-            pairs,
-        }
+        Self { exponents: exponents(bound), step, babies, giant_first, pairs }
     }
 }
 
@@ -105,10 +89,7 @@ impl Window {
         for &prime in base.iter().take_while(|&&prime| prime * prime < low + length) {
             let first = low.next_multiple_of(prime).max(prime * prime);
             let first = if first % 2 == 1 { first } else { first + prime };
-            let multiples = composite
-                .iter_mut()
-                .skip((first - low) as usize / 2)
-                .step_by(prime as usize);
+            let multiples = composite.iter_mut().skip((first - low) as usize / 2).step_by(prime as usize);
             multiples.for_each(|composite| *composite = true);
         }
         Self { low, composite }
@@ -183,18 +164,12 @@ impl<'a, const N: usize> Curve<'a, N> {
         let square = |a: Residue<N>| m.mul_hot(&a, &a);
         let u = m.mul_hot(&m.sub(&p.x, &p.z), &m.add(&q.x, &q.z));
         let v = m.mul_hot(&m.add(&p.x, &p.z), &m.sub(&q.x, &q.z));
-        Point {
-            x: square(m.add(&u, &v)),
-            z: square(m.sub(&u, &v)),
-        }
+        Point { x: square(m.add(&u, &v)), z: square(m.sub(&u, &v)) }
     }
 
     fn add(&self, p: &Point<N>, q: &Point<N>, difference: &Point<N>) -> Point<N> {
         let sum = self.raw_add(p, q);
-        Point {
-            x: self.modulus.mul(&sum.x, &difference.z),
-            z: self.modulus.mul(&sum.z, &difference.x),
-        }
+        Point { x: self.modulus.mul(&sum.x, &difference.z), z: self.modulus.mul(&sum.z, &difference.x) }
     }
 
     fn affine(&self, x: Residue<N>) -> Point<N> {
@@ -220,9 +195,7 @@ impl<'a, const N: usize> Curve<'a, N> {
     fn first_stage(&self, stages: &Stages, start: Residue<N>) -> Result<Residue<N>, Found> {
         stages.exponents.iter().try_fold(start, |x, exponent| {
             let [point, _] = self.ladder(x, exponent);
-            Ok(self
-                .modulus
-                .mul(&point.x, &self.modulus.invert(&point.z).map_err(Found)?))
+            Ok(self.modulus.mul(&point.x, &self.modulus.invert(&point.z).map_err(Found)?))
         })
     }
 
@@ -258,9 +231,7 @@ impl<'a, const N: usize> Curve<'a, N> {
 
     /// `first`, `first + 1`, … times the point, `count` of them.
     fn multiples(&self, point: &Point<N>, first: u64, count: usize) -> Result<Vec<Point<N>>, Found> {
-        let x = self
-            .modulus
-            .mul(&point.x, &self.modulus.invert(&point.z).map_err(Found)?);
+        let x = self.modulus.mul(&point.x, &self.modulus.invert(&point.z).map_err(Found)?);
         let once = self.affine(x);
         let mut points = self.ladder(x, &[first]).to_vec();
         while points.len() < count {
@@ -292,9 +263,7 @@ impl<'a, const N: usize> Curve<'a, N> {
 
 /// Neighbouring curve numbers give unrelated curves (splitmix64), none of the degenerate ones among them.
 fn scrambled(number: u64) -> u64 {
-    let mut z = number
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     (z ^ z >> 31) | 1 << 32
@@ -313,19 +282,11 @@ mod tests {
                 .iter()
                 .enumerate()
                 .flat_map(|(at, pairs)| pairs.iter().map(move |&baby| (at as u64, baby)))
-                .map(|(at, baby)| {
-                    (
-                        (at + stages.giant_first) * stages.step,
-                        stages.babies[usize::from(baby)],
-                    )
-                })
+                .map(|(at, baby)| ((at + stages.giant_first) * stages.step, stages.babies[usize::from(baby)]))
                 .flat_map(|(giant, baby)| [giant - baby, giant + baby])
                 .collect();
             covered.sort_unstable();
-            for prime in prime::up_to(bound * SECOND_STAGE)
-                .into_iter()
-                .filter(|&prime| prime > bound)
-            {
+            for prime in prime::up_to(bound * SECOND_STAGE).into_iter().filter(|&prime| prime > bound) {
                 assert!(covered.binary_search(&prime).is_ok(), "{prime} above {bound}");
             }
         }
@@ -341,25 +302,17 @@ mod tests {
         for (at, point) in odd.iter().enumerate() {
             let [by_ladder, next] = curve.ladder(x, &[2 * at as u64 + 1]);
             assert_eq!(affine(point), affine(&by_ladder));
-            let even = curve
-                .multiples(&curve.affine(x), 2 * at as u64 + 2, 1)
-                .unwrap_or_else(|_| panic!("prime"));
+            let even = curve.multiples(&curve.affine(x), 2 * at as u64 + 2, 1).unwrap_or_else(|_| panic!("prime"));
             assert_eq!(affine(&next), affine(&even[0]));
         }
     }
 
     #[test]
     fn some_of_the_first_curves_find_a_prime_of_40_bits() {
-        let (p, q) = (
-            Number::from(1_000_000_000_039),
-            Number::from(18_446_744_073_709_551_557),
-        );
+        let (p, q) = (Number::from(1_000_000_000_039), Number::from(18_446_744_073_709_551_557));
         let modulus = Modulus::<2>::new(&p.checked_mul(q).expect("fits"));
         let stages = Stages::new(900);
-        let found = (0..100)
-            .filter_map(|curve| divisor(&modulus, &stages, curve))
-            .filter(|&found| found == p)
-            .count();
+        let found = (0..100).filter_map(|curve| divisor(&modulus, &stages, curve)).filter(|&found| found == p).count();
         assert!((4..30).contains(&found), "{found} of 100; about 12 were expected");
     }
 }

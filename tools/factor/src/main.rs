@@ -23,9 +23,7 @@ impl Tool for Factor {
             Question::Whole(number) => (number, Some(factor::factorise(&number))),
             Question::Piece(piece) => (piece.number, piece.search()),
         };
-        Ok(primes
-            .map_or_else(|| NONE.into(), |primes| line(&number, &primes))
-            .into_bytes())
+        Ok(primes.map_or_else(|| NONE.into(), |primes| line(&number, &primes)).into_bytes())
     }
 
     fn split(&self, input: &[u8], ways: usize, _args: &[String]) -> Result<Vec<Vec<u8>>, Refused> {
@@ -34,12 +32,7 @@ impl Tool for Factor {
             Question::Piece(piece) => piece.split(ways as u64),
         };
         let text = |piece: Piece| {
-            let Piece {
-                number,
-                bound,
-                first_curve,
-                curves,
-            } = piece;
+            let Piece { number, bound, first_curve, curves } = piece;
             format!("{number} {bound} {first_curve} {curves}\n").into_bytes()
         };
         Ok(pieces.into_iter().map(text).collect())
@@ -82,9 +75,7 @@ impl Question {
                 first_curve: read_within(first_curve, 0, u64::MAX - Piece::CURVES_MAX)?,
                 curves: read_within(curves, 1, Piece::CURVES_MAX)?,
             })),
-            _ => Err(Refused(
-                "expected one number, or a piece: number bound first_curve curves".into(),
-            )),
+            _ => Err(Refused("expected one number, or a piece: number bound first_curve curves".into())),
         }
     }
 
@@ -97,8 +88,7 @@ impl Question {
 }
 
 fn read_number(word: &str) -> Result<Number, Refused> {
-    word.parse()
-        .map_err(|error| Refused(format!("{:?}: {error}", shortened(word))))
+    word.parse().map_err(|error| Refused(format!("{:?}: {error}", shortened(word))))
 }
 
 fn read_within(word: &str, low: u64, high: u64) -> Result<u64, Refused> {
@@ -127,9 +117,7 @@ fn proves(number: &Number, answer: &[u8]) -> Option<()> {
     if *number <= Number::ONE {
         return (primes == [*number]).then_some(());
     }
-    let product = primes
-        .iter()
-        .try_fold(Number::ONE, |product, &prime| product.checked_mul(prime))?;
+    let product = primes.iter().try_fold(Number::ONE, |product, &prime| product.checked_mul(prime))?;
     (product == *number && primes.is_sorted() && primes.iter().all(factor::is_prime)).then_some(())
 }
 
@@ -141,9 +129,7 @@ mod tests {
     const FERMAT_LINE: &str = "340282366920938463463374607431768211457 = 59649589127497217 * 5704689200685129054721\n";
 
     fn run(input: &str) -> Result<String, Refused> {
-        Factor
-            .run(input.as_bytes(), &[])
-            .map(|answer| String::from_utf8(answer).expect("text"))
+        Factor.run(input.as_bytes(), &[]).map(|answer| String::from_utf8(answer).expect("text"))
     }
 
     fn check(input: &str, answer: &str) -> Verdict {
@@ -168,17 +154,7 @@ mod tests {
     #[test]
     fn garbage_is_refused_with_a_reason() {
         let too_large = "9".repeat(90);
-        for input in [
-            "",
-            "x",
-            "-4",
-            "1.5",
-            "3 4",
-            "15 8000 0 0",
-            "15 1 0 9",
-            "15 8000 0 99999999",
-            &too_large,
-        ] {
+        for input in ["", "x", "-4", "1.5", "3 4", "15 8000 0 0", "15 1 0 9", "15 8000 0 99999999", &too_large] {
             assert!(run(input).is_err(), "{input:?}");
             assert!(Factor.split(input.as_bytes(), 2, &[]).is_err(), "{input:?}");
         }
@@ -186,16 +162,9 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_called_wrong() {
-        for answer in [
-            "",
-            "15\n",
-            "15 = 15\n",
-            "15 = 5 * 3\n",
-            "15 = 3 * 5",
-            "15 = 3  * 5\n",
-            "15 = 1 * 3 * 5\n",
-            "21 = 3 * 7\n",
-        ] {
+        for answer in
+            ["", "15\n", "15 = 15\n", "15 = 5 * 3\n", "15 = 3 * 5", "15 = 3  * 5\n", "15 = 1 * 3 * 5\n", "21 = 3 * 7\n"]
+        {
             assert_eq!(check("15", answer), Verdict::Wrong, "{answer:?}");
         }
         let with_a_composite = "340282366920938463463374607431768211457 = 340282366920938463463374607431768211457\n";
@@ -207,24 +176,13 @@ mod tests {
     #[test]
     fn pieces_answer_for_the_whole_and_merge_keeps_what_was_found() {
         let pieces = Factor.split(FERMAT.as_bytes(), 2, &[]).expect("split");
-        let answers: Vec<Vec<u8>> = pieces
-            .iter()
-            .take(8)
-            .map(|piece| Factor.run(piece, &[]).expect("run"))
-            .collect();
-        assert!(
-            answers
-                .iter()
-                .all(|answer| answer == NONE.as_bytes() || answer == FERMAT_LINE.as_bytes())
-        );
+        let answers: Vec<Vec<u8>> = pieces.iter().take(8).map(|piece| Factor.run(piece, &[]).expect("run")).collect();
+        assert!(answers.iter().all(|answer| answer == NONE.as_bytes() || answer == FERMAT_LINE.as_bytes()));
         let none = NONE.as_bytes();
         let merge = |answers: &[&[u8]]| Factor.merge(answers, &[]).expect("merge");
         assert_eq!(merge(&[none, none]), none);
         assert_eq!(merge(&[none, FERMAT_LINE.as_bytes(), none]), FERMAT_LINE.as_bytes());
-        assert_eq!(
-            merge(&[&merge(&[none, FERMAT_LINE.as_bytes()]), none]),
-            FERMAT_LINE.as_bytes()
-        );
+        assert_eq!(merge(&[&merge(&[none, FERMAT_LINE.as_bytes()]), none]), FERMAT_LINE.as_bytes());
         let hopeless = format!("{FERMAT} 105 3 1");
         assert_eq!(run(&hopeless).as_deref(), Ok(NONE));
     }

@@ -21,10 +21,7 @@ impl Number {
     pub const ONE: Self = Self([1, 0, 0, 0]);
 
     pub fn bits(&self) -> u32 {
-        self.0
-            .iter()
-            .rposition(|&word| word != 0)
-            .map_or(0, |at| 64 * (at as u32 + 1) - self.0[at].leading_zeros())
+        self.0.iter().rposition(|&word| word != 0).map_or(0, |at| 64 * (at as u32 + 1) - self.0[at].leading_zeros())
     }
 
     pub fn bit(&self, at: u32) -> bool {
@@ -125,9 +122,7 @@ impl Number {
     }
 
     fn shl_bit(self) -> Self {
-        Self(std::array::from_fn(|at| {
-            self.0[at] << 1 | if at == 0 { 0 } else { self.0[at - 1] >> 63 }
-        }))
+        Self(std::array::from_fn(|at| self.0[at] << 1 | if at == 0 { 0 } else { self.0[at - 1] >> 63 }))
     }
 
     pub fn shifted_right(self, bits: u32) -> Self {
@@ -205,9 +200,7 @@ impl FromStr for Number {
             return Err(NotANumber::TooLarge);
         }
         text.bytes()
-            .try_fold(Self::ZERO, |number, digit| {
-                number.checked_mul_add(10, u64::from(digit - b'0'))
-            })
+            .try_fold(Self::ZERO, |number, digit| number.checked_mul_add(10, u64::from(digit - b'0')))
             .ok_or(NotANumber::TooLarge)
     }
 }
@@ -215,11 +208,7 @@ impl FromStr for Number {
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rest, chunk) = self.div_rem_word(CHUNK.0);
-        if rest == Self::ZERO {
-            write!(f, "{chunk}")
-        } else {
-            write!(f, "{rest}{chunk:0width$}", width = CHUNK.1)
-        }
+        if rest == Self::ZERO { write!(f, "{chunk}") } else { write!(f, "{rest}{chunk:0width$}", width = CHUNK.1) }
     }
 }
 
@@ -241,13 +230,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_printed() {
-        for text in [
-            "0",
-            "1",
-            "18446744073709551616",
-            "10000000000000000000000000000000000000000",
-            LARGEST,
-        ] {
+        for text in ["0", "1", "18446744073709551616", "10000000000000000000000000000000000000000", LARGEST] {
             assert_eq!(number(text).to_string(), text);
         }
         assert_eq!(number(LARGEST), Number([u64::MAX; WORDS]));
@@ -268,15 +251,9 @@ mod tests {
 
     #[test]
     fn division_undoes_multiplication() {
-        let (a, b) = (
-            number("340282366920938463463374607431768211457"),
-            number("98765432109876543210987654321"),
-        );
+        let (a, b) = (number("340282366920938463463374607431768211457"), number("98765432109876543210987654321"));
         let product = a.checked_mul(b).expect("fits");
-        assert_eq!(
-            product.checked_add(Number::from(7)).expect("fits").div_rem(b),
-            (a, Number::from(7))
-        );
+        assert_eq!(product.checked_add(Number::from(7)).expect("fits").div_rem(b), (a, Number::from(7)));
         assert_eq!(product.div_rem_word(59_649_589_127_497_217).1, 0);
         assert_eq!(number(LARGEST).div_rem(number(LARGEST)), (Number::ONE, Number::ZERO));
         assert_eq!((a.checked_mul(a), product.checked_mul(b)), (None, None));
@@ -285,18 +262,11 @@ mod tests {
 
     #[test]
     fn roots_are_rounded_down() {
-        for (text, degree, root) in [
-            ("24", 2, 4),
-            ("25", 2, 5),
-            ("1000000000000000000000", 3, 10_000_000),
-            ("0", 2, 0),
-        ] {
+        for (text, degree, root) in [("24", 2, 4), ("25", 2, 5), ("1000000000000000000000", 3, 10_000_000), ("0", 2, 0)]
+        {
             assert_eq!(number(text).root(degree), Number::from(root), "{text}");
         }
-        assert_eq!(
-            number(LARGEST).root(2),
-            number("340282366920938463463374607431768211455")
-        );
+        assert_eq!(number(LARGEST).root(2), number("340282366920938463463374607431768211455"));
     }
 
     #[test]
@@ -304,9 +274,6 @@ mod tests {
         let one_high = Number([0, 0, 0, 1]);
         assert_eq!(one_high.shifted_right(192), Number::ONE);
         assert_eq!(one_high.shifted_right(129), Number([1 << 63, 0, 0, 0]));
-        assert_eq!(
-            (one_high.bits(), one_high.trailing_zeros(), Number::ZERO.bits()),
-            (193, 192, 0)
-        );
+        assert_eq!((one_high.bits(), one_high.trailing_zeros(), Number::ZERO.bits()), (193, 192, 0));
     }
 }

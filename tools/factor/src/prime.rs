@@ -14,9 +14,7 @@ pub(crate) fn up_to(last: u64) -> Vec<u64> {
     for n in 2..=last {
         if !composite[n as usize] {
             primes.push(n);
-            (n * n..=last)
-                .step_by(n as usize)
-                .for_each(|multiple| composite[multiple as usize] = true);
+            (n * n..=last).step_by(n as usize).for_each(|multiple| composite[multiple as usize] = true);
         }
     }
     primes
@@ -96,9 +94,7 @@ fn fermat<const N: usize>(n: &Number, modulus: &Modulus<N>) -> bool {
 
 /// The strong Lucas test with Selfridge's parameters: P = 1, Q = (1 - D) / 4.
 fn lucas<const N: usize>(n: &Number, modulus: &Modulus<N>) -> bool {
-    let d = (0..)
-        .map(|i| if i % 2 == 0 { 5 + 2 * i } else { -5 - 2 * i })
-        .find(|&d| jacobi(d, n) < 0);
+    let d = (0..).map(|i| if i % 2 == 0 { 5 + 2 * i } else { -5 - 2 * i }).find(|&d| jacobi(d, n) < 0);
     let signed = |value: i64| match value {
         0.. => modulus.residue(value.unsigned_abs()),
         _ => modulus.sub(&[0; N], &modulus.residue(value.unsigned_abs())),
@@ -181,13 +177,7 @@ mod tests {
 
     #[test]
     fn pseudoprimes_to_base_2_and_strong_lucas_pseudoprimes_are_refused() {
-        for n in [
-            "1194649",
-            "12327121",
-            "3215031751",
-            "3825123056546413051",
-            "318665857834031151167461",
-        ] {
+        for n in ["1194649", "12327121", "3215031751", "3825123056546413051", "318665857834031151167461"] {
             let n = n.parse().expect("a number");
             assert!(fermat(&n, &Modulus::<2>::new(&n)), "{n} passes the first half");
             assert!(!passes(&n), "{n}");
@@ -215,9 +205,7 @@ mod tests {
     fn semiprimes_have_exactly_the_bits_asked_for() {
         let mut state = 1u64;
         let mut random = || {
-            state = state
-                .wrapping_mul(0x5851_f42d_4c95_7f2d)
-                .wrapping_add(0x1405_7b7e_f767_814f);
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
             state ^ state >> 29
         };
         for bits in [12, 31, 64, 128, 160, 255, 256] {

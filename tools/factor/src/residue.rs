@@ -25,16 +25,9 @@ impl<const N: usize> Modulus<N> {
         debug_assert!(number.is_odd() && number.bits() > 1 && number.bits() <= 64 * N as u32);
         let words: [u64; N] = std::array::from_fn(|at| number.0[at]);
         // Newton's iteration doubles the correct bits: an odd number is its own inverse modulo 8.
-        let inverse = (0..5).fold(words[0], |x, _| {
-            x.wrapping_mul(2u64.wrapping_sub(words[0].wrapping_mul(x)))
-        });
-        let mut modulus = Self {
-            number: words,
-            inverse: inverse.wrapping_neg(),
-            one: [0; N],
-            square: [0; N],
-            cube: [0; N],
-        };
+        let inverse = (0..5).fold(words[0], |x, _| x.wrapping_mul(2u64.wrapping_sub(words[0].wrapping_mul(x))));
+        let mut modulus =
+            Self { number: words, inverse: inverse.wrapping_neg(), one: [0; N], square: [0; N], cube: [0; N] };
         let mut power = [0; N];
         power[0] = 1;
         for doubled in 1..=128 * N {
@@ -127,11 +120,7 @@ impl<const N: usize> Modulus<N> {
     pub(crate) fn pow(&self, base: &Residue<N>, exponent: &Number) -> Residue<N> {
         (0..exponent.bits()).rev().fold(self.one, |power, at| {
             let square = self.sqr(&power);
-            if exponent.bit(at) {
-                self.mul(&square, base)
-            } else {
-                square
-            }
+            if exponent.bit(at) { self.mul(&square, base) } else { square }
         })
     }
 

@@ -74,11 +74,7 @@ impl Piece {
     pub fn search(&self) -> Option<Vec<Number>> {
         let mut first = true;
         primes(&self.number, |n| {
-            let divisor = if std::mem::take(&mut first) {
-                self.divisor(n)
-            } else {
-                Some(find(n))
-            };
+            let divisor = if std::mem::take(&mut first) { self.divisor(n) } else { Some(find(n)) };
             divisor.filter(|divisor| divisor != n)
         })
     }
@@ -91,11 +87,7 @@ impl Piece {
     /// Smaller pieces of this one; none if it is small enough.
     pub fn split(&self, ways: u64) -> Vec<Self> {
         let work = self.curves * work(&self.number, self.bound);
-        if work < 2 * PIECE_WORK || self.curves < 2 {
-            Vec::new()
-        } else {
-            cut(&[*self], ways)
-        }
+        if work < 2 * PIECE_WORK || self.curves < 2 { Vec::new() } else { cut(&[*self], ways) }
     }
 }
 
@@ -115,50 +107,30 @@ pub fn pieces(n: &Number, ways: u64) -> Vec<Piece> {
 
 /// What is tried for a number whose part without small primes is `rest`: all curves, one entry for each bound.
 fn plan(n: &Number, rest: &Number) -> Vec<Piece> {
-    let last = LADDER
-        .iter()
-        .position(|rung| rung.bits >= rest.bits().div_ceil(2))
-        .unwrap_or(LADDER.len() - 1);
+    let last = LADDER.iter().position(|rung| rung.bits >= rest.bits().div_ceil(2)).unwrap_or(LADDER.len() - 1);
     let mut first_curve = 0;
     let mut piece = |bound, curves| {
         first_curve += curves;
-        Piece {
-            number: *n,
-            bound,
-            first_curve: first_curve - curves,
-            curves,
-        }
+        Piece { number: *n, bound, first_curve: first_curve - curves, curves }
     };
     let smaller = LADDER[..last].iter().skip(last % RUNG_STEP).step_by(RUNG_STEP);
-    let mut plan: Vec<Piece> = smaller
-        .map(|rung| piece(rung.bound, rung.curves.div_ceil(SMALLER_SHARE)))
-        .collect();
+    let mut plan: Vec<Piece> = smaller.map(|rung| piece(rung.bound, rung.curves.div_ceil(SMALLER_SHARE))).collect();
     plan.push(piece(LADDER[last].bound, LADDER[last].curves * CERTAINTY));
     plan
 }
 
 fn cut(plan: &[Piece], ways: u64) -> Vec<Piece> {
-    let whole: u64 = plan
-        .iter()
-        .map(|piece| piece.curves * work(&piece.number, piece.bound))
-        .sum();
-    let largest = PIECE_WORK
-        .min(whole / ways.max(1))
-        .max(PIECE_WORK / 8)
-        .max(whole / PIECES_MAX);
+    let whole: u64 = plan.iter().map(|piece| piece.curves * work(&piece.number, piece.bound)).sum();
+    let largest = PIECE_WORK.min(whole / ways.max(1)).max(PIECE_WORK / 8).max(whole / PIECES_MAX);
     let mut pieces = Vec::new();
     for piece in plan {
         let curves = largest.div_ceil(work(&piece.number, piece.bound));
         let end = piece.first_curve + piece.curves;
-        pieces.extend(
-            (piece.first_curve..end)
-                .step_by(curves as usize)
-                .map(|first_curve| Piece {
-                    first_curve,
-                    curves: curves.min(end - first_curve),
-                    ..*piece
-                }),
-        );
+        pieces.extend((piece.first_curve..end).step_by(curves as usize).map(|first_curve| Piece {
+            first_curve,
+            curves: curves.min(end - first_curve),
+            ..*piece
+        }));
     }
     pieces
 }
@@ -219,10 +191,7 @@ fn find(n: &Number) -> Number {
         let last = plan[plan.len() - 1];
         let stages = Stages::new(last.bound);
         let beyond = last.first_curve + last.curves..;
-        beyond
-            .into_iter()
-            .find_map(|curve| try_curve(n, &stages, curve))
-            .expect("it searches until it finds")
+        beyond.into_iter().find_map(|curve| try_curve(n, &stages, curve)).expect("it searches until it finds")
     })
 }
 
@@ -282,23 +251,15 @@ mod tests {
     }
 
     fn product(primes: &[Number]) -> Number {
-        primes
-            .iter()
-            .fold(Number::ONE, |product, &prime| product.checked_mul(prime).expect("fits"))
+        primes.iter().fold(Number::ONE, |product, &prime| product.checked_mul(prime).expect("fits"))
     }
 
     #[test]
     fn every_small_number_is_the_product_of_primes() {
-        for n in (2..3_000)
-            .chain(1 << 20..(1 << 20) + 500)
-            .chain((1 << 44)..(1 << 44) + 50)
-        {
+        for n in (2..3_000).chain(1 << 20..(1 << 20) + 500).chain((1 << 44)..(1 << 44) + 50) {
             let primes = factorise(&Number::from(n));
             assert_eq!(product(&primes), Number::from(n));
-            assert!(
-                primes.iter().all(prime::is_prime) && primes.is_sorted(),
-                "{n}: {primes:?}"
-            );
+            assert!(primes.iter().all(prime::is_prime) && primes.is_sorted(), "{n}: {primes:?}");
         }
         assert_eq!(factorise(&Number::ZERO), [Number::ZERO]);
         assert_eq!(factorise(&Number::ONE), [Number::ONE]);
@@ -353,14 +314,9 @@ mod tests {
 
     #[test]
     fn what_is_done_at_once_is_not_split() {
-        for text in [
-            "0",
-            "1",
-            "97",
-            "18446744073709551557",
-            "340282366920938463463374607431768211297",
-            "1000000007000000012",
-        ] {
+        for text in
+            ["0", "1", "97", "18446744073709551557", "340282366920938463463374607431768211297", "1000000007000000012"]
+        {
             assert!(pieces(&number(text), 8).is_empty(), "{text}");
         }
     }
@@ -368,12 +324,7 @@ mod tests {
     #[test]
     fn a_large_plan_has_large_pieces_that_split_again() {
         let n = number("115792089237316195423570985008687907852589419931798687112530834793049593217025");
-        let whole = Piece {
-            number: n,
-            bound: 2_400_000,
-            first_curve: 0,
-            curves: 10_000,
-        };
+        let whole = Piece { number: n, bound: 2_400_000, first_curve: 0, curves: 10_000 };
         let large = whole.split(2);
         assert!(large.len() > 2 && large.len() as u64 <= PIECES_MAX);
         assert_eq!(large.iter().map(|piece| piece.curves).sum::<u64>(), whole.curves);

@@ -5,18 +5,11 @@
 pub type Kernel = fn(u64) -> u64;
 
 /// What can be computed, by name.
-pub const KERNELS: [(&str, Kernel); 4] = [
-    ("mandelbrot", mandelbrot),
-    ("matmul", matmul),
-    ("mul128", mul128),
-    ("sieve", sieve),
-];
+pub const KERNELS: [(&str, Kernel); 4] =
+    [("mandelbrot", mandelbrot), ("matmul", matmul), ("mul128", mul128), ("sieve", sieve)];
 
 pub fn by_name(name: &str) -> Option<Kernel> {
-    KERNELS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, kernel)| *kernel)
+    KERNELS.iter().find(|(known, _)| *known == name).map(|(_, kernel)| *kernel)
 }
 
 /// Floating point without memory: all iterations of a square picture.
@@ -25,10 +18,7 @@ pub fn mandelbrot(side: u64) -> u64 {
     let mut sum = 0;
     for row in 0..side {
         for column in 0..side {
-            let (a, b) = (
-                column as f64 / side as f64 * 3.0 - 2.0,
-                row as f64 / side as f64 * 3.0 - 1.5,
-            );
+            let (a, b) = (column as f64 / side as f64 * 3.0 - 2.0, row as f64 / side as f64 * 3.0 - 1.5);
             let (mut x, mut y, mut iterations) = (0.0, 0.0, 0);
             while x * x + y * y <= 4.0 && iterations < ITERATIONS_MAX {
                 (x, y) = (x * x - y * y + a, 2.0 * x * y + b);
@@ -43,11 +33,7 @@ pub fn mandelbrot(side: u64) -> u64 {
 /// Floating point with memory: the product of two square matrices.
 pub fn matmul(side: u64) -> u64 {
     let side = side as usize;
-    let matrix = |seed: usize| {
-        (0..side * side)
-            .map(move |at| ((at * seed) % 1_000) as f64)
-            .collect::<Vec<f64>>()
-    };
+    let matrix = |seed: usize| (0..side * side).map(move |at| ((at * seed) % 1_000) as f64).collect::<Vec<f64>>();
     let (a, b) = (matrix(7), matrix(13));
     let mut c = vec![0.0; side * side];
     for (a, c) in a.chunks_exact(side).zip(c.chunks_exact_mut(side)) {
@@ -57,8 +43,7 @@ pub fn matmul(side: u64) -> u64 {
             }
         }
     }
-    c.iter()
-        .fold(0, |sum: u64, c| sum.wrapping_mul(31).wrapping_add(c.to_bits()))
+    c.iter().fold(0, |sum: u64, c| sum.wrapping_mul(31).wrapping_add(c.to_bits()))
 }
 
 /// Products of two words: squares modulo a prime of one word in Montgomery's form, as in searching for factors.
@@ -82,11 +67,7 @@ pub fn sieve(last: u64) -> u64 {
     for n in 2..composite.len() {
         if !composite[n] {
             sum += n as u64;
-            composite
-                .iter_mut()
-                .skip(n.saturating_mul(n))
-                .step_by(n)
-                .for_each(|composite| *composite = true);
+            composite.iter_mut().skip(n.saturating_mul(n)).step_by(n).for_each(|composite| *composite = true);
         }
     }
     sum

@@ -24,9 +24,7 @@ fn input() -> std::io::Result<String> {
 }
 
 fn spin(rounds: u64) -> u64 {
-    (0..rounds).fold(rounds, |state, round| {
-        (state ^ round).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    })
+    (0..rounds).fold(rounds, |state, round| (state ^ round).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29))
 }
 
 #[cfg(test)]

@@ -20,10 +20,7 @@ impl Tool for WordCount {
     fn run(&self, input: &[u8], _args: &[String]) -> Result<Vec<u8>, Refused> {
         let text = String::from_utf8_lossy(input).to_lowercase();
         let mut counts = BTreeMap::<&str, u64>::new();
-        for word in text
-            .split(|c: char| !c.is_alphanumeric() && c != '\'')
-            .map(|word| word.trim_matches('\''))
-        {
+        for word in text.split(|c: char| !c.is_alphanumeric() && c != '\'').map(|word| word.trim_matches('\'')) {
             if !word.is_empty() {
                 *counts.entry(word).or_default() += 1;
             }
@@ -55,9 +52,7 @@ impl Tool for WordCount {
             for line in text.lines() {
                 let (word, count) = parse(line).ok_or_else(|| Refused(format!("{line:?} is not `word count`")))?;
                 let sum = counts.entry(word).or_default();
-                *sum = sum
-                    .checked_add(count)
-                    .ok_or_else(|| Refused(format!("{word:?}: too many to count")))?;
+                *sum = sum.checked_add(count).ok_or_else(|| Refused(format!("{word:?}: too many to count")))?;
             }
         }
         Ok(lines(&counts))
@@ -105,21 +100,12 @@ mod tests {
 
     #[test]
     fn pieces_merge_to_the_answer_of_the_whole_in_any_grouping() {
-        let text = (0..30_000)
-            .map(|i| format!("oak elm{} ash\n", i % 7))
-            .collect::<String>();
+        let text = (0..30_000).map(|i| format!("oak elm{} ash\n", i % 7)).collect::<String>();
         let pieces = WordCount.split(text.as_bytes(), 5, &[]).expect("split");
         assert_eq!(pieces.len(), 5);
         assert_eq!(pieces.concat(), text.as_bytes());
-        assert!(
-            pieces
-                .iter()
-                .all(|piece| piece.ends_with(b"\n") && piece.len() < text.len() / 4)
-        );
-        let answers: Vec<Vec<u8>> = pieces
-            .iter()
-            .map(|piece| WordCount.run(piece, &[]).expect("run"))
-            .collect();
+        assert!(pieces.iter().all(|piece| piece.ends_with(b"\n") && piece.len() < text.len() / 4));
+        let answers: Vec<Vec<u8>> = pieces.iter().map(|piece| WordCount.run(piece, &[]).expect("run")).collect();
         let answers: Vec<&[u8]> = answers.iter().map(Vec::as_slice).collect();
         let merge = |answers: &[&[u8]]| WordCount.merge(answers, &[]).expect("merge");
         let in_a_tree = merge(&[&merge(&answers[..2]), &merge(&answers[2..4]), answers[4]]);

@@ -7,14 +7,14 @@ pub(super) fn run(seeds: u64) -> anyhow::Result<()> {
     use std::process::Command;
 
     let mut cargo = Command::new(env!("CARGO"));
-    cargo
-        .args(["run", "--quiet", "--package", "xtask", "--features", "planted", "--"])
-        .args(["sim", "--planted", "--seeds", &seeds.to_string()]);
+    cargo.args(["run", "--quiet", "--package", "xtask", "--features", "planted", "--"]).args([
+        "sim",
+        "--planted",
+        "--seeds",
+        &seeds.to_string(),
+    ]);
     let status = cargo.status()?;
-    anyhow::ensure!(
-        status.success(),
-        "the simulator missed a planted bug, or could not be built"
-    );
+    anyhow::ensure!(status.success(), "the simulator missed a planted bug, or could not be built");
     Ok(())
 }
 
@@ -33,11 +33,7 @@ pub(super) fn run(seeds: u64) -> anyhow::Result<()> {
         plant(None);
         match found {
             Some((seed, what)) => {
-                let words: String = what
-                    .chars()
-                    .map(|c| if c == '\n' { ' ' } else { c })
-                    .take(WORDS_MAX)
-                    .collect();
+                let words: String = what.chars().map(|c| if c == '\n' { ' ' } else { c }).take(WORDS_MAX).collect();
                 println!("{bug:?}: seed {seed}: {words}");
                 None
             }

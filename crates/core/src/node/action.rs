@@ -27,13 +27,7 @@ pub enum Action {
     /// Keep a neighbour's piece, which is now a task of this node.
     Hold { task: TaskId, gift: Box<Gift> },
     /// Answer a neighbour with what lies at this row.
-    Deliver {
-        to: NodeId,
-        lease: Lease,
-        row: Row,
-        outcome: Outcome,
-        fuel: Fuel,
-    },
+    Deliver { to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel },
     /// Answer a person.
     Reply { ask: AskId, reply: Reply },
     /// Tell whoever watches.

@@ -47,14 +47,7 @@ enum HeldStage {
 impl Desk {
     pub(super) fn new(config: Config) -> Desk {
         let nothing = (BTreeMap::new(), VecDeque::new());
-        Desk {
-            me: config.id,
-            slots: config.slots,
-            gifts: nothing.0,
-            queue: nothing.1,
-            running: 0,
-            alive_at: Millis(0),
-        }
+        Desk { me: config.id, slots: config.slots, gifts: nothing.0, queue: nothing.1, running: 0, alive_at: Millis(0) }
     }
 
     pub(super) fn slots(&self) -> u32 {
@@ -72,11 +65,7 @@ impl Desk {
             let Some(held) = self.gifts.get_mut(&(giver, *lease)) else {
                 continue;
             };
-            let firsts: Vec<u64> = held
-                .unnoted
-                .range(span.first..span.end())
-                .map(|(first, _)| *first)
-                .collect();
+            let firsts: Vec<u64> = held.unnoted.range(span.first..span.end()).map(|(first, _)| *first).collect();
             firsts.iter().for_each(|first| drop(held.unnoted.remove(first)));
             if held.stage == HeldStage::Finished && held.unnoted.is_empty() {
                 self.forget(giver, *lease, actions);
@@ -89,10 +78,7 @@ impl Desk {
         for (lease, held) in self.of(giver) {
             let answers: Vec<Answer> = held.unnoted.values().cloned().collect();
             for some in answers.chunks(limits::ANSWERS_MAX) {
-                let message = Message::Done {
-                    lease,
-                    answers: some.to_vec(),
-                };
+                let message = Message::Done { lease, answers: some.to_vec() };
                 actions.push(Action::Send { to: giver, message });
             }
         }
@@ -133,10 +119,7 @@ impl Desk {
             let Some(held) = self.gifts.get_mut(&key) else { continue };
             held.stage = HeldStage::Running;
             self.running += 1;
-            actions.push(Action::Run {
-                giver: key.0,
-                gift: Box::new(held.gift.clone()),
-            });
+            actions.push(Action::Run { giver: key.0, gift: Box::new(held.gift.clone()) });
         }
     }
 }
@@ -176,13 +159,7 @@ impl Node {
             return Err(Decline::Full);
         }
         let key = (from, gift.lease);
-        let mut held = Held {
-            stage: HeldStage::Queued,
-            unnoted: BTreeMap::new(),
-            left: runs,
-            since: self.now,
-            gift,
-        };
+        let mut held = Held { stage: HeldStage::Queued, unnoted: BTreeMap::new(), left: runs, since: self.now, gift };
         if let Act::Solve { depth } = held.gift.act {
             if runs != 1 {
                 return Err(Decline::Absurd);
@@ -203,50 +180,26 @@ impl Node {
         if depth > limits::DEPTH_MAX {
             return Err(Decline::TooDeep);
         }
-        let for_peers = self
-            .desk
-            .gifts
-            .values()
-            .filter(|held| matches!(held.stage, HeldStage::Task(_)))
-            .count();
+        let for_peers = self.desk.gifts.values().filter(|held| matches!(held.stage, HeldStage::Task(_))).count();
         if for_peers >= limits::TASKS_FOR_PEERS_MAX {
             return Err(Decline::Full);
         }
         let ancestor = self.state.job(gift.job).is_some()
-            || self
-                .state
-                .tasks()
-                .values()
-                .any(|task| task.job == gift.job && !task.over && task.depth != depth);
+            || self.state.tasks().values().any(|task| task.job == gift.job && !task.over && task.depth != depth);
         if ancestor {
             return Err(Decline::Ancestor);
         }
         let task = self.state.next_task();
-        let below = self
-            .slots_all
-            .saturating_sub(self.presence.get(&from).map_or(0, |peer| u64::from(peer.slots)));
+        let below = self.slots_all.saturating_sub(self.presence.get(&from).map_or(0, |peer| u64::from(peer.slots)));
         let stage = split::first_stage(&gift.tool, depth, below);
-        let without_inputs = Gift {
-            inputs: Inputs::Carried { data: Vec::new() },
-            ..gift.clone()
-        };
-        self.record(Fact::Taken {
-            task,
-            from,
-            gift: Box::new(without_inputs),
-            stage,
-        });
-        self.actions.push(Action::Hold {
-            task,
-            gift: Box::new(gift.clone()),
-        });
+        let without_inputs = Gift { inputs: Inputs::Carried { data: Vec::new() }, ..gift.clone() };
+        self.record(Fact::Taken { task, from, gift: Box::new(without_inputs), stage });
+        self.actions.push(Action::Hold { task, gift: Box::new(gift.clone()) });
         Ok(task)
     }
 
     fn is_proof(&self, lease: Lease) -> bool {
-        self.state
-            .lease(lease)
-            .is_some_and(|(_, grant)| matches!(grant.why, Why::Proof(_)))
+        self.state.lease(lease).is_some_and(|(_, grant)| matches!(grant.why, Why::Proof(_)))
     }
 
     /// The one run of a piece that has become a task of this node.
@@ -278,8 +231,7 @@ impl Node {
             }
             return self.answers(giver, lease, answers);
         }
-        held.unnoted
-            .extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
+        held.unnoted.extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
         if let Some(task) = finished {
             self.actions.push(Action::Drop { task });
         }
@@ -305,22 +257,12 @@ impl Node {
         let me = self.config.id;
         self.offers(me, slots);
         if slots == 0 {
-            let unfinished = self
-                .desk
-                .gifts
-                .iter()
-                .filter(|(_, held)| held.stage != HeldStage::Finished);
+            let unfinished = self.desk.gifts.iter().filter(|(_, held)| held.stage != HeldStage::Finished);
             let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
             for (giver, lease) in held {
                 if giver != me {
                     self.called_back(giver, &[lease]);
-                    self.send(
-                        giver,
-                        Message::Decline {
-                            leases: vec![lease],
-                            why: Decline::Paused,
-                        },
-                    );
+                    self.send(giver, Message::Decline { leases: vec![lease], why: Decline::Paused });
                 } else if !self.is_proof(lease) {
                     self.call_back(vec![lease]);
                 }
@@ -342,9 +284,7 @@ impl Node {
         if self.desk.alive_at <= self.now {
             if self.desk.alive_at > Millis(0) {
                 self.say_alive();
-                self.neighbours()
-                    .into_iter()
-                    .for_each(|node| self.desk.send_again(node, &mut self.actions));
+                self.neighbours().into_iter().for_each(|node| self.desk.send_again(node, &mut self.actions));
                 self.drop_spool();
             }
             self.desk.alive_at = self.now.plus(self.alive_every());
@@ -357,13 +297,7 @@ impl Node {
         }
         for node in self.neighbours() {
             let holding = self.desk.holding(node);
-            self.send(
-                node,
-                Message::Alive {
-                    slots: self.desk.slots,
-                    holding,
-                },
-            );
+            self.send(node, Message::Alive { slots: self.desk.slots, holding });
         }
     }
 
@@ -383,10 +317,6 @@ impl Node {
 
     fn neighbours(&self) -> Vec<NodeId> {
         let me = self.config.id;
-        self.presence
-            .iter()
-            .filter(|(node, peer)| **node != me && peer.linked)
-            .map(|(node, _)| *node)
-            .collect()
+        self.presence.iter().filter(|(node, peer)| **node != me && peer.linked).map(|(node, _)| *node).collect()
     }
 }

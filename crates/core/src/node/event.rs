@@ -19,11 +19,7 @@ pub enum Event {
     /// A neighbour, or this node itself, says something.
     Heard { from: NodeId, message: Message },
     /// An executor has answers for a gift that this node holds.
-    Ran {
-        giver: NodeId,
-        lease: Lease,
-        answers: Vec<Answer>,
-    },
+    Ran { giver: NodeId, lease: Lease, answers: Vec<Answer> },
     /// The owner of this machine comes back (no slots) or leaves (some).
     Lends { slots: u32 },
     /// This node is about to stop in good order.

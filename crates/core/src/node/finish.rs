@@ -20,12 +20,8 @@ impl Node {
 
     fn complete(&mut self, id: TaskId) {
         let Some(task) = self.state.task(id) else { return };
-        let lenders: Vec<(NodeId, Fuel)> = task
-            .parts
-            .unvested
-            .iter()
-            .map(|(node, book)| (*node, book.fuel()))
-            .collect();
+        let lenders: Vec<(NodeId, Fuel)> =
+            task.parts.unvested.iter().map(|(node, book)| (*node, book.fuel())).collect();
         for (node, fuel) in lenders.into_iter().filter(|_| !planted::is(Bug::ForgetToPay)) {
             self.vest(id, node, true, fuel);
         }
@@ -52,46 +48,22 @@ impl Node {
         let (job, root, owner) = (task.job, task.root, task.owner);
         let row = answer(id, task, standing);
         let fuel = self.state.purse(root).map(|purse| purse.paid).unwrap_or_default();
-        self.record(Fact::Ended {
-            task: id,
-            standing,
-            fuel,
-            at: self.now,
-        });
+        self.record(Fact::Ended { task: id, standing, fuel, at: self.now });
         self.cut.remove(&id);
         match owner {
             Owner::Person => {
                 self.estimates.remove(&id);
-                self.tell(News::Ended {
-                    job,
-                    standing,
-                    at: self.now,
-                });
+                self.tell(News::Ended { job, standing, at: self.now });
             }
             Owner::Parent { task: parent, item } => {
                 let stage = Stage::Work.row();
-                self.actions.push(Action::Lift {
-                    from: row,
-                    to: Row {
-                        task: parent,
-                        stage,
-                        first: item,
-                    },
-                });
+                self.actions.push(Action::Lift { from: row, to: Row { task: parent, stage, first: item } });
                 self.actions.push(Action::Drop { task: id });
                 let span = Span { first: item, len: 1 };
-                let above = self
-                    .state
-                    .task(parent)
-                    .is_some_and(|above| above.owner == Owner::Person);
+                let above = self.state.task(parent).is_some_and(|above| above.owner == Owner::Person);
                 if above && standing != Standing::Cancelled {
                     let failed = standing != Standing::Done;
-                    self.tell(News::Finished {
-                        job,
-                        span,
-                        failed,
-                        by: None,
-                    });
+                    self.tell(News::Finished { job, span, failed, by: None });
                 }
                 self.check_failures(parent);
             }
@@ -103,33 +75,19 @@ impl Node {
         self.estimates.remove(&task);
         match standing {
             Standing::Done => {
-                self.actions.push(Action::Deliver {
-                    to,
-                    lease,
-                    row,
-                    outcome: Outcome::Right,
-                    fuel,
-                });
+                self.actions.push(Action::Deliver { to, lease, row, outcome: Outcome::Right, fuel });
             }
             Standing::Failed => {
                 let outcome = Outcome::Trapped { trap: Trap::Crashed };
-                self.actions.push(Action::Deliver {
-                    to,
-                    lease,
-                    row,
-                    outcome,
-                    fuel,
-                });
+                self.actions.push(Action::Deliver { to, lease, row, outcome, fuel });
             }
             // The giver has called it back, or its price did not suffice: nothing to answer.
             Standing::Cancelled | Standing::Unpaid | Standing::Running => {
                 self.called_back(to, &[lease]);
                 self.actions.push(Action::Drop { task });
                 if standing == Standing::Unpaid {
-                    let message = crate::message::Message::Decline {
-                        leases: vec![lease],
-                        why: crate::message::Decline::Full,
-                    };
+                    let message =
+                        crate::message::Message::Decline { leases: vec![lease], why: crate::message::Decline::Full };
                     self.send(to, message);
                 }
             }
@@ -162,9 +120,5 @@ fn answer(id: TaskId, task: &Task, standing: Standing) -> Row {
     if standing == Standing::Failed {
         first = task.parts.failed.iter().next().map_or(first, |span| span.first);
     }
-    Row {
-        task: id,
-        stage: stage.row(),
-        first,
-    }
+    Row { task: id, stage: stage.row(), first }
 }

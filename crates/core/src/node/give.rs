@@ -48,11 +48,7 @@ impl Node {
             if opened || in_vain > TRIED_IN_VAIN {
                 break;
             }
-            next = self
-                .hungry
-                .range((Bound::Excluded(node), Bound::Unbounded))
-                .next()
-                .copied();
+            next = self.hungry.range((Bound::Excluded(node), Bound::Unbounded)).next().copied();
             while self.is_hungry(node) && !opened {
                 if self.give_second(node) || self.give_try(node) {
                     continue;
@@ -87,11 +83,7 @@ impl Node {
         let record = self.state.peer(node);
         let caught = record.is_some_and(|record| record.trust.caught);
         let gifts = record.map_or(0, |record| record.leases.len());
-        !caught
-            && self
-                .presence
-                .get(&node)
-                .is_some_and(|peer| place::is_hungry(peer, gifts, self.now))
+        !caught && self.presence.get(&node).is_some_and(|peer| place::is_hungry(peer, gifts, self.now))
     }
 
     /// A part that nobody holds.
@@ -125,9 +117,7 @@ impl Node {
         let chunk = place::chunk(task.terms.chunk, &estimate, peer.speed);
         let most = task.terms.tool.caps.fuel;
         let raised = task.parts.raised;
-        let mut fuel = estimate
-            .fuel_limit(Fuel(u64::MAX))
-            .times(if estimate.seen() { chunk } else { 1 });
+        let mut fuel = estimate.fuel_limit(Fuel(u64::MAX)).times(if estimate.seen() { chunk } else { 1 });
         fuel = fuel.max(raised).min(most);
         let mut price = Credits::reserved(fuel);
         let free = purse.free();
@@ -149,23 +139,10 @@ impl Node {
         // A piece to be solved becomes one task there: one gift, one run. Answers that will all be run again, because
         // nothing is known yet of who gives them, come one at a time.
         let claim = self.claim_of(node, task, Span { first: 0, len: 0 }, false);
-        let runs = if act == Act::Run && !verify::on_probation(claim) {
-            runs
-        } else {
-            1
-        };
+        let runs = if act == Act::Run && !verify::on_probation(claim) { runs } else { 1 };
         let pieces = task.parts.first_todo(runs.saturating_mul(chunk), RANGES_PER_GIFT);
         let pieces = at_most(pieces, chunk, runs);
-        Some(Offer {
-            task: id,
-            act,
-            why: Why::Try,
-            pieces,
-            chunk,
-            fuel,
-            price,
-            kind: Kind::Work,
-        })
+        Some(Offer { task: id, act, why: Why::Try, pieces, chunk, fuel, price, kind: Kind::Work })
     }
 
     /// A job whose purse buys nothing more, and to which nothing will come back, is over.
@@ -187,10 +164,7 @@ impl Node {
         let Some(parent) = self.state.wants().openings.first().copied() else {
             return false;
         };
-        let item = self
-            .state
-            .task(parent)
-            .and_then(|task| task.parts.first_todo(1, 1).first().map(|span| span.first));
+        let item = self.state.task(parent).and_then(|task| task.parts.first_todo(1, 1).first().map(|span| span.first));
         let Some(item) = item else { return false };
         let task = self.state.next_task();
         self.record(Fact::Opened { task, parent, item });
@@ -217,35 +191,14 @@ impl Node {
             return false;
         }
         let (fuel, act) = (price.buys().min(task.terms.tool.caps.fuel), Act::Run);
-        self.give(
-            node,
-            Offer {
-                task: id,
-                act,
-                why: Why::Copy { of },
-                pieces,
-                chunk,
-                fuel,
-                price,
-                kind: Kind::Work,
-            },
-        );
+        self.give(node, Offer { task: id, act, why: Why::Copy { of }, pieces, chunk, fuel, price, kind: Kind::Work });
         true
     }
 
     fn slow_lease(&self, node: NodeId) -> Option<(TaskId, Lease)> {
-        let slow = self
-            .state
-            .wants()
-            .slow
-            .iter()
-            .filter_map(|id| Some((*id, self.state.task(*id)?)));
+        let slow = self.state.wants().slow.iter().filter_map(|id| Some((*id, self.state.task(*id)?)));
         slow.flat_map(|(id, task)| {
-            task.parts
-                .out
-                .iter()
-                .take(RANGES_PER_GIFT)
-                .map(move |(lease, grant)| (id, *lease, grant))
+            task.parts.out.iter().take(RANGES_PER_GIFT).map(move |(lease, grant)| (id, *lease, grant))
         })
         .find(|(_, lease, grant)| {
             grant.to != node && grant.why == Why::Try && grant.twin.is_none() && self.is_slow(*lease, self.now)
@@ -261,45 +214,21 @@ impl Node {
         let slow = self.state.wants().slow.iter().filter_map(|id| self.state.task(*id));
         let open = slow.flat_map(|task| task.parts.out.iter().take(RANGES_PER_GIFT));
         let free = open.filter(|(_, grant)| grant.why == Why::Try && grant.twin.is_none());
-        let due = free
-            .filter_map(|(lease, _)| self.watched.get(lease))
-            .map(|one| one.given.plus(one.patience));
+        let due = free.filter_map(|(lease, _)| self.watched.get(lease)).map(|one| one.given.plus(one.patience));
         due.filter(|due| *due > self.now).min()
     }
 
     pub(super) fn give(&mut self, to: NodeId, offer: Offer) {
-        let Offer {
-            task: id,
-            act,
-            why,
-            pieces,
-            chunk,
-            fuel,
-            price,
-            kind,
-        } = offer;
+        let Offer { task: id, act, why, pieces, chunk, fuel, price, kind } = offer;
         let Some(task) = self.state.task(id) else { return };
         let (job, tool, check, root) = (task.job, Arc::clone(&task.terms.tool), task.terms.check, task.root);
         let feed = self.feed(id, task, act);
         let lease = self.state.next_lease();
         let inputs = match feed.from {
-            FeedFrom::Numbers { from } if act == Act::Run => Inputs::Numbers {
-                from: from.saturating_add(feed.shift),
-            },
+            FeedFrom::Numbers { from } if act == Act::Run => Inputs::Numbers { from: from.saturating_add(feed.shift) },
             _ => Inputs::Carried { data: Vec::new() },
         };
-        let gift = Gift {
-            lease,
-            job,
-            tool,
-            act,
-            pieces,
-            chunk,
-            inputs,
-            fuel,
-            price,
-            check,
-        };
+        let gift = Gift { lease, job, tool, act, pieces, chunk, inputs, fuel, price, check };
         let runs = gift.run_count();
         let estimate = self.estimates.get(&root).copied().unwrap_or_default();
         let items: u64 = gift.pieces.iter().map(|span| span.len).sum();
@@ -318,24 +247,8 @@ impl Node {
             peer.load = peer.load.plus(expected);
         }
         let (pieces, inner) = (gift.pieces.clone(), matches!(act, Act::Solve { .. }));
-        self.record(Fact::Given {
-            lease,
-            task: id,
-            to,
-            why,
-            pieces,
-            chunk,
-            price,
-            inner,
-        });
-        self.tell(News::Given {
-            job,
-            task: id,
-            lease,
-            to,
-            runs,
-            kind,
-        });
+        self.record(Fact::Given { lease, task: id, to, why, pieces, chunk, price, inner });
+        self.tell(News::Given { job, task: id, lease, to, runs, kind });
         self.touched.insert(to);
         self.giving.entry(to).or_default().push((gift, feed));
     }
@@ -360,16 +273,8 @@ fn at_most(pieces: Vec<Span>, chunk: u64, runs: u64) -> Vec<Span> {
             break;
         }
         let len = piece.len.min(left.saturating_mul(chunk));
-        left -= Span {
-            first: piece.first,
-            len,
-        }
-        .pieces(chunk)
-        .min(left);
-        kept.push(Span {
-            first: piece.first,
-            len,
-        });
+        left -= Span { first: piece.first, len }.pieces(chunk).min(left);
+        kept.push(Span { first: piece.first, len });
     }
     kept
 }

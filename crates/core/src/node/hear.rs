@@ -39,12 +39,7 @@ impl Node {
             }
         }
         match message {
-            Message::Hello {
-                incarnation,
-                slots,
-                solves,
-                holding,
-            } => {
+            Message::Hello { incarnation, slots, solves, holding } => {
                 self.hello(from, incarnation, &holding);
                 if let Some(peer) = self.presence.get_mut(&from) {
                     peer.solves = solves;
@@ -77,18 +72,11 @@ impl Node {
     }
 
     fn hello(&mut self, from: NodeId, incarnation: Incarnation, holding: &[Lease]) {
-        let held: BTreeSet<Lease> = self
-            .state
-            .peer(from)
-            .map(|record| record.leases.clone())
-            .unwrap_or_default();
+        let held: BTreeSet<Lease> = self.state.peer(from).map(|record| record.leases.clone()).unwrap_or_default();
         let known = self.state.peer(from).map(|record| record.incarnation);
         if known != Some(incarnation) {
             // It began anew: what it held it has forgotten.
-            self.record(Fact::Met {
-                node: from,
-                incarnation,
-            });
+            self.record(Fact::Met { node: from, incarnation });
         }
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
         if !planted::is(Bug::ForgetRestarts) {
@@ -107,17 +95,9 @@ impl Node {
         self.to_pay.insert(from);
         let grace = self.alive_every();
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
-        let held = self
-            .state
-            .peer(from)
-            .map(|record| record.leases.clone())
-            .unwrap_or_default();
+        let held = self.state.peer(from).map(|record| record.leases.clone()).unwrap_or_default();
         let lost = held.difference(&holding).copied();
-        let settled = |lease: &Lease| {
-            self.watched
-                .get(lease)
-                .is_none_or(|one| one.given.plus(grace) <= self.now)
-        };
+        let settled = |lease: &Lease| self.watched.get(lease).is_none_or(|one| one.given.plus(grace) <= self.now);
         if !planted::is(Bug::ForgetRestarts) {
             self.take_back(lost.filter(settled).collect());
         }
@@ -140,11 +120,7 @@ impl Node {
 
     fn declined(&mut self, from: NodeId, leases: &[Lease]) {
         let held = self.state.peer(from).map(|record| &record.leases);
-        let theirs = leases
-            .iter()
-            .copied()
-            .filter(|lease| held.is_some_and(|held| held.contains(lease)))
-            .collect();
+        let theirs = leases.iter().copied().filter(|lease| held.is_some_and(|held| held.contains(lease))).collect();
         self.take_back(theirs);
         self.rest(from, limits::DECLINE_PAUSE);
     }
@@ -152,10 +128,7 @@ impl Node {
     fn credited(&mut self, from: NodeId, total: crate::units::Credits) {
         let before = self.state.peer(from).map(|record| record.paid_us).unwrap_or_default();
         if planted::is(Bug::PayIncrements) {
-            return self.record(Fact::Credited {
-                node: from,
-                total: before.plus(total),
-            });
+            return self.record(Fact::Credited { node: from, total: before.plus(total) });
         }
         if total > before {
             self.record(Fact::Credited { node: from, total });
@@ -164,11 +137,7 @@ impl Node {
 
     /// Whatever a neighbour holds is wanted again.
     pub(super) fn lost(&mut self, node: NodeId) {
-        let leases = self
-            .state
-            .peer(node)
-            .map(|record| record.leases.iter().copied().collect())
-            .unwrap_or_default();
+        let leases = self.state.peer(node).map(|record| record.leases.iter().copied().collect()).unwrap_or_default();
         self.take_back(leases);
     }
 
@@ -182,12 +151,7 @@ impl Node {
             if let Some((task, grant)) = self.state.lease(*lease) {
                 let (by, job) = (grant.to, self.state.task(task).map(|task| task.job).unwrap_or_default());
                 self.touched.insert(by);
-                self.tell(super::News::Returned {
-                    job,
-                    task,
-                    lease: *lease,
-                    by,
-                });
+                self.tell(super::News::Returned { job, task, lease: *lease, by });
             }
         }
         self.record(Fact::Returned { leases });

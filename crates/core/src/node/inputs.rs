@@ -14,25 +14,14 @@ impl Node {
         };
         match act {
             Act::Split { .. } => self.input_feed(id, task),
-            Act::Merge => Feed {
-                from: FeedFrom::Outputs { task: id, stage: below },
-                shift: 0,
-                claims: None,
-            },
-            Act::Check => Feed {
-                claims: Some((id, Stage::Work.row())),
-                ..self.work_feed(id, task)
-            },
+            Act::Merge => Feed { from: FeedFrom::Outputs { task: id, stage: below }, shift: 0, claims: None },
+            Act::Check => Feed { claims: Some((id, Stage::Work.row())), ..self.work_feed(id, task) },
             Act::Run | Act::Solve { .. } => self.work_feed(id, task),
         }
     }
 
     fn work_feed(&self, id: TaskId, task: &Task) -> Feed {
-        let pieces = Row {
-            task: id,
-            stage: Stage::Split.row(),
-            first: 0,
-        };
+        let pieces = Row { task: id, stage: Stage::Split.row(), first: 0 };
         let from = match task.terms.source {
             Some(Source::Numbers { from, .. }) => FeedFrom::Numbers { from },
             Some(Source::Listed { .. }) => FeedFrom::Listed { task: id },
@@ -40,11 +29,7 @@ impl Node {
             None if task.satisfied => return self.input_feed(id, task),
             None => FeedFrom::Pieces { row: pieces },
         };
-        Feed {
-            from,
-            shift: 0,
-            claims: None,
-        }
+        Feed { from, shift: 0, claims: None }
     }
 
     /// Where the one input of a task lies that its tool cuts.
@@ -53,15 +38,8 @@ impl Node {
             && let Some(above) = self.state.task(parent)
         {
             let feed = self.work_feed(parent, above);
-            return Feed {
-                shift: feed.shift.saturating_add(item),
-                ..feed
-            };
+            return Feed { shift: feed.shift.saturating_add(item), ..feed };
         }
-        Feed {
-            from: FeedFrom::Listed { task: id },
-            shift: 0,
-            claims: None,
-        }
+        Feed { from: FeedFrom::Listed { task: id }, shift: 0, claims: None }
     }
 }

@@ -62,24 +62,13 @@ impl Node {
 
     fn tries(&mut self, from: NodeId, id: TaskId, lease: Lease, answers: Vec<Answer>) {
         let Some(task) = self.state.task(id) else { return };
-        let (job, stage, twin) = (
-            task.job,
-            task.stage,
-            task.parts.out.get(&lease).and_then(|grant| grant.twin),
-        );
+        let (job, stage, twin) = (task.job, task.stage, task.parts.out.get(&lease).and_then(|grant| grant.twin));
         let runs = answers.len() as u64;
         let sorted = self.sort(from, task, lease, answers);
         self.learn(from, id, &sorted, runs, lease);
         if let Some(first) = sorted.kept.first() {
-            let row = Row {
-                task: id,
-                stage: stage.row(),
-                first: first.span.first,
-            };
-            self.actions.push(Action::Keep {
-                row,
-                answers: sorted.kept,
-            });
+            let row = Row { task: id, stage: stage.row(), first: first.span.first };
+            self.actions.push(Action::Keep { row, answers: sorted.kept });
         }
         if stage == Stage::Split {
             self.cut.insert(id, sorted.pieces);
@@ -96,27 +85,15 @@ impl Node {
         self.finished_items(id, sorted.counted.iter().collect(), false, from);
         if !sorted.counted.is_empty() {
             let spans = sorted.counted.iter().collect();
-            self.record(Fact::Answered {
-                lease,
-                spans,
-                fuel: sorted.fuel,
-            });
+            self.record(Fact::Answered { lease, spans, fuel: sorted.fuel });
         }
         for (span, fuel) in sorted.failures {
             self.finished_items(id, vec![span], true, from);
-            self.record(Fact::Corrected {
-                lease,
-                span,
-                fuel,
-                failed: true,
-            });
+            self.record(Fact::Corrected { lease, span, fuel, failed: true });
         }
         if !sorted.aside.is_empty() {
             self.put_on_probation(id, &sorted.aside);
-            self.record(Fact::SetAside {
-                lease,
-                pending: sorted.aside,
-            });
+            self.record(Fact::SetAside { lease, pending: sorted.aside });
         }
         for span in sorted.broke {
             self.broke(from, id, lease, span);
@@ -210,18 +187,11 @@ impl Node {
     fn learn(&mut self, from: NodeId, id: TaskId, sorted: &Sorted, runs: u64, lease: Lease) {
         let Some(task) = self.state.task(id) else { return };
         let (items, fuel, dearest) = sorted.learned;
-        let done = self
-            .watched
-            .get(&lease)
-            .map_or(Fuel(0), |watched| watched.run.times(runs));
+        let done = self.watched.get(&lease).map_or(Fuel(0), |watched| watched.run.times(runs));
         if task.stage == Stage::Work {
             let chunked = task.terms.chunk == Chunk::Timed;
             // With timed chunks the cost of one item is what counts; the dearest run grows with its chunk.
-            let dearest = if chunked {
-                Fuel(dearest.0 / items.max(1))
-            } else {
-                dearest
-            };
+            let dearest = if chunked { Fuel(dearest.0 / items.max(1)) } else { dearest };
             self.estimates.entry(task.root).or_default().learn(items, fuel, dearest);
         }
         if let Some(peer) = self.presence.get_mut(&from) {
@@ -232,11 +202,7 @@ impl Node {
 
     pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
         self.record(Fact::Broke { lease, span });
-        let tries = self
-            .state
-            .task(id)
-            .and_then(|task| task.parts.broken.get(&span.first).copied())
-            .unwrap_or(0);
+        let tries = self.state.task(id).and_then(|task| task.parts.broken.get(&span.first).copied()).unwrap_or(0);
         if tries >= limits::BROKEN_MAX {
             self.finished_items(id, vec![span], true, from);
             self.record(Fact::GaveUp { task: id, span });
@@ -249,12 +215,7 @@ impl Node {
             return;
         };
         let most = self.state.task(id).map_or(Fuel(0), |task| task.terms.tool.caps.fuel);
-        let limit = grant
-            .price
-            .buys()
-            .times(limits::FUEL_SLACK)
-            .max(limits::FUEL_FIRST)
-            .min(most);
+        let limit = grant.price.buys().times(limits::FUEL_SLACK).max(limits::FUEL_FIRST).min(most);
         self.record(Fact::Dearer { lease, span, limit });
     }
 
@@ -265,28 +226,15 @@ impl Node {
         let held = self.state.purse(root).map(|purse| purse.held).unwrap_or_default();
         let pay = Credits::earned(fuel).min(held);
         let giver = self.state.task(root).map(|root| root.owner);
-        self.record(Fact::Vested {
-            task: id,
-            node,
-            all,
-            pay,
-        });
+        self.record(Fact::Vested { task: id, node, all, pay });
         if pay == Credits(0) {
             return;
         }
         if let Some(Owner::Peer { node: giver, .. }) = giver {
             use crate::ledger::Account;
-            self.record(Fact::Moved {
-                from: Account::Node(giver),
-                to: Account::Node(node),
-                amount: pay,
-            });
+            self.record(Fact::Moved { from: Account::Node(giver), to: Account::Node(node), amount: pay });
         }
-        self.tell(News::Paid {
-            job,
-            to: node,
-            amount: pay,
-        });
+        self.tell(News::Paid { job, to: node, amount: pay });
         self.to_pay.insert(node);
     }
 
@@ -296,12 +244,7 @@ impl Node {
         if task.owner == Owner::Person && task.stage == Stage::Work {
             let job = task.job;
             for span in spans {
-                self.tell(News::Finished {
-                    job,
-                    span,
-                    failed,
-                    by: Some(by),
-                });
+                self.tell(News::Finished { job, span, failed, by: Some(by) });
             }
         }
     }
@@ -332,10 +275,7 @@ impl Node {
         let Some(watched) = self.watched.remove(&lease) else {
             return;
         };
-        let idle = self
-            .state
-            .peer(watched.holder)
-            .is_none_or(|record| record.leases.len() <= 1);
+        let idle = self.state.peer(watched.holder).is_none_or(|record| record.leases.len() <= 1);
         if let Some(peer) = self.presence.get_mut(&watched.holder)
             && idle
         {
@@ -355,14 +295,7 @@ impl Node {
 }
 
 pub(super) fn kept(by: NodeId, outcome: Outcome, answer: Answer) -> Kept {
-    Kept {
-        span: answer.span,
-        outcome,
-        output: answer.output,
-        fuel: answer.fuel,
-        micros: answer.micros,
-        by,
-    }
+    Kept { span: answer.span, outcome, output: answer.output, fuel: answer.fuel, micros: answer.micros, by }
 }
 
 /// What a giver confirms: the spans of a message, neighbouring ones as one.

@@ -20,11 +20,7 @@ impl Node {
             Wish::Retry { job, budget } => self.retry(job, budget),
             Wish::Forget { job } => self.forget(job),
             Wish::Grant { person, amount } => {
-                self.record(Fact::Moved {
-                    from: Account::Mint,
-                    to: Account::Person(person),
-                    amount,
-                });
+                self.record(Fact::Moved { from: Account::Mint, to: Account::Person(person), amount });
                 Ok(Reply::Done)
             }
             Wish::Expire { before } => self.expire(before),
@@ -38,10 +34,7 @@ impl Node {
         if let Some(book) = self.state.job(job.id) {
             let same = *book.job == job;
             return if same {
-                Ok(Reply::Accepted {
-                    job: job.id,
-                    root: book.root,
-                })
+                Ok(Reply::Accepted { job: job.id, root: book.root })
             } else {
                 Err(Refusal::OtherJobOfThatId)
             };
@@ -52,25 +45,16 @@ impl Node {
         }
         self.afford(&job, job.budget)?;
         let (id, root) = (job.id, self.state.next_task());
-        self.record(Fact::Submitted {
-            job: Box::new(job),
-            root,
-            at: self.now,
-        });
+        self.record(Fact::Submitted { job: Box::new(job), root, at: self.now });
         self.tell(News::Submitted { job: id });
         Ok(Reply::Accepted { job: id, root })
     }
 
     fn afford(&self, job: &Job, budget: Credits) -> Result<(), Refusal> {
-        self.state
-            .ledger()
-            .examine(Account::Person(job.owner), budget)
-            .map_err(|why| match why {
-                Shortfall::NotEnough { available } => Refusal::NotEnoughCredits { available },
-                Shortfall::TooLarge => Refusal::NotEnoughCredits {
-                    available: limits::TRANSFER_MAX,
-                },
-            })
+        self.state.ledger().examine(Account::Person(job.owner), budget).map_err(|why| match why {
+            Shortfall::NotEnough { available } => Refusal::NotEnoughCredits { available },
+            Shortfall::TooLarge => Refusal::NotEnoughCredits { available: limits::TRANSFER_MAX },
+        })
     }
 
     fn extend(&mut self, job: JobId, from: u64, count: u64) -> Result<Reply, Refusal> {
@@ -109,13 +93,8 @@ impl Node {
 
     /// A whole tree is wanted no more: nothing is placed, what is out is called back, what is pending is judged.
     pub(super) fn end_tree(&mut self, root: TaskId, standing: Standing) {
-        let tree: Vec<TaskId> = self
-            .state
-            .tasks()
-            .iter()
-            .filter(|(_, task)| task.root == root)
-            .map(|(id, _)| *id)
-            .collect();
+        let tree: Vec<TaskId> =
+            self.state.tasks().iter().filter(|(_, task)| task.root == root).map(|(id, _)| *id).collect();
         for id in tree {
             if self.state.task(id).is_some_and(|task| task.parts.ending.is_none()) {
                 self.record(Fact::Ending { task: id, standing });
@@ -128,13 +107,8 @@ impl Node {
     pub(super) fn call_back_tries(&mut self, id: TaskId) {
         let Some(task) = self.state.task(id) else { return };
         let proof = |why| matches!(why, crate::task::Why::Proof(_));
-        let tries: Vec<Lease> = task
-            .parts
-            .out
-            .iter()
-            .filter(|(_, grant)| !proof(grant.why))
-            .map(|(lease, _)| *lease)
-            .collect();
+        let tries: Vec<Lease> =
+            task.parts.out.iter().filter(|(_, grant)| !proof(grant.why)).map(|(lease, _)| *lease).collect();
         self.call_back(tries);
     }
 
@@ -149,11 +123,7 @@ impl Node {
         let again = task.over && task.stage == Stage::Work && book.standing != Standing::Done;
         if again {
             self.afford(&book.job, budget)?;
-            self.record(Fact::Retried {
-                job,
-                at: self.now,
-                budget,
-            });
+            self.record(Fact::Retried { job, at: self.now, budget });
         }
         Ok(Reply::Done)
     }
@@ -170,11 +140,7 @@ impl Node {
     }
 
     fn expire(&mut self, before: Millis) -> Result<Reply, Refusal> {
-        let old = self
-            .state
-            .jobs()
-            .values()
-            .filter(|book| book.ended.is_some_and(|ended| ended < before));
+        let old = self.state.jobs().values().filter(|book| book.ended.is_some_and(|ended| ended < before));
         let old: Vec<JobId> = old.map(|book| book.job.id).collect();
         old.into_iter().try_for_each(|job| self.forget(job).map(|_| ()))?;
         Ok(Reply::Done)

@@ -40,11 +40,8 @@ impl Node {
         self.unsure(id, lease, proof, unsure);
         for (pending, answer) in wrong {
             // Whoever told one lie told others: its other answers may be gone by now.
-            let stands = self
-                .state
-                .task(id)
-                .and_then(|task| task.parts.pending.get(&pending.span.first))
-                == Some(&pending);
+            let stands =
+                self.state.task(id).and_then(|task| task.parts.pending.get(&pending.span.first)) == Some(&pending);
             if stands {
                 self.refute(from, id, lease, pending, answer);
             }
@@ -74,11 +71,7 @@ impl Node {
             self.finished_items(id, vec![one.span], one.failed, one.by);
         }
         let firsts = proved.iter().map(|one| one.span.first).collect();
-        self.record(Fact::Proved {
-            task: id,
-            lease,
-            firsts,
-        });
+        self.record(Fact::Proved { task: id, lease, firsts });
         let lenders: BTreeSet<NodeId> = proved.iter().map(|one| one.by).collect();
         for node in lenders {
             self.end_probation(node);
@@ -100,10 +93,7 @@ impl Node {
         }
         let job = task.job;
         self.record(Fact::Settled { task: id, first });
-        self.record(Fact::Ending {
-            task: id,
-            standing: Standing::Done,
-        });
+        self.record(Fact::Ending { task: id, standing: Standing::Done });
         self.tell(News::Settled { job, task: id, by });
         self.call_back_tries(id);
     }
@@ -122,12 +112,7 @@ impl Node {
         for (some, audit) in [(audited, true), (counted, false)] {
             if !some.is_empty() {
                 let firsts = some.iter().map(|one| one.span.first).collect();
-                self.record(Fact::Unsettled {
-                    task: id,
-                    lease,
-                    firsts,
-                    audit,
-                });
+                self.record(Fact::Unsettled { task: id, lease, firsts, audit });
             }
         }
     }
@@ -170,52 +155,22 @@ impl Node {
     fn refute(&mut self, prover: NodeId, id: TaskId, lease: Lease, pending: Pending, answer: Answer) {
         let Some(task) = self.state.task(id) else { return };
         let (job, stage) = (task.job, task.stage);
-        self.tell(News::Refused {
-            job,
-            task: id,
-            by: pending.by,
-        });
-        self.record(Fact::Refuted {
-            task: id,
-            lease,
-            first: pending.span.first,
-        });
+        self.tell(News::Refused { job, task: id, by: pending.by });
+        self.record(Fact::Refuted { task: id, lease, first: pending.span.first });
         if self.state.lease(lease).is_some()
-            && matches!(
-                answer.outcome,
-                Outcome::Right | Outcome::Exit { .. } | Outcome::Trapped { .. }
-            )
+            && matches!(answer.outcome, Outcome::Right | Outcome::Exit { .. } | Outcome::Trapped { .. })
         {
             let failed = answer.outcome.is_failure();
-            if self
-                .state
-                .lease(lease)
-                .is_some_and(|(_, grant)| grant.why == Why::Proof(Proof::Audit))
-            {
-                let row = Row {
-                    task: id,
-                    stage: stage.row(),
-                    first: answer.span.first,
-                };
+            if self.state.lease(lease).is_some_and(|(_, grant)| grant.why == Why::Proof(Proof::Audit)) {
+                let row = Row { task: id, stage: stage.row(), first: answer.span.first };
                 let span = answer.span;
                 self.finished_items(id, vec![span], failed, prover);
-                self.actions.push(Action::Keep {
-                    row,
-                    answers: vec![kept(prover, answer.outcome, answer)],
-                });
-                self.record(Fact::Corrected {
-                    lease,
-                    span,
-                    fuel: Fuel(0),
-                    failed,
-                });
+                self.actions.push(Action::Keep { row, answers: vec![kept(prover, answer.outcome, answer)] });
+                self.record(Fact::Corrected { lease, span, fuel: Fuel(0), failed });
             }
         }
-        let holds: Vec<Lease> = self
-            .state
-            .peer(pending.by)
-            .map(|record| record.leases.iter().copied().collect())
-            .unwrap_or_default();
+        let holds: Vec<Lease> =
+            self.state.peer(pending.by).map(|record| record.leases.iter().copied().collect()).unwrap_or_default();
         for lease in &holds {
             self.forget_watch(*lease);
         }

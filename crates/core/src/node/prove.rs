@@ -62,20 +62,12 @@ impl Node {
             return false;
         };
         let Some(task) = self.state.task(id) else { return false };
-        let pending = task
-            .parts
-            .unproved
-            .last()
-            .and_then(|(_, first)| task.parts.pending.get(first));
+        let pending = task.parts.unproved.last().and_then(|(_, first)| task.parts.pending.get(first));
         let Some(pending) = pending else { return false };
         let honest = |node: &NodeId| !self.state.peer(*node).is_some_and(|record| record.trust.caught);
         let mut lenders = self.presence.iter().filter(|(_, peer)| peer.linked && peer.slots > 0);
         let others = lenders.any(|(lender, _)| *lender != pending.by && honest(lender));
-        let free = self
-            .state
-            .purse(task.root)
-            .map(|purse| purse.free())
-            .unwrap_or_default();
+        let free = self.state.purse(task.root).map(|purse| purse.free()).unwrap_or_default();
         if others && second_price(pending.fuel) <= free {
             return false;
         }
@@ -96,22 +88,9 @@ impl Node {
             .take(most)
             .map(|one| one.span)
             .collect();
-        let (act, kind) = if proof == Proof::Prove {
-            (Act::Check, Kind::Check)
-        } else {
-            (Act::Run, Kind::Audit)
-        };
+        let (act, kind) = if proof == Proof::Prove { (Act::Check, Kind::Check) } else { (Act::Run, Kind::Audit) };
         let fuel = task.terms.tool.caps.fuel;
-        Offer {
-            task: id,
-            act,
-            why: Why::Proof(proof),
-            pieces,
-            chunk: u64::MAX,
-            fuel,
-            price: Credits(0),
-            kind,
-        }
+        Offer { task: id, act, why: Why::Proof(proof), pieces, chunk: u64::MAX, fuel, price: Credits(0), kind }
     }
 
     /// One audit tells what a new lender is worth; its other answers can wait for that.
@@ -136,22 +115,14 @@ impl Node {
     fn trusted_with_room(&self) -> Option<NodeId> {
         let room = |node: &NodeId| {
             let leases = self.state.peer(*node).map(|record| &record.leases);
-            let proofs = leases.map_or(0, |leases| {
-                leases.iter().filter(|lease| self.is_free_work(**lease)).count()
-            });
+            let proofs = leases.map_or(0, |leases| leases.iter().filter(|lease| self.is_free_work(**lease)).count());
             proofs < 2
         };
-        self.believed
-            .iter()
-            .copied()
-            .filter(room)
-            .min_by_key(|node| *node != self.config.id)
+        self.believed.iter().copied().filter(room).min_by_key(|node| *node != self.config.id)
     }
 
     fn is_free_work(&self, lease: Lease) -> bool {
-        self.state
-            .lease(lease)
-            .is_some_and(|(_, grant)| grant.price == Credits(0))
+        self.state.lease(lease).is_some_and(|(_, grant)| grant.price == Credits(0))
     }
 
     /// An answer that another lender should repeat.
@@ -162,21 +133,12 @@ impl Node {
                 continue;
             };
             let same = planted::is(Bug::SecondBySame);
-            let seconds = task
-                .parts
-                .unproved
-                .iter()
-                .rev()
-                .filter(|(proof, _)| *proof == Proof::Second);
-            let others = seconds
-                .filter_map(|(_, first)| task.parts.pending.get(first))
-                .filter(|one| one.by != node || same);
+            let seconds = task.parts.unproved.iter().rev().filter(|(proof, _)| *proof == Proof::Second);
+            let others =
+                seconds.filter_map(|(_, first)| task.parts.pending.get(first)).filter(|one| one.by != node || same);
             let pieces: Vec<Span> = others.take(PROOFS_PER_GIFT).map(|one| one.span).collect();
-            let dearest = pieces
-                .iter()
-                .filter_map(|span| task.parts.pending.get(&span.first))
-                .map(|one| one.fuel)
-                .max();
+            let dearest =
+                pieces.iter().filter_map(|span| task.parts.pending.get(&span.first)).map(|one| one.fuel).max();
             let price = second_price(dearest.unwrap_or_default());
             let fuel = price.buys();
             let affordable = usize::try_from(purse.free().0 / price.0.max(1)).unwrap_or(usize::MAX);
@@ -186,16 +148,7 @@ impl Node {
                 continue;
             }
             let why = Why::Proof(Proof::Second);
-            let offer = Offer {
-                task: id,
-                act: Act::Run,
-                why,
-                pieces,
-                chunk: u64::MAX,
-                fuel,
-                price,
-                kind: Kind::Work,
-            };
+            let offer = Offer { task: id, act: Act::Run, why, pieces, chunk: u64::MAX, fuel, price, kind: Kind::Work };
             self.give(node, offer);
             return true;
         }

@@ -23,25 +23,10 @@ struct Hub {
 
 impl Hub {
     fn new() -> Hub {
-        let config = Config {
-            id: HUB,
-            slots: 0,
-            solves: false,
-            lease: Millis(30_000),
-        };
-        let mut hub = Hub {
-            node: Node::new(config, State::default(), Millis(0)),
-            now: 0,
-            journal: Vec::new(),
-        };
-        hub.on(Event::Started {
-            incarnation: Incarnation(1),
-            secret: 5,
-        });
-        hub.ask(Wish::Grant {
-            person: PersonId(1),
-            amount: Credits(1_000_000),
-        });
+        let config = Config { id: HUB, slots: 0, solves: false, lease: Millis(30_000) };
+        let mut hub = Hub { node: Node::new(config, State::default(), Millis(0)), now: 0, journal: Vec::new() };
+        hub.on(Event::Started { incarnation: Incarnation(1), secret: 5 });
+        hub.ask(Wish::Grant { person: PersonId(1), amount: Credits(1_000_000) });
         hub
     }
 
@@ -69,15 +54,7 @@ impl Hub {
     fn arrives(&mut self, lender: NodeId) -> String {
         self.on(Event::Linked { node: lender });
         let incarnation = Incarnation(lender.0);
-        self.hear(
-            lender,
-            Message::Hello {
-                incarnation,
-                slots: 1,
-                solves: false,
-                holding: Vec::new(),
-            },
-        )
+        self.hear(lender, Message::Hello { incarnation, slots: 1, solves: false, holding: Vec::new() })
     }
 
     fn answers(&mut self, from: NodeId, lease: Lease, items: &[u64], word: &str) -> String {
@@ -99,9 +76,7 @@ fn tell(action: &Action) -> Option<String> {
             let pieces: Vec<String> = gifts
                 .iter()
                 .flat_map(|(gift, _)| {
-                    gift.pieces
-                        .iter()
-                        .map(move |span| format!("{:?} {}+{}", gift.act, span.first, span.len))
+                    gift.pieces.iter().map(move |span| format!("{:?} {}+{}", gift.act, span.first, span.len))
                 })
                 .collect();
             format!("give {} {}", to.0, pieces.join(", "))
@@ -124,9 +99,7 @@ fn tell(action: &Action) -> Option<String> {
 }
 
 fn answer(item: u64, word: &str) -> Answer {
-    let stdout = Data::Inline {
-        bytes: Arc::from(word.as_bytes()),
-    };
+    let stdout = Data::Inline { bytes: Arc::from(word.as_bytes()) };
     let mut digest = [0; 32];
     digest[..word.len().min(32)].copy_from_slice(&word.as_bytes()[..word.len().min(32)]);
     Answer {
@@ -175,9 +148,7 @@ fn a_job_is_given_answered_and_paid() {
     let mut hub = Hub::new();
     assert_eq!(hub.arrives(ANN), "");
     // One part to work on and one ahead, so that the lender does not wait for the next.
-    let told = hub.ask(Wish::Submit {
-        job: job(3, Check::Trust),
-    });
+    let told = hub.ask(Wish::Submit { job: job(3, Check::Trust) });
     assert_eq!(told, "accepted\ngive 2 Run 0+1, Run 1+1\n");
     let lease = hub.lease_of(ANN);
     let told = hub.answers(ANN, lease, &[0], "a");
@@ -187,35 +158,17 @@ fn a_job_is_given_answered_and_paid() {
     assert_eq!(told, "keep 1\nnoted 2\n");
     let lease = hub.lease_of(ANN);
     let told = hub.answers(ANN, lease, &[2], "c");
-    assert_eq!(
-        told, "keep 1\nnoted 2\npay 2 1500\n",
-        "all is answered: it is final, and paid"
-    );
+    assert_eq!(told, "keep 1\nnoted 2\npay 2 1500\n", "all is answered: it is final, and paid");
     let view = hub.node.view_job(JobId(9)).expect("it is on the books");
-    assert_eq!(
-        (view.standing, view.counts.done, view.spent),
-        (Standing::Done, 3, Credits(1_500))
-    );
+    assert_eq!((view.standing, view.counts.done, view.spent), (Standing::Done, 3, Credits(1_500)));
 }
 
 #[test]
 fn submitting_twice_makes_one_job() {
     let mut hub = Hub::new();
-    assert_eq!(
-        hub.ask(Wish::Submit {
-            job: job(1, Check::Trust)
-        }),
-        "accepted\n"
-    );
-    assert_eq!(
-        hub.ask(Wish::Submit {
-            job: job(1, Check::Trust)
-        }),
-        "accepted\n"
-    );
-    let other = hub.ask(Wish::Submit {
-        job: job(2, Check::Trust),
-    });
+    assert_eq!(hub.ask(Wish::Submit { job: job(1, Check::Trust) }), "accepted\n");
+    assert_eq!(hub.ask(Wish::Submit { job: job(1, Check::Trust) }), "accepted\n");
+    let other = hub.ask(Wish::Submit { job: job(2, Check::Trust) });
     assert_eq!(other, "Refused { why: OtherJobOfThatId }\n");
     assert_eq!(hub.node.state().jobs().len(), 1);
 }
@@ -225,21 +178,11 @@ fn a_stale_or_foreign_lease_is_refused() {
     let mut hub = Hub::new();
     hub.arrives(ANN);
     hub.arrives(BOB);
-    hub.ask(Wish::Submit {
-        job: job(1, Check::Trust),
-    });
+    hub.ask(Wish::Submit { job: job(1, Check::Trust) });
     let lease = hub.lease_of(ANN);
     assert_eq!(hub.answers(BOB, lease, &[0], "a"), "cancel 3 1\n", "it is not Bob's");
-    assert_eq!(
-        hub.hear(ANN, Message::Bye),
-        "give 3 Run 0+1\n",
-        "Ann leaves in good order"
-    );
-    assert_eq!(
-        hub.answers(ANN, lease, &[0], "a"),
-        "cancel 2 1\n",
-        "her lease has ended"
-    );
+    assert_eq!(hub.hear(ANN, Message::Bye), "give 3 Run 0+1\n", "Ann leaves in good order");
+    assert_eq!(hub.answers(ANN, lease, &[0], "a"), "cancel 2 1\n", "her lease has ended");
 }
 
 #[test]
@@ -247,41 +190,20 @@ fn a_liar_is_found_out_at_its_first_answer_and_not_paid() {
     let mut hub = Hub::new();
     hub.arrives(ANN);
     let spot = Check::Spot { per_mille: 0 };
-    assert_eq!(
-        hub.ask(Wish::Submit { job: job(2, spot) }),
-        "accepted\ngive 2 Run 0+1, Run 1+1\n"
-    );
+    assert_eq!(hub.ask(Wish::Submit { job: job(2, spot) }), "accepted\ngive 2 Run 0+1, Run 1+1\n");
     let lease = hub.lease_of(ANN);
     let told = hub.answers(ANN, lease, &[0], "lie");
-    assert_eq!(
-        told, "keep 1\nnoted 2\ngive 1 Run 0+1\n",
-        "a new lender's first answer is run again"
-    );
-    assert_eq!(
-        audit(&mut hub, 0, "truth"),
-        "keep 1\ncancel 2 1\n",
-        "the hub's own answer stands"
-    );
-    assert!(
-        hub.node
-            .state()
-            .peer(ANN)
-            .is_some_and(|ann| ann.trust.caught && ann.paid_them == Credits(0))
-    );
-    assert_eq!(
-        hub.arrives(BOB),
-        "give 3 Run 1+1\n",
-        "the rest goes to somebody else, and nothing more to Ann"
-    );
+    assert_eq!(told, "keep 1\nnoted 2\ngive 1 Run 0+1\n", "a new lender's first answer is run again");
+    assert_eq!(audit(&mut hub, 0, "truth"), "keep 1\ncancel 2 1\n", "the hub's own answer stands");
+    assert!(hub.node.state().peer(ANN).is_some_and(|ann| ann.trust.caught && ann.paid_them == Credits(0)));
+    assert_eq!(hub.arrives(BOB), "give 3 Run 1+1\n", "the rest goes to somebody else, and nothing more to Ann");
 }
 
 #[test]
 fn a_silent_lender_loses_its_lease() {
     let mut hub = Hub::new();
     hub.arrives(ANN);
-    hub.ask(Wish::Submit {
-        job: job(1, Check::Trust),
-    });
+    hub.ask(Wish::Submit { job: job(1, Check::Trust) });
     assert!(hub.node.next_wake().is_some_and(|wake| wake.0 <= 30_010));
     hub.now += 31_000;
     assert_eq!(hub.on(Event::Woke), "");
@@ -292,9 +214,7 @@ fn a_silent_lender_loses_its_lease() {
 fn a_journal_read_back_is_the_same_state_and_so_is_its_snapshot() {
     let mut hub = Hub::new();
     hub.arrives(ANN);
-    hub.ask(Wish::Submit {
-        job: job(5, Check::Spot { per_mille: 500 }),
-    });
+    hub.ask(Wish::Submit { job: job(5, Check::Spot { per_mille: 500 }) });
     let lease = hub.lease_of(ANN);
     hub.answers(ANN, lease, &[0], "a");
     let replay = |facts: &[Fact]| {

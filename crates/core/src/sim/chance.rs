@@ -11,9 +11,7 @@ pub struct Chance {
 impl Chance {
     /// The generator of a seed for one purpose.
     pub fn new(seed: u64, purpose: u64) -> Chance {
-        Chance {
-            state: mix(seed ^ mix(purpose)),
-        }
+        Chance { state: mix(seed ^ mix(purpose)) }
     }
 
     /// The next number.

@@ -29,10 +29,7 @@ impl Disk {
                 }
                 Action::Lift { from, to } => {
                     if let Some(kept) = self.rows.get(&(from.task, from.stage, from.first)).cloned() {
-                        let span = Span {
-                            first: to.first,
-                            len: 1,
-                        };
+                        let span = Span { first: to.first, len: 1 };
                         self.keep(to.task, to.stage, Kept { span, ..kept });
                     }
                 }
@@ -68,9 +65,7 @@ impl Disk {
             .filter(|(_, old)| old.span.end() > kept.span.first)
             .map(|((_, _, first), _)| *first)
             .collect();
-        covered
-            .into_iter()
-            .for_each(|first| drop(self.rows.remove(&(task, stage, first))));
+        covered.into_iter().for_each(|first| drop(self.rows.remove(&(task, stage, first))));
         self.rows.insert((task, stage, kept.span.first), kept);
     }
 
@@ -93,9 +88,7 @@ impl Disk {
 
     /// All answers of a stage within a span, in order.
     pub(super) fn answers(&self, task: TaskId, stage: u8, span: Span) -> impl Iterator<Item = &Kept> {
-        self.rows
-            .range((task, stage, span.first)..(task, stage, span.end()))
-            .map(|(_, kept)| kept)
+        self.rows.range((task, stage, span.first)..(task, stage, span.end())).map(|(_, kept)| kept)
     }
 
     /// The answer at a row.
@@ -109,10 +102,7 @@ impl Disk {
             return gift;
         }
         let data = gift.runs().map(|run| self.input(&gift, feed, run)).collect();
-        Gift {
-            inputs: Inputs::Carried { data },
-            ..gift
-        }
+        Gift { inputs: Inputs::Carried { data }, ..gift }
     }
 
     fn input(&self, gift: &Gift, feed: Feed, run: Span) -> Data {
@@ -121,10 +111,8 @@ impl Disk {
             let FeedFrom::Outputs { task, stage } = feed.from else {
                 return Data::empty();
             };
-            let outputs: Vec<String> = self
-                .answers(task, stage, run)
-                .map(|kept| toy::text(&kept.output.stdout))
-                .collect();
+            let outputs: Vec<String> =
+                self.answers(task, stage, run).map(|kept| toy::text(&kept.output.stdout)).collect();
             return toy::data(&outputs.join("\n"));
         }
         let first = run.first + feed.shift;
@@ -134,34 +122,19 @@ impl Disk {
                 toy::range_data((from, to))
             }
             FeedFrom::Listed { task } => {
-                let row = Row {
-                    task,
-                    stage: crate::task::Stage::INPUTS,
-                    first,
-                };
-                self.answer(row)
-                    .map_or_else(Data::empty, |kept| kept.output.stdout.clone())
+                let row = Row { task, stage: crate::task::Stage::INPUTS, first };
+                self.answer(row).map_or_else(Data::empty, |kept| kept.output.stdout.clone())
             }
             FeedFrom::Pieces { row } => {
-                let pieces = self
-                    .answer(row)
-                    .map(|kept| toy::text(&kept.output.stdout))
-                    .unwrap_or_default();
+                let pieces = self.answer(row).map(|kept| toy::text(&kept.output.stdout)).unwrap_or_default();
                 let at = usize::try_from(first).unwrap_or(0);
                 toy::data(pieces.split('\n').nth(at).unwrap_or_default())
             }
             FeedFrom::Lines { .. } | FeedFrom::Outputs { .. } => Data::empty(),
         };
         let Some((task, stage)) = feed.claims else { return input };
-        let row = Row {
-            task,
-            stage,
-            first: run.first,
-        };
-        let output = self
-            .answer(row)
-            .map(|kept| toy::text(&kept.output.stdout))
-            .unwrap_or_default();
+        let row = Row { task, stage, first: run.first };
+        let output = self.answer(row).map(|kept| toy::text(&kept.output.stdout)).unwrap_or_default();
         toy::data(&format!("{}\n{}", toy::text(&input), output))
     }
 }

@@ -94,46 +94,22 @@ impl Plan {
         let nodes = usize::try_from(chance.between(2, 9)).unwrap_or(2);
         let liars = chance.per_mille(400);
         let slots = (0..nodes).map(|node| slots(node, peers, &mut chance)).collect();
-        let honesty = (0..nodes)
-            .map(|node| honesty(node, liars, &mut chance))
-            .collect::<Vec<_>>();
+        let honesty = (0..nodes).map(|node| honesty(node, liars, &mut chance)).collect::<Vec<_>>();
         let dishonest = honesty.iter().any(|one| *one != Honesty::Honest);
         let collusion = honesty.iter().filter(|one| **one == Honesty::Liar).count() > 1;
         let speeds = (0..nodes).map(|_| chance.between(200_000, 4_000_000)).collect();
-        let links = if peers {
-            tree(nodes, &mut chance)
-        } else {
-            (1..nodes).map(|lender| (0, lender)).collect()
-        };
-        let errands = (0..chance.between(1, 4))
-            .map(|_| errand(peers, dishonest, collusion, &mut chance))
-            .collect();
+        let links = if peers { tree(nodes, &mut chance) } else { (1..nodes).map(|lender| (0, lender)).collect() };
+        let errands = (0..chance.between(1, 4)).map(|_| errand(peers, dishonest, collusion, &mut chance)).collect();
         let faults = faults(&mut chance);
         let faults_until = Millis(chance.between(2_000, 60_000));
         let leaver = (nodes > 3 && chance.per_mille(300)).then(|| (nodes - 1, Millis(chance.below(15_000))));
-        Plan {
-            leaver,
-            seed,
-            peers,
-            slots,
-            honesty,
-            speeds,
-            links,
-            errands,
-            faults,
-            faults_until,
-            lease: Millis(6_000),
-        }
+        Plan { leaver, seed, peers, slots, honesty, speeds, links, errands, faults, faults_until, lease: Millis(6_000) }
     }
 
     /// A run to look at: so many honest nodes, and nothing that goes wrong but a lost lender now and then.
     pub fn show(seed: u64, nodes: usize, peers: bool) -> Plan {
         let mut chance = Chance::new(seed, 2);
-        let links = if peers {
-            tree(nodes, &mut chance)
-        } else {
-            (1..nodes).map(|lender| (0, lender)).collect()
-        };
+        let links = if peers { tree(nodes, &mut chance) } else { (1..nodes).map(|lender| (0, lender)).collect() };
         let toy = Toy::sum(true);
         let items = 4 * nodes as u64;
         let check = Check::Spot { per_mille: 50 };
@@ -157,13 +133,7 @@ impl Plan {
             speeds: (0..nodes).map(|_| chance.between(1_000_000, 3_000_000)).collect(),
             links,
             errands: vec![errand],
-            faults: Faults {
-                delay: 100,
-                crash: 2,
-                cut: 5,
-                pause: 5,
-                ..Faults::default()
-            },
+            faults: Faults { delay: 100, crash: 2, cut: 5, pause: 5, ..Faults::default() },
             leaver: None,
             faults_until: Millis(20_000),
             lease: Millis(6_000),
@@ -228,21 +198,13 @@ fn errand(peers: bool, dishonest: bool, collusion: bool, chance: &mut Chance) ->
     Errand {
         at: Millis(chance.below(4_000)),
         toy,
-        items: if toy.is_dear() {
-            chance.between(1, 5)
-        } else {
-            chance.between(1, 90)
-        },
+        items: if toy.is_dear() { chance.between(1, 5) } else { chance.between(1, 90) },
         chunk,
         check,
         merge,
         open: chance.per_mille(200) && !merge,
         cancel_at: chance.per_mille(80).then(|| Millis(chance.below(20_000))),
-        budget: if tight {
-            chance.between(200, 30_000)
-        } else {
-            200_000_000
-        },
+        budget: if tight { chance.between(200, 30_000) } else { 200_000_000 },
         repeats: chance.between(1, 3),
     }
 }
@@ -250,11 +212,7 @@ fn errand(peers: bool, dishonest: bool, collusion: bool, chance: &mut Chance) ->
 /// Each seed switches some kinds off entirely: uniform noise hides rare orders.
 fn faults(chance: &mut Chance) -> Faults {
     let mut rate = |most: u64| {
-        if chance.per_mille(500) {
-            chance.below(most + 1)
-        } else {
-            0
-        }
+        if chance.per_mille(500) { chance.below(most + 1) } else { 0 }
     };
     Faults {
         drop: rate(150),

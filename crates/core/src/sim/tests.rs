@@ -45,10 +45,7 @@ fn every_planted_bug_is_found() {
     let results: Vec<(Bug, Option<u64>)> = Bug::ALL.into_iter().map(|bug| (bug, found(bug))).collect();
     std::panic::set_hook(quiet);
     for (bug, seed) in &results {
-        println!(
-            "{bug:?}: {}",
-            seed.map_or("not found".to_owned(), |seed| format!("seed {seed}"))
-        );
+        println!("{bug:?}: {}", seed.map_or("not found".to_owned(), |seed| format!("seed {seed}")));
     }
     assert!(results.iter().all(|(_, seed)| seed.is_some()), "{results:?}");
 }

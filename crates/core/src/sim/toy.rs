@@ -38,24 +38,15 @@ const HEAVY: u64 = 700;
 
 impl Toy {
     pub fn plain() -> Toy {
-        Toy {
-            kind: Kind::Sum,
-            split: false,
-        }
+        Toy { kind: Kind::Sum, split: false }
     }
 
     pub fn failing() -> Toy {
-        Toy {
-            kind: Kind::Failing,
-            split: false,
-        }
+        Toy { kind: Kind::Failing, split: false }
     }
 
     pub fn heavy() -> Toy {
-        Toy {
-            kind: Kind::Heavy,
-            split: false,
-        }
+        Toy { kind: Kind::Heavy, split: false }
     }
 
     /// Whether one input is a lot of work.
@@ -68,20 +59,12 @@ impl Toy {
     }
 
     pub fn search() -> Toy {
-        Toy {
-            kind: Kind::Search,
-            split: true,
-        }
+        Toy { kind: Kind::Search, split: true }
     }
 
     pub fn abilities(self) -> Abilities {
         let check = self.kind == Kind::Search;
-        Abilities {
-            split: self.split,
-            merge: self.kind != Kind::Failing,
-            check,
-            first: check,
-        }
+        Abilities { split: self.split, merge: self.kind != Kind::Failing, check, first: check }
     }
 
     /// Whether one run may be given several items.
@@ -98,10 +81,7 @@ impl Toy {
         };
         let mut module = [mark; 32];
         module[1] = u8::from(self.split);
-        let caps = Caps {
-            fuel: Fuel(50_000_000_000),
-            ..Caps::default()
-        };
+        let caps = Caps { fuel: Fuel(50_000_000_000), ..Caps::default() };
         Tool {
             module: Digest(module),
             abilities: self.abilities(),
@@ -120,33 +100,18 @@ impl Toy {
             4 => Kind::Heavy,
             _ => Kind::Search,
         };
-        Toy {
-            kind,
-            split: tool.module.0[1] == 1,
-        }
+        Toy { kind, split: tool.module.0[1] == 1 }
     }
 
     /// The input of one item.
     pub fn input(self, item: u64) -> (u64, u64) {
-        if self.split {
-            (item * RANGE, item * RANGE + RANGE)
-        } else {
-            (item, item + 1)
-        }
+        if self.split { (item * RANGE, item * RANGE + RANGE) } else { (item, item + 1) }
     }
 
     /// Runs on a range of numbers.
     pub fn run(self, range: (u64, u64)) -> (Outcome, String, Fuel) {
-        let fuel = Fuel(
-            (range.0..range.1)
-                .map(|n| FUEL_PER_NUMBER / 2 + mix(n) % FUEL_PER_NUMBER)
-                .sum(),
-        );
-        let fuel = if self.kind == Kind::Heavy {
-            fuel.times(HEAVY)
-        } else {
-            fuel
-        };
+        let fuel = Fuel((range.0..range.1).map(|n| FUEL_PER_NUMBER / 2 + mix(n) % FUEL_PER_NUMBER).sum());
+        let fuel = if self.kind == Kind::Heavy { fuel.times(HEAVY) } else { fuel };
         match self.kind {
             Kind::Failing if (range.0..range.1).any(|n| mix(n).is_multiple_of(11)) => {
                 (Outcome::Exit { code: 3 }, String::new(), fuel)
@@ -157,11 +122,7 @@ impl Toy {
             }
             Kind::Search => {
                 let found = (range.0..range.1).find(|n| is_rare(*n));
-                (
-                    Outcome::Right,
-                    found.map_or_else(|| "none".to_owned(), |n| n.to_string()),
-                    fuel,
-                )
+                (Outcome::Right, found.map_or_else(|| "none".to_owned(), |n| n.to_string()), fuel)
             }
         }
     }
@@ -173,23 +134,16 @@ impl Toy {
             return Vec::new();
         }
         let step = len.div_ceil(ways.clamp(2, 6)).max(1);
-        (0..len.div_ceil(step))
-            .map(|n| (range.0 + n * step, range.1.min(range.0 + (n + 1) * step)))
-            .collect()
+        (0..len.div_ceil(step)).map(|n| (range.0 + n * step, range.1.min(range.0 + (n + 1) * step))).collect()
     }
 
     /// Makes one output of several.
     pub fn merge(self, outputs: &[String]) -> String {
         match self.kind {
-            Kind::Search => outputs
-                .iter()
-                .find(|output| *output != "none")
-                .cloned()
-                .unwrap_or_else(|| "none".to_owned()),
-            _ => outputs
-                .iter()
-                .fold(0_u64, |sum, one| sum.wrapping_add(one.parse().unwrap_or(0)))
-                .to_string(),
+            Kind::Search => {
+                outputs.iter().find(|output| *output != "none").cloned().unwrap_or_else(|| "none".to_owned())
+            }
+            _ => outputs.iter().fold(0_u64, |sum, one| sum.wrapping_add(one.parse().unwrap_or(0))).to_string(),
         }
     }
 
@@ -226,9 +180,7 @@ fn is_rare(n: u64) -> bool {
 
 /// Text as an input or output.
 pub(super) fn data(text: &str) -> Data {
-    Data::Inline {
-        bytes: Arc::from(text.as_bytes()),
-    }
+    Data::Inline { bytes: Arc::from(text.as_bytes()) }
 }
 
 /// An input or output as text.
@@ -257,9 +209,7 @@ pub(super) fn digest(outcome: Outcome, output: &Output) -> Digest {
         Outcome::Exit { code } => 100 + u64::from(code.unsigned_abs()),
         _ => 2,
     });
-    text(&output.stdout)
-        .bytes()
-        .for_each(|byte| sum = mix(sum ^ u64::from(byte)));
+    text(&output.stdout).bytes().for_each(|byte| sum = mix(sum ^ u64::from(byte)));
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&sum.to_le_bytes());
     Digest(bytes)

@@ -149,12 +149,7 @@ impl World {
     pub fn new(plan: Plan) -> World {
         let computer = |node: usize| {
             let id = NodeId(node as u64 + 1);
-            let config = Config {
-                id,
-                slots: plan.slots[node],
-                solves: plan.peers,
-                lease: plan.lease,
-            };
+            let config = Config { id, slots: plan.slots[node], solves: plan.peers, lease: plan.lease };
             Computer {
                 id,
                 config,
@@ -172,15 +167,7 @@ impl World {
             }
         };
         let computers: Vec<Computer> = (0..plan.slots.len()).map(computer).collect();
-        let links = plan
-            .links
-            .iter()
-            .map(|ends| Link {
-                ends: *ends,
-                up: false,
-                epoch: 0,
-            })
-            .collect();
+        let links = plan.links.iter().map(|ends| Link { ends: *ends, up: false, epoch: 0 }).collect();
         let chance = |purpose| Chance::new(plan.seed, purpose);
         let mut world = World {
             network: chance(10),
@@ -249,19 +236,8 @@ impl World {
                 self.computers[node].wake = None;
                 self.tell(node, Event::Woke, Next::Wake { node })
             }
-            Next::Arrive {
-                from,
-                to,
-                link,
-                message,
-            } => self.arrive(from, to, link, message),
-            Next::Finish {
-                node,
-                life,
-                giver,
-                lease,
-                answers,
-            } => self.finish(node, life, giver, lease, answers),
+            Next::Arrive { from, to, link, message } => self.arrive(from, to, link, message),
+            Next::Finish { node, life, giver, lease, answers } => self.finish(node, life, giver, lease, answers),
             Next::Mend { link } => self.mend(link),
             Next::Resume { node } => self.resume(node),
             Next::OwnerLeaves { node } => {
@@ -279,12 +255,7 @@ impl World {
 
     fn start(&mut self, node: usize) -> Result<(), String> {
         let computer = &mut self.computers[node];
-        if computer.node.is_some()
-            || self
-                .plan
-                .leaver
-                .is_some_and(|(leaver, at)| leaver == node && at <= self.now)
-        {
+        if computer.node.is_some() || self.plan.leaver.is_some_and(|(leaver, at)| leaver == node && at <= self.now) {
             return Ok(());
         }
         computer.life += 1;
@@ -294,15 +265,9 @@ impl World {
         let incarnation = Incarnation(mix(self.plan.seed ^ (node as u64 * 1_000 + computer.life)));
         let now = clock(self.now, computer);
         computer.node = Some(Node::new(computer.config, state, now));
-        let mut events = vec![Event::Started {
-            incarnation,
-            secret: mix(self.plan.seed ^ node as u64),
-        }];
+        let mut events = vec![Event::Started { incarnation, secret: mix(self.plan.seed ^ node as u64) }];
         if fresh {
-            let wish = Wish::Grant {
-                person: PersonId(1),
-                amount: Credits(2_000_000_000),
-            };
+            let wish = Wish::Grant { person: PersonId(1), amount: Credits(2_000_000_000) };
             events.push(Event::Asked { ask: AskId(0), wish });
         }
         self.drive(node, events)?;
@@ -364,9 +329,7 @@ impl World {
     }
 
     fn has_left(&self, node: usize) -> bool {
-        self.plan
-            .leaver
-            .is_some_and(|(leaver, at)| leaver == node && at <= self.now)
+        self.plan.leaver.is_some_and(|(leaver, at)| leaver == node && at <= self.now)
     }
 
     fn crash(&mut self, node: usize) -> Result<(), String> {
@@ -404,10 +367,7 @@ impl World {
             match action {
                 Action::Give { to, gifts } => {
                     let disk = &self.computers[node].disk;
-                    let gifts = gifts
-                        .iter()
-                        .map(|(gift, feed)| disk.fill(gift.clone(), *feed))
-                        .collect();
+                    let gifts = gifts.iter().map(|(gift, feed)| disk.fill(gift.clone(), *feed)).collect();
                     self.convey(node, *to, Message::Give { gifts }, &mut to_self);
                 }
                 Action::Send { to, message } => self.convey(node, *to, message.clone(), &mut to_self),
@@ -415,13 +375,7 @@ impl World {
                 Action::Stop { giver, lease } => {
                     self.computers[node].running.remove(&(*giver, *lease));
                 }
-                Action::Deliver {
-                    to,
-                    lease,
-                    row,
-                    outcome,
-                    fuel,
-                } => {
+                Action::Deliver { to, lease, row, outcome, fuel } => {
                     let kept = self.computers[node].disk.answer(*row).cloned();
                     let output = kept.map_or_else(|| Output::of(toy::data("")), |kept| kept.output);
                     let answer = Answer {
@@ -433,11 +387,7 @@ impl World {
                         output,
                         pieces: 0,
                     };
-                    to_self.push(Event::Ran {
-                        giver: *to,
-                        lease: *lease,
-                        answers: vec![answer],
-                    });
+                    to_self.push(Event::Ran { giver: *to, lease: *lease, answers: vec![answer] });
                 }
                 Action::Reply { ask, reply } => self.replied(*ask, reply),
                 Action::Tell { news } => {
@@ -447,18 +397,11 @@ impl World {
                 Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. } => {}
             }
         }
-        if to_self.is_empty() {
-            Ok(())
-        } else {
-            self.drive(node, to_self)
-        }
+        if to_self.is_empty() { Ok(()) } else { self.drive(node, to_self) }
     }
 
     fn span_of(&self, node: usize, giver: NodeId, lease: Lease) -> Span {
-        let held = self.computers[node]
-            .node
-            .as_ref()
-            .and_then(|brain| brain.held_span(giver, lease));
+        let held = self.computers[node].node.as_ref().and_then(|brain| brain.held_span(giver, lease));
         held.unwrap_or(Span { first: 0, len: 1 })
     }
 

@@ -3,7 +3,7 @@
 mod answers;
 
 use super::{Fact, JobBook, Purse, State, terms_of_input};
-use crate::id::{JobId, Lease, NodeId, TaskId};
+use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
@@ -29,87 +29,29 @@ impl State {
 
     fn fit(&mut self, fact: &Fact) -> Option<()> {
         match fact {
-            Fact::Started { incarnation, secret } => {
-                (self.incarnation, self.secret) = (*incarnation, *secret);
-                // What a node did for its neighbours is not journaled: each life numbers in a block of its own.
-                self.next_task = TaskId(next_block(self.next_task.0));
-                let from = if planted::is(Bug::LeasesFromZero) {
-                    0
-                } else {
-                    self.next_lease.0
-                };
-                self.next_lease = Lease(next_block(from));
-                Some(())
-            }
-            Fact::Moved { from, to, amount } => {
-                self.ledger.transfer(*from, *to, *amount).ok()?;
-                if let Account::Node(node) = to {
-                    self.credit(*node, *amount);
-                }
-                Some(())
-            }
+            Fact::Started { incarnation, secret } => self.started(*incarnation, *secret),
+            Fact::Moved { from, to, amount } => self.moved(*from, *to, *amount),
             Fact::Submitted { job, root, at } => self.submitted(job, *root, *at),
             Fact::Extended { job, count } => self.on_root(*job, |parts| parts.count += count),
             Fact::Closed { job } => self.on_root(*job, |parts| parts.open = false),
-            Fact::Taken {
-                task,
-                from,
-                gift,
-                stage,
-            } => self.taken(*task, *from, gift, *stage),
+            Fact::Taken { task, from, gift, stage } => self.taken(*task, *from, gift, *stage),
             Fact::Opened { task, parent, item } => self.opened(*task, *parent, *item),
             Fact::Met { node, incarnation } => {
                 self.peers.entry(*node).or_default().incarnation = *incarnation;
                 Some(())
             }
-            Fact::Given {
-                lease,
-                task,
-                to,
-                why,
-                pieces,
-                chunk,
-                price,
-                inner,
-            } => {
-                let left = pieces.iter().fold(Spans::default(), |mut set, span| {
-                    set.add(*span);
-                    set
-                });
-                let twin = if let Why::Copy { of } = why { Some(*of) } else { None };
-                let pieces = pieces.clone();
+            Fact::Given { lease, task, to, why, pieces, chunk, price, inner } => {
                 let (to, why, chunk, price, inner) = (*to, *why, *chunk, *price, *inner);
-                self.given(
-                    *lease,
-                    *task,
-                    Grant {
-                        to,
-                        why,
-                        chunk,
-                        pieces,
-                        left,
-                        price,
-                        twin,
-                        inner,
-                    },
-                )
+                let (left, twin) = (Spans::default(), None);
+                let grant = Grant { to, why, chunk, pieces: pieces.clone(), left, price, twin, inner };
+                self.given(*lease, *task, grant)
             }
             Fact::Answered { lease, spans, fuel } => self.answered(*lease, spans, *fuel),
             Fact::SetAside { lease, pending } => self.set_aside(*lease, pending),
             Fact::Proved { task, lease, firsts } => self.proved(*task, *lease, firsts),
-            Fact::Unsettled {
-                task,
-                lease,
-                firsts,
-                audit,
-            } => self.unsettled(*task, *lease, firsts, *audit),
+            Fact::Unsettled { task, lease, firsts, audit } => self.unsettled(*task, *lease, firsts, *audit),
             Fact::Refuted { task, lease, first } => self.refuted(*task, *lease, *first),
-            Fact::Corrected {
-                lease,
-                span,
-                fuel,
-                failed,
-            } => self.corrected(*lease, *span, *fuel, *failed),
+            Fact::Corrected { lease, span, fuel, failed } => self.corrected(*lease, *span, *fuel, *failed),
             Fact::Caught { node } => self.caught(*node),
             Fact::Returned { leases } => {
                 leases.iter().for_each(|lease| self.end_lease(*lease));
@@ -122,12 +64,7 @@ impl State {
             Fact::Ending { task, standing } => self.on_task(*task, |task| task.parts.ending = Some(*standing)),
             Fact::Vested { task, node, all, pay } => self.vested(*task, *node, *all, *pay),
             Fact::Staged { task, stage, count } => self.staged(*task, *stage, *count),
-            Fact::Ended {
-                task,
-                standing,
-                fuel,
-                at,
-            } => self.ended(*task, *standing, *fuel, *at),
+            Fact::Ended { task, standing, fuel, at } => self.ended(*task, *standing, *fuel, *at),
             Fact::Retried { job, at: _, budget } => self.retried(*job, *budget),
             Fact::Forgotten { job } => self.forgotten(*job),
             Fact::Credited { node, total } => {
@@ -141,20 +78,10 @@ impl State {
             }
             Fact::Known { node, record } => {
                 // Leases come back with the tasks that hold them.
-                self.peers.insert(
-                    *node,
-                    crate::peer::Record {
-                        leases: Default::default(),
-                        ..record.clone()
-                    },
-                );
+                self.peers.insert(*node, crate::peer::Record { leases: Default::default(), ..record.clone() });
                 Some(())
             }
-            Fact::Numbered {
-                next_task,
-                next_lease,
-                refused,
-            } => {
+            Fact::Numbered { next_task, next_lease, refused } => {
                 (self.next_task, self.next_lease, self.refused) = (*next_task, *next_lease, *refused);
                 Some(())
             }
@@ -168,19 +95,27 @@ impl State {
         }
     }
 
+    fn started(&mut self, incarnation: Incarnation, secret: u64) -> Option<()> {
+        (self.incarnation, self.secret) = (incarnation, secret);
+        // What a node did for its neighbours is not journaled: each life numbers in a block of its own.
+        self.next_task = TaskId(next_block(self.next_task.0));
+        let from = if planted::is(Bug::LeasesFromZero) { 0 } else { self.next_lease.0 };
+        self.next_lease = Lease(next_block(from));
+        Some(())
+    }
+
+    fn moved(&mut self, from: Account, to: Account, amount: Credits) -> Option<()> {
+        self.ledger.transfer(from, to, amount).ok()?;
+        if let Account::Node(node) = to {
+            self.credit(node, amount);
+        }
+        Some(())
+    }
+
     fn submitted(&mut self, job: &Job, root: TaskId, at: Millis) -> Option<()> {
         let from = Account::Person(job.owner);
         self.ledger.transfer(from, Account::Hold(root), job.budget).ok()?;
-        self.purses.insert(
-            root,
-            Purse {
-                from,
-                held: job.budget,
-                reserved: Credits(0),
-                owed: Fuel(0),
-                paid: Fuel(0),
-            },
-        );
+        self.purses.insert(root, Purse { from, held: job.budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
         let terms = Arc::new(Terms {
             tool: Arc::clone(&job.tool),
             check: job.check,
@@ -218,16 +153,8 @@ impl State {
     fn taken(&mut self, id: TaskId, from: NodeId, gift: &Gift, stage: Stage) -> Option<()> {
         let Act::Solve { depth } = gift.act else { return None };
         let held = Credits(gift.price.0.saturating_mul(gift.run_count()));
-        self.purses.insert(
-            id,
-            Purse {
-                from: Account::Node(from),
-                held,
-                reserved: Credits(0),
-                owed: Fuel(0),
-                paid: Fuel(0),
-            },
-        );
+        self.purses
+            .insert(id, Purse { from: Account::Node(from), held, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
         let tool = Arc::clone(&gift.tool);
         let terms = Terms {
             check: gift.check,
@@ -240,10 +167,7 @@ impl State {
         let task = Task {
             job: gift.job,
             root: id,
-            owner: Owner::Peer {
-                node: from,
-                lease: gift.lease,
-            },
+            owner: Owner::Peer { node: from, lease: gift.lease },
             stage,
             items: 1,
             parts: Parts::new(1, false, Fuel(0)),
@@ -278,7 +202,11 @@ impl State {
         Some(())
     }
 
-    fn given(&mut self, lease: Lease, id: TaskId, grant: Grant) -> Option<()> {
+    fn given(&mut self, lease: Lease, id: TaskId, mut grant: Grant) -> Option<()> {
+        grant.pieces.iter().for_each(|piece| grant.left.add(*piece));
+        if let Why::Copy { of } = grant.why {
+            grant.twin = Some(of);
+        }
         let task = self.tasks.get_mut(&id)?;
         let (to, reserved, root) = (grant.to, grant.reserved(), task.root);
         task.parts.give(lease, grant);
@@ -299,17 +227,14 @@ impl State {
         purse.paid = purse.paid.plus(fuel);
         // A task done for a neighbour is paid from the neighbour's own account, by a fact that lasts.
         if pays {
-            self.ledger
-                .transfer(Account::Hold(root), Account::Node(node), pay)
-                .ok()?;
+            self.ledger.transfer(Account::Hold(root), Account::Node(node), pay).ok()?;
             let book = self.jobs.get_mut(&job)?;
             book.spent = book.spent.plus(pay);
             book.fuel = book.fuel.plus(fuel);
             self.credit(node, pay);
         }
         if planted::is(Bug::PayTwice) {
-            self.ledger
-                .restore(Account::Node(node), self.ledger.signed(Account::Node(node)) + 1);
+            self.ledger.restore(Account::Node(node), self.ledger.signed(Account::Node(node)) + 1);
         }
         self.note(id);
         Some(())
@@ -369,16 +294,7 @@ impl State {
         let (root, from) = (book.root, Account::Person(book.job.owner));
         self.ledger.transfer(from, Account::Hold(root), budget).ok()?;
         (book.standing, book.ended) = (Standing::Running, None);
-        self.purses.insert(
-            root,
-            Purse {
-                from,
-                held: budget,
-                reserved: Credits(0),
-                owed: Fuel(0),
-                paid: Fuel(0),
-            },
-        );
+        self.purses.insert(root, Purse { from, held: budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
         self.on_task(root, |task| {
             let items = task.items;
             let parts = &mut task.parts;
@@ -411,16 +327,10 @@ impl State {
         let task = self.tasks.get_mut(&id)?;
         let grant = task.parts.out.get(&lease)?;
         let (to, twin, root) = (grant.to, grant.twin, task.root);
-        let released = spans
-            .iter()
-            .fold(Credits(0), |sum, span| sum.plus(task.parts.clear(lease, *span)));
+        let released = spans.iter().fold(Credits(0), |sum, span| sum.plus(task.parts.clear(lease, *span)));
         self.release(root, released);
         for ended in [Some(lease), twin].into_iter().flatten() {
-            if self
-                .tasks
-                .get(&id)
-                .is_some_and(|task| task.parts.out.get(&ended).is_none_or(|g| g.left.is_empty()))
-            {
+            if self.tasks.get(&id).is_some_and(|task| task.parts.out.get(&ended).is_none_or(|g| g.left.is_empty())) {
                 self.end_lease(ended);
             }
         }
@@ -430,12 +340,7 @@ impl State {
     pub(super) fn end_lease(&mut self, lease: Lease) {
         let Some(id) = self.leases.remove(&lease) else { return };
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        if let Some(record) = task
-            .parts
-            .out
-            .get(&lease)
-            .and_then(|grant| self.peers.get_mut(&grant.to))
-        {
+        if let Some(record) = task.parts.out.get(&lease).and_then(|grant| self.peers.get_mut(&grant.to)) {
             record.leases.remove(&lease);
         }
         let root = task.root;

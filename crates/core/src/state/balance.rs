@@ -27,19 +27,12 @@ impl State {
         let mut reserved: BTreeMap<_, Credits> = BTreeMap::new();
         for task in self.tasks.values() {
             let sum = reserved.entry(task.root).or_default();
-            *sum = task
-                .parts
-                .out
-                .values()
-                .fold(*sum, |sum, grant| sum.plus(grant.reserved()));
+            *sum = task.parts.out.values().fold(*sum, |sum, grant| sum.plus(grant.reserved()));
         }
         for (root, purse) in &self.purses {
             let expected = reserved.get(root).copied().unwrap_or_default();
             if purse.reserved != expected {
-                return Err(format!(
-                    "{root:?}: {:?} reserved, but parts hold {expected:?}",
-                    purse.reserved
-                ));
+                return Err(format!("{root:?}: {:?} reserved, but parts hold {expected:?}", purse.reserved));
             }
             if purse.held < purse.reserved.plus(Credits::earned(purse.owed)) {
                 return Err(format!("{root:?}: the parts' budgets exceed the task's: {purse:?}"));
@@ -56,10 +49,7 @@ impl State {
         for (lease, task) in &self.leases {
             let grant = self.tasks.get(task).and_then(|task| task.parts.out.get(lease));
             let grant = grant.ok_or_else(|| format!("{lease:?} is an orphan"))?;
-            let known = self
-                .peers
-                .get(&grant.to)
-                .is_some_and(|record| record.leases.contains(lease));
+            let known = self.peers.get(&grant.to).is_some_and(|record| record.leases.contains(lease));
             if !known {
                 return Err(format!("{lease:?} is not on the books of {:?}", grant.to));
             }

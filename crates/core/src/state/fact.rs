@@ -19,11 +19,7 @@ pub enum Fact {
     /// The node began a life; what it draws by chance hangs on the secret.
     Started { incarnation: Incarnation, secret: u64 },
     /// Credits moved.
-    Moved {
-        from: Account,
-        to: Account,
-        amount: Credits,
-    },
+    Moved { from: Account, to: Account, amount: Credits },
     /// A job is on the books, paid for in advance.
     Submitted { job: Box<Job>, root: TaskId, at: Millis },
     /// An open job has more inputs.
@@ -31,12 +27,7 @@ pub enum Fact {
     /// An open job gets no more inputs.
     Closed { job: JobId },
     /// A neighbour's piece is a task of this node.
-    Taken {
-        task: TaskId,
-        from: NodeId,
-        gift: Box<Gift>,
-        stage: Stage,
-    },
+    Taken { task: TaskId, from: NodeId, gift: Box<Gift>, stage: Stage },
     /// An input is a task of its own.
     Opened { task: TaskId, parent: TaskId, item: u64 },
     /// A neighbour is known, in this life of its.
@@ -57,27 +48,13 @@ pub enum Fact {
     /// Answers are set aside until they are proved.
     SetAside { lease: Lease, pending: Vec<Pending> },
     /// A pending answer was proved right (and counts), or needs another proof.
-    Proved {
-        task: TaskId,
-        lease: Lease,
-        firsts: Vec<u64>,
-    },
+    Proved { task: TaskId, lease: Lease, firsts: Vec<u64> },
     /// The check could not tell: these pending answers need this instead; `None` means that they count.
-    Unsettled {
-        task: TaskId,
-        lease: Lease,
-        firsts: Vec<u64>,
-        audit: bool,
-    },
+    Unsettled { task: TaskId, lease: Lease, firsts: Vec<u64>, audit: bool },
     /// A pending answer was proved wrong; its lender is caught.
     Refuted { task: TaskId, lease: Lease, first: u64 },
     /// An answer stands as it is: a prover's in place of the one that was wrong, or a believed one that the tool fails.
-    Corrected {
-        lease: Lease,
-        span: Span,
-        fuel: Fuel,
-        failed: bool,
-    },
+    Corrected { lease: Lease, span: Span, fuel: Fuel, failed: bool },
     /// A lender was found out.
     Caught { node: NodeId },
     /// Leases ended without further answers.
@@ -93,21 +70,11 @@ pub enum Fact {
     /// Nothing more is wanted of this task.
     Ending { task: TaskId, standing: Standing },
     /// Older answers of a lender (all of them at the end of a stage) are final, and paid.
-    Vested {
-        task: TaskId,
-        node: NodeId,
-        all: bool,
-        pay: Credits,
-    },
+    Vested { task: TaskId, node: NodeId, all: bool, pay: Credits },
     /// A task goes on to another stage.
     Staged { task: TaskId, stage: Stage, count: u64 },
     /// A task is over; what was held for it and not spent is returned.
-    Ended {
-        task: TaskId,
-        standing: Standing,
-        fuel: Fuel,
-        at: Millis,
-    },
+    Ended { task: TaskId, standing: Standing, fuel: Fuel, at: Millis },
     /// Parts that failed are wanted again.
     Retried { job: JobId, at: Millis, budget: Credits },
     /// A finished job is off the books.
@@ -119,11 +86,7 @@ pub enum Fact {
     /// In a snapshot: what is known of a neighbour.
     Known { node: NodeId, record: Record },
     /// In a snapshot: where numbering goes on.
-    Numbered {
-        next_task: TaskId,
-        next_lease: Lease,
-        refused: u64,
-    },
+    Numbered { next_task: TaskId, next_lease: Lease, refused: u64 },
     /// In a snapshot: a job, and what is set aside for it.
     JobStands { book: Box<JobBook>, purse: Option<Purse> },
     /// In a snapshot: a task as it is.

@@ -148,10 +148,7 @@ impl Grant {
 
     fn runs_in(&self, pieces: std::ops::Range<usize>) -> u64 {
         let pieces = self.pieces.get(pieces).unwrap_or_default().iter();
-        pieces
-            .flat_map(|piece| self.open_in(*piece))
-            .map(|open| open.pieces(self.chunk))
-            .sum()
+        pieces.flat_map(|piece| self.open_in(*piece)).map(|open| open.pieces(self.chunk)).sum()
     }
 
     fn open_in(&self, piece: Span) -> impl Iterator<Item = Span> + '_ {
@@ -170,21 +167,12 @@ impl Unvested {
 impl Parts {
     /// A stage of so many items.
     pub fn new(count: u64, open: bool, raised: Fuel) -> Parts {
-        Parts {
-            count,
-            open,
-            raised,
-            ..Parts::default()
-        }
+        Parts { count, open, raised, ..Parts::default() }
     }
 
     /// Items that nobody holds and that have no answer.
     pub fn todo(&self) -> u64 {
-        if self.ending.is_some() {
-            0
-        } else {
-            self.count - self.next + self.again.count()
-        }
+        if self.ending.is_some() { 0 } else { self.count - self.next + self.again.count() }
     }
 
     /// The first of those, at most `items` in at most `ranges` runs.
@@ -253,11 +241,7 @@ impl Parts {
         let Some(grant) = self.out.remove(&lease) else {
             return Credits(0);
         };
-        let twin_lives = grant
-            .twin
-            .and_then(|twin| self.out.get_mut(&twin))
-            .map(|twin| twin.twin = None)
-            .is_some();
+        let twin_lives = grant.twin.and_then(|twin| self.out.get_mut(&twin)).map(|twin| twin.twin = None).is_some();
         match grant.why {
             Why::Try | Why::Copy { .. } if !twin_lives => self.again.join(&grant.left),
             Why::Try | Why::Copy { .. } => {}
@@ -322,12 +306,7 @@ impl Parts {
                 self.again.add(span);
             }
         }
-        let lies: Vec<u64> = self
-            .pending
-            .values()
-            .filter(|p| p.by == by)
-            .map(|p| p.span.first)
-            .collect();
+        let lies: Vec<u64> = self.pending.values().filter(|p| p.by == by).map(|p| p.span.first).collect();
         for first in lies {
             if let Some(pending) = self.take_pending(first) {
                 unpaid = unpaid.plus(pending.fuel);
@@ -343,10 +322,7 @@ impl Parts {
     }
 
     fn pendings_in(&self, span: Span) -> Vec<u64> {
-        self.pending
-            .range(span.first..span.end())
-            .map(|(first, _)| *first)
-            .collect()
+        self.pending.range(span.first..span.end()).map(|(first, _)| *first).collect()
     }
 
     fn unprove(&mut self, first: u64, lease: Lease) {

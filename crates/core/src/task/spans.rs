@@ -13,10 +13,7 @@ pub struct Span {
 impl Span {
     /// The items from `first` up to, not including, `end`.
     pub fn between(first: u64, end: u64) -> Span {
-        Span {
-            first,
-            len: end.saturating_sub(first),
-        }
+        Span { first, len: end.saturating_sub(first) }
     }
 
     /// The item after the last.
@@ -109,9 +106,7 @@ impl Ranges {
             Ranges::Many(many) => (None, Some(many.range(span.first..span.end()))),
         };
         let many = many.into_iter().flatten().map(|(first, end)| (*first, *end));
-        one.into_iter()
-            .chain(many)
-            .map(|(first, end)| Span::between(first, end))
+        one.into_iter().chain(many).map(|(first, end)| Span::between(first, end))
     }
 
     fn len(&self) -> usize {
@@ -171,9 +166,7 @@ impl Spans {
 
     /// Whether any item of the span is in the set.
     pub fn touches(&self, span: Span) -> bool {
-        self.ranges
-            .last_before(span.end())
-            .is_some_and(|(_, end)| end > span.first)
+        self.ranges.last_before(span.end()).is_some_and(|(_, end)| end > span.first)
     }
 
     /// The range in which the item lies.
@@ -253,30 +246,17 @@ mod tests {
     fn a_set_of_ranges_agrees_with_a_set_of_items() {
         let mut seed = 7_u64;
         let mut draw = |below: u64| {
-            seed = seed
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (seed >> 33) % below
         };
         for _ in 0..200 {
             let (mut spans, mut items) = (Spans::default(), BTreeSet::new());
             for _ in 0..60 {
-                let span = Span {
-                    first: draw(60),
-                    len: draw(12),
-                };
+                let span = Span { first: draw(60), len: draw(12) };
                 let all: Vec<u64> = (span.first..span.end()).collect();
-                assert_eq!(
-                    spans.holds(span),
-                    all.iter().all(|item| items.contains(item)),
-                    "{spans:?} {span:?}"
-                );
+                assert_eq!(spans.holds(span), all.iter().all(|item| items.contains(item)), "{spans:?} {span:?}");
                 if span.len > 0 {
-                    assert_eq!(
-                        spans.touches(span),
-                        all.iter().any(|item| items.contains(item)),
-                        "{spans:?} {span:?}"
-                    );
+                    assert_eq!(spans.touches(span), all.iter().any(|item| items.contains(item)), "{spans:?} {span:?}");
                 }
                 if draw(3) == 0 {
                     spans.remove(span);
@@ -288,10 +268,7 @@ mod tests {
                 assert_eq!(spans.count(), items.len() as u64);
                 let told: Vec<u64> = spans.iter().flat_map(|span| span.first..span.end()).collect();
                 assert_eq!(told, items.iter().copied().collect::<Vec<_>>());
-                assert!(
-                    spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.end() < b.first),
-                    "adjacent ranges"
-                );
+                assert!(spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.end() < b.first), "adjacent ranges");
             }
         }
     }
@@ -299,13 +276,6 @@ mod tests {
     #[test]
     fn cutting_covers_the_span_once() {
         let pieces: Vec<Span> = Span { first: 5, len: 10 }.cut(4).collect();
-        assert_eq!(
-            pieces,
-            [
-                Span { first: 5, len: 4 },
-                Span { first: 9, len: 4 },
-                Span { first: 13, len: 2 }
-            ]
-        );
+        assert_eq!(pieces, [Span { first: 5, len: 4 }, Span { first: 9, len: 4 }, Span { first: 13, len: 2 }]);
     }
 }

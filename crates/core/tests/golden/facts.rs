@@ -77,21 +77,11 @@ pub(super) fn digest(seed: u8) -> Digest {
 pub(super) fn tool() -> Tool {
     Tool {
         module: digest(3),
-        abilities: Abilities {
-            split: true,
-            merge: false,
-            check: true,
-            first: true,
-        },
+        abilities: Abilities { split: true, merge: false, check: true, first: true },
         args: vec!["--from".into(), "{1}".into(), "ünï".into()],
         stdin: true,
         real_time: false,
-        caps: Caps {
-            fuel: Fuel(1 << 44),
-            wall: Millis(3_600_000),
-            memory_bytes: 1 << 30,
-            output_bytes: 64 << 20,
-        },
+        caps: Caps { fuel: Fuel(1 << 44), wall: Millis(3_600_000), memory_bytes: 1 << 30, output_bytes: 64 << 20 },
     }
 }
 
@@ -101,10 +91,7 @@ fn job() -> Job {
         owner: PersonId(1),
         name: Arc::from("first words"),
         tool: Arc::new(tool()),
-        source: Source::Lines {
-            blob: digest(4),
-            count: 10_000_000,
-        },
+        source: Source::Lines { blob: digest(4), count: 10_000_000 },
         chunk: Chunk::Items(64),
         check: Check::Prove { spot_per_mille: 50 },
         merge: false,
@@ -128,22 +115,13 @@ fn book() -> JobBook {
 
 fn purse() -> Purse {
     let from = Account::Person(PersonId(1));
-    Purse {
-        from,
-        held: Credits(10_000),
-        reserved: Credits(2_000),
-        owed: Fuel(3_000_000),
-        paid: Fuel(4_000_000),
-    }
+    Purse { from, held: Credits(10_000), reserved: Credits(2_000), owed: Fuel(3_000_000), paid: Fuel(4_000_000) }
 }
 
 fn record() -> Record {
     Record {
         incarnation: Incarnation(78),
-        trust: Trust {
-            passed: 12,
-            caught: true,
-        },
+        trust: Trust { passed: 12, caught: true },
         leases: BTreeSet::from([LEASE]),
         paid_us: Credits(5),
         paid_them: Credits(6),
@@ -175,10 +153,7 @@ fn task() -> Task {
     Task {
         job: JOB,
         root: TaskId(2),
-        owner: Owner::Parent {
-            task: TaskId(2),
-            item: 6,
-        },
+        owner: Owner::Parent { task: TaskId(2), item: 6 },
         terms: Arc::new(terms),
         stage: Stage::Work,
         items: 1_000,
@@ -190,11 +165,7 @@ fn task() -> Task {
 }
 
 fn parts() -> Parts {
-    let unvested = Unvested {
-        older: (Spans::of(SPAN), Fuel(70)),
-        fresh: (Spans::default(), Fuel(0)),
-        passed: 4,
-    };
+    let unvested = Unvested { older: (Spans::of(SPAN), Fuel(70)), fresh: (Spans::default(), Fuel(0)), passed: 4 };
     Parts {
         count: 1_000,
         open: false,

@@ -37,9 +37,7 @@ pub(super) fn gift() -> Gift {
         act: Act::Solve { depth: 2 },
         pieces: vec![Span { first: 0, len: 4 }, Span { first: 10, len: 3 }],
         chunk: 2,
-        inputs: Inputs::Carried {
-            data: vec![inline(), blob()],
-        },
+        inputs: Inputs::Carried { data: vec![inline(), blob()] },
         fuel: Fuel(2_000_000_000),
         price: Credits(2_000),
         check: Check::Spot { per_mille: 50 },
@@ -47,25 +45,15 @@ pub(super) fn gift() -> Gift {
 }
 
 fn numbers() -> Gift {
-    Gift {
-        act: Act::Run,
-        inputs: Inputs::Numbers { from: 77 },
-        check: Check::Trust,
-        ..gift()
-    }
+    Gift { act: Act::Run, inputs: Inputs::Numbers { from: 77 }, check: Check::Trust, ..gift() }
 }
 
 pub(super) fn inline() -> Data {
-    Data::Inline {
-        bytes: Arc::from(*b"three\n"),
-    }
+    Data::Inline { bytes: Arc::from(*b"three\n") }
 }
 
 pub(super) fn blob() -> Data {
-    Data::Blob {
-        id: facts::digest(9),
-        len: 5_000_000_000,
-    }
+    Data::Blob { id: facts::digest(9), len: 5_000_000_000 }
 }
 
 fn right() -> Answer {
@@ -87,9 +75,7 @@ fn right() -> Answer {
 fn trapped() -> Answer {
     Answer {
         span: Span { first: 4, len: 1 },
-        outcome: Outcome::Trapped {
-            trap: Trap::OutOfMemory,
-        },
+        outcome: Outcome::Trapped { trap: Trap::OutOfMemory },
         fuel: Fuel(1),
         micros: 0,
         digest: Digest::default(),

@@ -78,9 +78,7 @@ async fn receive(upload: Upload, body: Body) -> Result<(), Problem> {
         }
     }
     drop(pieces);
-    let upload = written
-        .await
-        .map_err(|error| Problem::internal("an upload was not written", &error))??;
+    let upload = written.await.map_err(|error| Problem::internal("an upload was not written", &error))??;
     if !whole {
         return Err(Problem::bad("broken_off", "the upload broke off")
             .hint("send the rest from `offset` on")
@@ -95,9 +93,7 @@ pub(super) async fn head(State(api): State<Api>, Path(name): Path<String>) -> Re
         return Ok((StatusCode::OK, [(header::CONTENT_LENGTH, HeaderValue::from(len))]).into_response());
     }
     let blobs = api.door.blobs().clone();
-    let offset = blocking(move || blobs.upload(id))
-        .await
-        .map_or(0, |upload| upload.offset());
+    let offset = blocking(move || blobs.upload(id)).await.map_or(0, |upload| upload.offset());
     Ok((StatusCode::NOT_FOUND, [(OFFSET, HeaderValue::from(offset))]).into_response())
 }
 
@@ -113,10 +109,7 @@ pub(super) async fn get(
     let (pieces, sent) = mpsc::channel::<io::Result<Bytes>>(PIECES_AHEAD);
     tokio::task::spawn_blocking(move || send(blob, place.offset, &pieces));
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
         (header::CONTENT_LENGTH, HeaderValue::from(left)),
     ];

@@ -17,17 +17,8 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Problem {
         let (message, hint) = parted(message.into());
-        let body = ErrorBody {
-            code: code.to_owned(),
-            message,
-            hint,
-            candidates: Vec::new(),
-            offset: None,
-        };
-        Problem {
-            status,
-            body: Box::new(body),
-        }
+        let body = ErrorBody { code: code.to_owned(), message, hint, candidates: Vec::new(), offset: None };
+        Problem { status, body: Box::new(body) }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Problem {
@@ -50,47 +41,27 @@ impl Problem {
     }
 
     pub(super) fn no_such_page() -> Problem {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_such_page",
-            "there is no such page in this API",
-        )
-        .hint("version 1 begins at /v1/")
+        Problem::new(StatusCode::NOT_FOUND, "no_such_page", "there is no such page in this API")
+            .hint("version 1 begins at /v1/")
     }
 
     pub(super) fn wrong_method() -> Problem {
-        Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "wrong_method",
-            "this page is not asked in that way",
-        )
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this page is not asked in that way")
     }
 
     pub(super) fn too_slow() -> Problem {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too_slow",
-            "the node did not answer in time",
-        )
-        .hint("ask again; the node may be busy")
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_slow", "the node did not answer in time")
+            .hint("ask again; the node may be busy")
     }
 
     pub(super) fn no_such_job(name: &str) -> Problem {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "no_such_job",
-            format!("there is no job {name:?}"),
-        )
-        .hint("`grove jobs` lists them")
+        Problem::new(StatusCode::NOT_FOUND, "no_such_job", format!("there is no job {name:?}"))
+            .hint("`grove jobs` lists them")
     }
 
     pub(super) fn internal(what: &str, error: &dyn std::fmt::Display) -> Problem {
         tracing::error!("{what}: {error}");
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            format!("{what}: {error}"),
-        )
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("{what}: {error}"))
     }
 
     #[cfg(test)]
@@ -160,27 +131,20 @@ impl From<Refusal> for Problem {
             Refusal::ToolCannotMerge => {
                 unusable("tool_cannot_merge", "this tool cannot merge answers").hint("leave `--merge` out")
             }
-            Refusal::BudgetTooSmall { least } => Problem::new(
-                StatusCode::PAYMENT_REQUIRED,
-                "budget_too_small",
-                "the budget buys not even one part",
-            )
-            .hint(format!("give it {} credits or more", credits(least))),
+            Refusal::BudgetTooSmall { least } => {
+                Problem::new(StatusCode::PAYMENT_REQUIRED, "budget_too_small", "the budget buys not even one part")
+                    .hint(format!("give it {} credits or more", credits(least)))
+            }
             Refusal::NotEnoughCredits { available } => Problem::new(
                 StatusCode::PAYMENT_REQUIRED,
                 "not_enough_credits",
-                format!(
-                    "the budget is more than the {} credits that are available",
-                    credits(available)
-                ),
+                format!("the budget is more than the {} credits that are available", credits(available)),
             )
             .hint("set a smaller --budget, or lend a machine to earn more: `grove lend`"),
-            Refusal::TooManyJobs => Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too_many_jobs",
-                "the node keeps as many jobs as it can",
-            )
-            .hint("older ones expire; submit fewer, larger jobs"),
+            Refusal::TooManyJobs => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_jobs", "the node keeps as many jobs as it can")
+                    .hint("older ones expire; submit fewer, larger jobs")
+            }
             Refusal::NoSuchJob => Problem::no_such_job("of that id"),
             Refusal::NotOpen => conflict("not_open", "the job takes no inputs there: it is closed, or has others")
                 .hint("only jobs made by `grove run --open` take more, until they are closed"),

@@ -31,14 +31,7 @@ pub(super) async fn of_job(State(api): State<Api>, Path(name): Path<String>) -> 
     let news = api.door.news();
     let view = api.door.look(move |node| node.view_job(id)).await?;
     let view = view.ok_or_else(|| Problem::no_such_job(&name))?;
-    let over = view.ended.map(|at| Told {
-        at,
-        news: News::Ended {
-            job: id,
-            standing: view.standing,
-            at,
-        },
-    });
+    let over = view.ended.map(|at| Told { at, news: News::Ended { job: id, standing: view.standing, at } });
     Ok(stream(news, Some(Of { job: id, over })))
 }
 
@@ -76,23 +69,12 @@ async fn pass_on(
             Ok(batch) => batch,
             Err(RecvError::Lagged(batches)) => {
                 let kind = EventKind::Missed { batches };
-                say(
-                    events,
-                    Event {
-                        v: V,
-                        at_ms: at.0,
-                        kind,
-                    },
-                )
-                .await;
+                say(events, Event { v: V, at_ms: at.0, kind }).await;
                 continue;
             }
             Err(RecvError::Closed) => return,
         };
-        for told in batch
-            .iter()
-            .filter(|told| only.is_none_or(|only| job_of(&told.news) == only))
-        {
+        for told in batch.iter().filter(|told| only.is_none_or(|only| job_of(&told.news) == only)) {
             at = told.at;
             say(events, event(told)).await;
             if only.is_some() && matches!(told.news, News::Ended { .. }) {
@@ -127,14 +109,7 @@ fn event(told: &Told) -> Event {
     let id = |job: JobId| job.to_string();
     let kind = match told.news {
         News::Submitted { job } => EventKind::Submitted { job: id(job) },
-        News::Given {
-            job,
-            task,
-            lease,
-            to,
-            runs,
-            kind,
-        } => EventKind::Given {
+        News::Given { job, task, lease, to, runs, kind } => EventKind::Given {
             job: id(job),
             task: Big(task.0),
             lease: Big(lease.0),
@@ -142,15 +117,7 @@ fn event(told: &Told) -> Event {
             runs,
             kind: word(kind).to_owned(),
         },
-        News::Answered {
-            job,
-            task,
-            lease,
-            by,
-            runs,
-            fuel,
-            micros,
-        } => EventKind::Answered {
+        News::Answered { job, task, lease, by, runs, fuel, micros } => EventKind::Answered {
             job: id(job),
             task: Big(task.0),
             lease: Big(lease.0),
@@ -159,44 +126,24 @@ fn event(told: &Told) -> Event {
             fuel: Big(fuel.0),
             micros,
         },
-        News::Returned { job, task, lease, by } => EventKind::Returned {
-            job: id(job),
-            task: Big(task.0),
-            lease: Big(lease.0),
-            by: render::node_id(by),
-        },
-        News::Finished { job, span, failed, by } => EventKind::Finished {
-            job: id(job),
-            item: span.first,
-            count: span.len,
-            failed,
-            by: by.map(render::node_id),
-        },
-        News::Settled { job, task, by } => EventKind::Settled {
-            job: id(job),
-            task: Big(task.0),
-            by: render::node_id(by),
-        },
-        News::Refused { job, task, by } => EventKind::Refused {
-            job: id(job),
-            task: Big(task.0),
-            by: render::node_id(by),
-        },
-        News::Paid { job, to, amount } => EventKind::Paid {
-            job: id(job),
-            to: render::node_id(to),
-            amount: Big(amount.0),
-        },
-        News::Ended { job, standing, .. } => EventKind::Ended {
-            job: id(job),
-            standing: render::standing(standing),
-        },
+        News::Returned { job, task, lease, by } => {
+            EventKind::Returned { job: id(job), task: Big(task.0), lease: Big(lease.0), by: render::node_id(by) }
+        }
+        News::Finished { job, span, failed, by } => {
+            EventKind::Finished { job: id(job), item: span.first, count: span.len, failed, by: by.map(render::node_id) }
+        }
+        News::Settled { job, task, by } => {
+            EventKind::Settled { job: id(job), task: Big(task.0), by: render::node_id(by) }
+        }
+        News::Refused { job, task, by } => {
+            EventKind::Refused { job: id(job), task: Big(task.0), by: render::node_id(by) }
+        }
+        News::Paid { job, to, amount } => {
+            EventKind::Paid { job: id(job), to: render::node_id(to), amount: Big(amount.0) }
+        }
+        News::Ended { job, standing, .. } => EventKind::Ended { job: id(job), standing: render::standing(standing) },
     };
-    Event {
-        v: V,
-        at_ms: told.at.0,
-        kind,
-    }
+    Event { v: V, at_ms: told.at.0, kind }
 }
 
 fn word(kind: Kind) -> &'static str {
@@ -221,31 +168,13 @@ mod tests {
     async fn who_reads_too_slowly_is_told_how_much_was_missed_and_nothing_piles_up() {
         let (tell, news) = broadcast::channel(16);
         let (events, mut sent) = mpsc::channel(4);
-        let reader = tokio::spawn(async move {
-            pass_on(
-                news,
-                Some(Of {
-                    job: JobId(7),
-                    over: None,
-                }),
-                &events,
-            )
-            .await
-        });
+        let reader = tokio::spawn(async move { pass_on(news, Some(Of { job: JobId(7), over: None }), &events).await });
         for at in 1..=1_000 {
             tell.send(told(at, News::Submitted { job: JobId(7) })).unwrap();
             tokio::task::yield_now().await;
         }
         let standing = grove_core::job::Standing::Done;
-        tell.send(told(
-            1_001,
-            News::Ended {
-                job: JobId(7),
-                standing,
-                at: Millis(1_001),
-            },
-        ))
-        .unwrap();
+        tell.send(told(1_001, News::Ended { job: JobId(7), standing, at: Millis(1_001) })).unwrap();
         let (mut seen, mut missed) = (0, 0);
         while let Some(Ok(event)) = sent.recv().await {
             seen += 1;
@@ -261,21 +190,9 @@ mod tests {
         let (events, mut sent) = mpsc::channel(16);
         tell.send(told(1, News::Submitted { job: JobId(8) })).unwrap();
         let standing = grove_core::job::Standing::Done;
-        let end = News::Ended {
-            job: JobId(7),
-            standing,
-            at: Millis(2),
-        };
+        let end = News::Ended { job: JobId(7), standing, at: Millis(2) };
         tell.send(told(2, end)).unwrap();
-        pass_on(
-            news,
-            Some(Of {
-                job: JobId(7),
-                over: None,
-            }),
-            &events,
-        )
-        .await;
+        pass_on(news, Some(Of { job: JobId(7), over: None }), &events).await;
         drop(events);
         assert!(format!("{:?}", sent.recv().await).contains("ended"));
         assert!(sent.recv().await.is_none());

@@ -26,10 +26,7 @@ pub(super) async fn admit(State(key): State<Key>, request: Request, next: Next) 
             let mut response = next.run(request).await;
             // Outputs are strangers' bytes: no browser may take them for a page.
             let headers = response.headers_mut();
-            headers.insert(
-                header::X_CONTENT_TYPE_OPTIONS,
-                header::HeaderValue::from_static("nosniff"),
-            );
+            headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
             headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
             response
         }
@@ -57,12 +54,8 @@ fn elsewhere(message: &str) -> Problem {
 }
 
 fn unknown() -> Problem {
-    Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "not_authorised",
-        "the token is missing or wrong",
-    )
-    .hint("send `Authorization: Bearer …` with what the file `token` in the node's folder says")
+    Problem::new(StatusCode::UNAUTHORIZED, "not_authorised", "the token is missing or wrong")
+        .hint("send `Authorization: Bearer …` with what the file `token` in the node's folder says")
 }
 
 /// Whether a `Host` header names this machine: `localhost`, or a loopback address, with or without a port.
@@ -82,8 +75,7 @@ fn is_here(host: &str) -> bool {
 }
 
 fn is_port(text: &str) -> bool {
-    text.strip_prefix(':')
-        .is_some_and(|port| port.bytes().all(|digit| digit.is_ascii_digit()))
+    text.strip_prefix(':').is_some_and(|port| port.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -96,73 +88,38 @@ mod tests {
             map.append(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         let found = examine(Key::new("secret"), &map);
-        assert_eq!(
-            found.as_ref().copied().map_err(|problem| problem.code()),
-            expect,
-            "{headers:?}"
-        );
+        assert_eq!(found.as_ref().copied().map_err(|problem| problem.code()), expect, "{headers:?}");
     }
 
     const TOKEN: (&str, &str) = ("authorization", "Bearer secret");
 
     #[test]
     fn the_token_is_asked_for_on_loopback_too() {
-        for host in [
-            "127.0.0.1:7420",
-            "localhost",
-            "LocalHost:1",
-            "[::1]:7420",
-            "[::1]",
-            "127.9.9.9",
-        ] {
+        for host in ["127.0.0.1:7420", "localhost", "LocalHost:1", "[::1]:7420", "[::1]", "127.9.9.9"] {
             check(&[("host", host), TOKEN], Ok(()));
             check(&[("host", host)], Err("not_authorised"));
         }
-        for token in [
-            "Bearer secre",
-            "Bearer secret2",
-            "secret",
-            "bearer secret",
-            "Basic c2VjcmV0",
-            "Bearer ",
-        ] {
-            check(
-                &[("host", "localhost"), ("authorization", token)],
-                Err("not_authorised"),
-            );
+        for token in ["Bearer secre", "Bearer secret2", "secret", "bearer secret", "Basic c2VjcmV0", "Bearer "] {
+            check(&[("host", "localhost"), ("authorization", token)], Err("not_authorised"));
         }
     }
 
     #[test]
     fn a_name_that_a_stranger_made_point_here_is_refused() {
-        for host in [
-            "evil.example:7420",
-            "localhost.evil.example",
-            "0.0.0.0",
-            "10.0.0.1",
-            "",
-            "127.0.0.1@evil",
-            "[::2]",
-        ] {
+        for host in
+            ["evil.example:7420", "localhost.evil.example", "0.0.0.0", "10.0.0.1", "", "127.0.0.1@evil", "[::2]"]
+        {
             check(&[("host", host), TOKEN], Err("wrong_host"));
         }
         check(&[TOKEN], Err("wrong_host"));
-        check(
-            &[("host", "localhost"), ("host", "localhost"), TOKEN],
-            Err("wrong_host"),
-        );
+        check(&[("host", "localhost"), ("host", "localhost"), TOKEN], Err("wrong_host"));
     }
 
     #[test]
     fn a_page_of_another_site_is_refused_even_with_the_token() {
         let host = ("host", "127.0.0.1:7420");
         check(&[host, TOKEN, ("origin", "http://127.0.0.1:7420")], Ok(()));
-        for origin in [
-            "http://evil.example",
-            "null",
-            "https://127.0.0.1:7420",
-            "http://127.0.0.1:80",
-        ] {
+        for origin in ["http://evil.example", "null", "https://127.0.0.1:7420", "http://127.0.0.1:80"] {
             check(&[host, TOKEN, ("origin", origin)], Err("wrong_host"));
         }
     }

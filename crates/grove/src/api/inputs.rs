@@ -42,17 +42,9 @@ pub(super) async fn add(
             return Err(Problem::internal("adding inputs", &"another reply than was asked for"));
         }
     };
-    let mut added = Added {
-        v: V,
-        from,
-        count,
-        results: None,
-    };
+    let mut added = Added { v: V, from, count, results: None };
     if how.wait {
-        let items = Span {
-            first: from,
-            len: count,
-        };
+        let items = Span { first: from, len: count };
         if let Ok(finished) = tokio::time::timeout(WAIT_MAX, api.door.finished(job, items)).await {
             finished?;
             added.results = Some(results::of_items(&api, root, items)?);

@@ -36,37 +36,21 @@ fn newest(node: &Node, limit: usize) -> Jobs {
             newest.pop_first();
         }
     }
-    let jobs = newest
-        .iter()
-        .rev()
-        .filter_map(|(_, id)| node.view_job(*id))
-        .map(|view| render::job(&view));
-    Jobs {
-        v: V,
-        jobs: jobs.collect(),
-        total: node.state().jobs().len() as u64,
-    }
+    let jobs = newest.iter().rev().filter_map(|(_, id)| node.view_job(*id)).map(|view| render::job(&view));
+    Jobs { v: V, jobs: jobs.collect(), total: node.state().jobs().len() as u64 }
 }
 
 pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<JobShape>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
     let view = api.door.look(move |node| node.view_job(id)).await?;
-    view.map(|view| Json(render::job(&view)))
-        .ok_or_else(|| Problem::no_such_job(&name))
+    view.map(|view| Json(render::job(&view))).ok_or_else(|| Problem::no_such_job(&name))
 }
 
 pub(super) async fn why(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Why>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
-    let seen = api
-        .door
-        .look(move |node| Some((node.view_job(id)?, node.why(id))))
-        .await?;
+    let seen = api.door.look(move |node| Some((node.view_job(id)?, node.why(id)))).await?;
     let (view, reasons) = seen.ok_or_else(|| Problem::no_such_job(&name))?;
-    Ok(Json(Why {
-        v: V,
-        job: render::job(&view),
-        reasons: reasons.iter().map(render::reason).collect(),
-    }))
+    Ok(Json(Why { v: V, job: render::job(&view), reasons: reasons.iter().map(render::reason).collect() }))
 }
 
 pub(super) async fn close(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Done>, Problem> {
@@ -98,13 +82,8 @@ pub(super) async fn retry(
 
 async fn tell(api: &Api, job: JobId, wish: Wish) -> Result<Json<Done>, Problem> {
     match api.door.ask(wish).await? {
-        Reply::Refused {
-            why: grove_core::job::Refusal::NoSuchJob,
-        } => Err(Problem::no_such_job(&job.to_string())),
+        Reply::Refused { why: grove_core::job::Refusal::NoSuchJob } => Err(Problem::no_such_job(&job.to_string())),
         Reply::Refused { why } => Err(why.into()),
-        _ => Ok(Json(Done {
-            v: V,
-            job: job.to_string(),
-        })),
+        _ => Ok(Json(Done { v: V, job: job.to_string() })),
     }
 }

@@ -32,11 +32,7 @@ fn find(node: &Node, name: &str) -> Result<JobId, Problem> {
         });
     }
     let (first, last) = ids_beginning(name).ok_or_else(|| Problem::no_such_job(name))?;
-    let found: Vec<JobId> = jobs
-        .range(first..=last)
-        .map(|(id, _)| *id)
-        .take(CANDIDATES_MAX + 1)
-        .collect();
+    let found: Vec<JobId> = jobs.range(first..=last).map(|(id, _)| *id).take(CANDIDATES_MAX + 1).collect();
     match found[..] {
         [] => Err(Problem::no_such_job(name)),
         [only] => Ok(only),
@@ -44,9 +40,7 @@ fn find(node: &Node, name: &str) -> Result<JobId, Problem> {
             let message = format!("{name:?} is the beginning of several jobs");
             let candidates = found.iter().take(CANDIDATES_MAX).map(JobId::to_string).collect();
             let hint = "give one digit more";
-            Err(Problem::new(StatusCode::CONFLICT, "ambiguous", message)
-                .hint(hint)
-                .candidates(candidates))
+            Err(Problem::new(StatusCode::CONFLICT, "ambiguous", message).hint(hint).candidates(candidates))
         }
     }
 }
@@ -55,9 +49,7 @@ fn find(node: &Node, name: &str) -> Result<JobId, Problem> {
 fn ids_beginning(text: &str) -> Option<(JobId, JobId)> {
     let given = u32::try_from(text.len()).ok().filter(|len| (1..DIGITS).contains(len))?;
     // The other digits are the least, then the greatest; both must be whole ids of 64 bits.
-    let least = format!("{text}{}", "0".repeat((DIGITS - given) as usize))
-        .parse::<JobId>()
-        .ok()?;
+    let least = format!("{text}{}", "0".repeat((DIGITS - given) as usize)).parse::<JobId>().ok()?;
     let free_bits = DIGIT_BITS * (DIGITS - given);
     Some((least, JobId(least.0 | ((1 << free_bits) - 1))))
 }

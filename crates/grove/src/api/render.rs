@@ -82,10 +82,8 @@ pub(super) fn result(kept: &Kept) -> ResultShape {
         Outcome::OutOfFuel => ("out_of_fuel", None, None),
         Outcome::Broken => ("broken", None, None),
     };
-    let file = |(name, data): &(std::sync::Arc<str>, Data)| FileShape {
-        name: name.to_string(),
-        content: content(data),
-    };
+    let file =
+        |(name, data): &(std::sync::Arc<str>, Data)| FileShape { name: name.to_string(), content: content(data) };
     ResultShape {
         item: kept.span.first,
         count: kept.span.len,
@@ -120,16 +118,10 @@ pub(super) fn content(data: &Data) -> Content {
             Ok(text) => Content::Text(text.to_owned()),
             Err(_) => {
                 use base64::Engine;
-                Content::Bytes {
-                    base64: base64::engine::general_purpose::STANDARD.encode(bytes),
-                }
+                Content::Bytes { base64: base64::engine::general_purpose::STANDARD.encode(bytes) }
             }
         },
-        Data::Blob { id, len } => Content::Blob {
-            blob: id.to_string(),
-            len: *len,
-            url: format!("/v1/blobs/{id}"),
-        },
+        Data::Blob { id, len } => Content::Blob { blob: id.to_string(), len: *len, url: format!("/v1/blobs/{id}") },
     }
 }
 
@@ -153,51 +145,31 @@ pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
 /// The same words wherever somebody asks why.
 pub(super) fn reason(reason: &Reason) -> ReasonShape {
     let many = |count: u64, one: &str| {
-        if count == 1 {
-            format!("1 {one}")
-        } else {
-            format!("{count} {one}s")
-        }
+        if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
     };
     let (code, text, hint) = match *reason {
-        Reason::Over {
-            standing: Standing::Running,
-        } => ("running", "it is about to end".to_owned(), None),
-        Reason::Over {
-            standing: Standing::Done,
-        } => ("done", "it is done".to_owned(), Some("`grove get` shows the results")),
-        Reason::Over {
-            standing: Standing::Failed,
-        } => (
-            "failed",
-            "it is over, and some parts failed".to_owned(),
-            Some("`grove retry` runs them again"),
-        ),
-        Reason::Over {
-            standing: Standing::Cancelled,
-        } => ("cancelled", "somebody cancelled it".to_owned(), None),
-        Reason::Over {
-            standing: Standing::Unpaid,
-        } => (
+        Reason::Over { standing: Standing::Running } => ("running", "it is about to end".to_owned(), None),
+        Reason::Over { standing: Standing::Done } => {
+            ("done", "it is done".to_owned(), Some("`grove get` shows the results"))
+        }
+        Reason::Over { standing: Standing::Failed } => {
+            ("failed", "it is over, and some parts failed".to_owned(), Some("`grove retry` runs them again"))
+        }
+        Reason::Over { standing: Standing::Cancelled } => ("cancelled", "somebody cancelled it".to_owned(), None),
+        Reason::Over { standing: Standing::Unpaid } => (
             "unpaid",
             "its budget was spent before the work was done".to_owned(),
             Some("`grove retry --budget` goes on with more credits"),
         ),
-        Reason::AtWork { lenders, parts } => (
-            "at_work",
-            format!("{} on {} now", many(parts, "part"), many(lenders, "lender")),
-            None,
-        ),
-        Reason::Checking { answers } => (
-            "checking",
-            format!("{} being checked before they count", many(answers, "answer")),
-            None,
-        ),
-        Reason::NoLender => (
-            "no_lender",
-            "nobody lends".to_owned(),
-            Some("lend this or another machine: `grove lend`"),
-        ),
+        Reason::AtWork { lenders, parts } => {
+            ("at_work", format!("{} on {} now", many(parts, "part"), many(lenders, "lender")), None)
+        }
+        Reason::Checking { answers } => {
+            ("checking", format!("{} being checked before they count", many(answers, "answer")), None)
+        }
+        Reason::NoLender => {
+            ("no_lender", "nobody lends".to_owned(), Some("lend this or another machine: `grove lend`"))
+        }
         Reason::LendersPaused { lenders } => (
             "lenders_paused",
             format!("{} there, but none lends now", many(lenders, "lender")),
@@ -222,9 +194,5 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             Some("`grove send` adds some, `grove send --close` ends it"),
         ),
     };
-    ReasonShape {
-        code: code.to_owned(),
-        text,
-        hint: hint.map(str::to_owned),
-    }
+    ReasonShape { code: code.to_owned(), text, hint: hint.map(str::to_owned) }
 }

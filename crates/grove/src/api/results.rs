@@ -45,26 +45,14 @@ pub(super) async fn page(
         let seen = api.door.look(move |node| Seen::of(node, job, page.from)).await?;
         let seen = seen.ok_or_else(|| Problem::no_such_job(&name))?;
         if !seen.is_waiting(page.from) || Instant::now() >= until {
-            return answer(&api, seen, page.from, page.limit.unwrap_or(RESULTS_USUAL))
-                .await
-                .map(Json);
+            return answer(&api, seen, page.from, page.limit.unwrap_or(RESULTS_USUAL)).await.map(Json);
         }
         if seen.waits_for_end(page.from) {
             // Too late or stopped: the next look decides.
             let _ = timeout_at(until, ended(news, job)).await;
         } else {
             drop(news);
-            let _ = timeout_at(
-                until,
-                api.door.finished(
-                    job,
-                    Span {
-                        first: page.from,
-                        len: 1,
-                    },
-                ),
-            )
-            .await;
+            let _ = timeout_at(until, api.door.finished(job, Span { first: page.from, len: 1 })).await;
         }
     }
 }
@@ -83,11 +71,7 @@ impl Seen {
         let view = node.view_job(job)?;
         let task = node.state().task(view.root)?;
         let ready = task.parts.answered.around(from).map_or(from, |run| run.end());
-        Some(Seen {
-            view,
-            ready,
-            refused: node.state().refused(),
-        })
+        Some(Seen { view, ready, refused: node.state().refused() })
     }
 
     fn is_over(&self) -> bool {
@@ -160,29 +144,19 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
 async fn read(api: &Api, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, Problem> {
     let door = api.door.clone();
     let read = tokio::task::spawn_blocking(move || door.answers(root, stage, from, limit)).await;
-    read.map_err(|error| Problem::internal("results were not read", &error))?
-        .map_err(unreadable)
+    read.map_err(|error| Problem::internal("results were not read", &error))?.map_err(unreadable)
 }
 
 /// The results of a few items that have just been answered; they are in memory still.
 pub(super) fn of_items(api: &Api, root: TaskId, items: Span) -> Result<Vec<ResultShape>, Problem> {
     let (mut results, mut from) = (Vec::new(), items.first);
     while from < items.end() {
-        let most = usize::try_from(items.end() - from)
-            .unwrap_or(RESULTS_MAX)
-            .min(RESULTS_MAX);
-        let kept = api
-            .door
-            .answers(root, Stage::Work.row(), from, most)
-            .map_err(unreadable)?;
+        let most = usize::try_from(items.end() - from).unwrap_or(RESULTS_MAX).min(RESULTS_MAX);
+        let kept = api.door.answers(root, Stage::Work.row(), from, most).map_err(unreadable)?;
         // A job that ended meanwhile has none for some.
         let Some(last) = kept.last() else { break };
         from = last.span.end().max(from + 1);
-        results.extend(
-            kept.iter()
-                .filter(|kept| kept.span.first < items.end())
-                .map(render::result),
-        );
+        results.extend(kept.iter().filter(|kept| kept.span.first < items.end()).map(render::result));
     }
     Ok(results)
 }

@@ -46,20 +46,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked<T>, Problem> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query
-            .map(|query| Asked(query.0))
-            .map_err(|error| Problem::bad("wrong_query", error.body_text()))
+        query.map(|query| Asked(query.0)).map_err(|error| Problem::bad("wrong_query", error.body_text()))
     }
 }
 
 async fn read<T: DeserializeOwned>(body: Body, bytes_max: usize) -> Result<T, Problem> {
     let bytes = to_bytes(body, bytes_max).await.map_err(|_| {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            format!("a request has at most {bytes_max} bytes"),
-        )
-        .hint("send large inputs as blobs: PUT /v1/blobs/…")
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("a request has at most {bytes_max} bytes"))
+            .hint("send large inputs as blobs: PUT /v1/blobs/…")
     })?;
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
     serde_json::from_slice(text).map_err(|error| Problem::bad("not_understood", format!("the request's JSON: {error}")))

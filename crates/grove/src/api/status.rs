@@ -11,10 +11,7 @@ use grove_core::ledger::Account;
 use grove_core::node::Node;
 
 pub(super) async fn version() -> Json<Version> {
-    Json(Version {
-        v: V,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    })
+    Json(Version { v: V, version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 pub(super) async fn credits(State(api): State<Api>) -> Result<Json<CreditsShape>, Problem> {
@@ -24,10 +21,7 @@ pub(super) async fn credits(State(api): State<Api>) -> Result<Json<CreditsShape>
 
 pub(super) async fn peers(State(api): State<Api>) -> Result<Json<Peers>, Problem> {
     let (here, peers) = api.door.look(|node| (node.config().id, node.view_peers())).await?;
-    Ok(Json(Peers {
-        v: V,
-        peers: peers.iter().map(|peer| render::peer(peer, here)).collect(),
-    }))
+    Ok(Json(Peers { v: V, peers: peers.iter().map(|peer| render::peer(peer, here)).collect() }))
 }
 
 pub(super) async fn status(State(api): State<Api>) -> Result<Json<Status>, Problem> {
@@ -44,17 +38,8 @@ fn seen(node: &Node, owner: PersonId) -> Status {
     let here = node.config().id;
     let peers = node.view_peers();
     let lending = || peers.iter().filter(|peer| peer.linked && peer.slots > 0);
-    let running: Vec<_> = state
-        .jobs()
-        .values()
-        .filter(|book| book.standing == Standing::Running)
-        .collect();
-    let counts = || {
-        running
-            .iter()
-            .filter_map(|book| state.task(book.root))
-            .map(grove_core::view::counts)
-    };
+    let running: Vec<_> = state.jobs().values().filter(|book| book.standing == Standing::Running).collect();
+    let counts = || running.iter().filter_map(|book| state.task(book.root)).map(grove_core::view::counts);
     Status {
         v: V,
         version: env!("CARGO_PKG_VERSION").to_owned(),

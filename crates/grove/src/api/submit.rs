@@ -29,10 +29,7 @@ pub(super) async fn submit(
             .hint("13 digits of base 32, chosen by chance")
     })?;
     if sent.v != V {
-        return Err(Problem::bad(
-            "wrong_version",
-            format!("version {} is not known here", sent.v),
-        ));
+        return Err(Problem::bad("wrong_version", format!("version {} is not known here", sent.v)));
     }
     if sent.name.chars().any(char::is_control) {
         return Err(Problem::bad("wrong_name", "a job's name is one line of plain text"));
@@ -53,12 +50,7 @@ pub(super) async fn submit(
     job.examine()?;
     match api.door.submit(job, inputs).await? {
         Reply::Accepted { job, .. } => {
-            let accepted = Accepted {
-                v: V,
-                job: job.to_string(),
-                budget: Big(budget.0),
-                lenders,
-            };
+            let accepted = Accepted { v: V, job: job.to_string(), budget: Big(budget.0), lenders };
             Ok((StatusCode::CREATED, Json(accepted)))
         }
         Reply::Refused { why } => Err(why.into()),
@@ -71,16 +63,8 @@ pub(super) async fn submit(
 /// The budget of the job if it is on the books already, what the person could spend, and who lends.
 fn look(node: &Node, id: JobId, owner: PersonId) -> (Option<Credits>, Credits, u64) {
     let before = node.state().job(id).map(|book| book.job.budget);
-    let lenders = node
-        .view_peers()
-        .iter()
-        .filter(|peer| peer.linked && peer.slots > 0 && !peer.caught)
-        .count();
-    (
-        before,
-        node.state().ledger().balance(Account::Person(owner)),
-        lenders as u64,
-    )
+    let lenders = node.view_peers().iter().filter(|peer| peer.linked && peer.slots > 0 && !peer.caught).count();
+    (before, node.state().ledger().balance(Account::Person(owner)), lenders as u64)
 }
 
 fn job(
@@ -99,11 +83,7 @@ fn job(
     let several = chunk != Chunk::Items(1) && abilities == Abilities::default();
     let numbers = matches!(source, Source::Numbers { .. });
     let ranges = several && numbers && !sent.tool.stdin;
-    let args = if ranges {
-        tokens::ranged(&sent.tool.args)
-    } else {
-        sent.tool.args
-    };
+    let args = if ranges { tokens::ranged(&sent.tool.args) } else { sent.tool.args };
     let tool = Tool {
         module,
         abilities,
@@ -140,21 +120,13 @@ fn caps(sent: CapsShape) -> Caps {
 /// By proof where the tool can prove; else by running some again; answers that hang on the clock cannot be compared.
 fn check(sent: Option<CheckShape>, tool: &Tool) -> Check {
     match sent {
-        Some(CheckShape::Prove { spot_per_mille }) => Check::Prove {
-            spot_per_mille: spot_per_mille.min(1_000),
-        },
-        Some(CheckShape::Spot { per_mille }) => Check::Spot {
-            per_mille: per_mille.min(1_000),
-        },
+        Some(CheckShape::Prove { spot_per_mille }) => Check::Prove { spot_per_mille: spot_per_mille.min(1_000) },
+        Some(CheckShape::Spot { per_mille }) => Check::Spot { per_mille: per_mille.min(1_000) },
         Some(CheckShape::Copies) => Check::Copies,
         Some(CheckShape::Trust) => Check::Trust,
-        None if tool.abilities.check => Check::Prove {
-            spot_per_mille: SPOT_PER_MILLE,
-        },
+        None if tool.abilities.check => Check::Prove { spot_per_mille: SPOT_PER_MILLE },
         None if tool.real_time => Check::Trust,
-        None => Check::Spot {
-            per_mille: SPOT_PER_MILLE,
-        },
+        None => Check::Spot { per_mille: SPOT_PER_MILLE },
     }
 }
 
@@ -162,12 +134,7 @@ fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Probl
     match sent {
         SourceShape::Inputs(sent) => {
             let inputs = inputs(blobs, sent)?;
-            Ok((
-                Source::Listed {
-                    count: inputs.len() as u64,
-                },
-                inputs,
-            ))
+            Ok((Source::Listed { count: inputs.len() as u64 }, inputs))
         }
         SourceShape::Numbers { from: Big(from), count } => {
             if from.checked_add(count).is_none() {
@@ -177,13 +144,7 @@ fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Probl
         }
         SourceShape::Lines { blob } => {
             let id = blob_id(&blob)?;
-            Ok((
-                Source::Lines {
-                    blob: Digest(id.0),
-                    count: blobs.lines(&id)?,
-                },
-                Vec::new(),
-            ))
+            Ok((Source::Lines { blob: Digest(id.0), count: blobs.lines(&id)? }, Vec::new()))
         }
     }
 }
@@ -215,9 +176,7 @@ pub(super) fn inputs(blobs: &Blobs, sent: Vec<InputShape>) -> Result<Vec<Data>, 
 fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
     use base64::Engine;
     match input {
-        InputShape::Text(text) => Ok(Data::Inline {
-            bytes: text.into_bytes().into(),
-        }),
+        InputShape::Text(text) => Ok(Data::Inline { bytes: text.into_bytes().into() }),
         InputShape::Bytes { base64 } => base64::engine::general_purpose::STANDARD
             .decode(base64)
             .map(|bytes| Data::Inline { bytes: bytes.into() })
@@ -231,15 +190,10 @@ fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
 }
 
 fn no_blob(name: &str) -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "no_such_blob",
-        format!("no blob {name} is kept here"),
-    )
-    .hint("send it first: PUT /v1/blobs/…")
+    Problem::new(StatusCode::NOT_FOUND, "no_such_blob", format!("no blob {name} is kept here"))
+        .hint("send it first: PUT /v1/blobs/…")
 }
 
 pub(super) fn blob_id(text: &str) -> Result<BlobId, Problem> {
-    text.parse()
-        .map_err(|error| Problem::bad("wrong_blob_id", format!("{text:?}: {error}")))
+    text.parse().map_err(|error| Problem::bad("wrong_blob_id", format!("{text:?}: {error}")))
 }

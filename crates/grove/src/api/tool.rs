@@ -18,12 +18,7 @@ pub(super) struct Tools(Arc<Mutex<BTreeMap<BlobId, Abilities>>>);
 impl Tools {
     /// What the module in this blob can do; a problem when it is no tool, or needs what nobody here gives.
     pub(super) async fn abilities(&self, blobs: &Blobs, module: BlobId) -> Result<Abilities, Problem> {
-        let known = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&module)
-            .copied();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&module).copied();
         if let Some(abilities) = known
             && blobs.has(&module)?
         {
@@ -45,9 +40,7 @@ fn look(blobs: &Blobs, module: BlobId) -> Result<Abilities, Problem> {
     let blob = blobs.open_blob(&module)?;
     let mut bytes = Vec::new();
     let limit = crate::tool::BYTES_MAX + 1;
-    blob.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Problem::internal("a tool cannot be read", &error))?;
+    blob.take(limit).read_to_end(&mut bytes).map_err(|error| Problem::internal("a tool cannot be read", &error))?;
     crate::tool::inspect(&bytes)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_tool", error.to_string()))
 }

@@ -21,10 +21,7 @@ impl Cancel {
         if self.json {
             say::json(&done)?;
         } else {
-            say::talk(&format!(
-                "job {} is cancelled; what is done: grove get {0}",
-                say::short_id(&done.job)
-            ));
+            say::talk(&format!("job {} is cancelled; what is done: grove get {0}", say::short_id(&done.job)));
         }
         Ok(Exit::Done)
     }

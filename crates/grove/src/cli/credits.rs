@@ -34,10 +34,7 @@ fn lines(credits: &CreditsShape) -> Vec<String> {
         format!("earned     {}  by lenders here", text(credits.earned.0)),
     ];
     if credits.ledger_sum.0 != 0 {
-        lines.push(format!(
-            "THE BOOKS DO NOT BALANCE: {} too much",
-            credits_text(credits.ledger_sum.0)
-        ));
+        lines.push(format!("THE BOOKS DO NOT BALANCE: {} too much", credits_text(credits.ledger_sum.0)));
     }
     lines
 }
@@ -50,18 +47,8 @@ mod tests {
     #[test]
     fn the_books_are_shown_and_so_is_a_wrong_sum() {
         let (available, held, earned) = (Big(18_400_000), Big(2_100_000), Big(0));
-        let mut credits = CreditsShape {
-            v: V,
-            available,
-            held,
-            earned,
-            ledger_sum: Signed(0),
-        };
-        let expect = [
-            "available  18.40",
-            "held       2.10  for jobs that run",
-            "earned     0.00  by lenders here",
-        ];
+        let mut credits = CreditsShape { v: V, available, held, earned, ledger_sum: Signed(0) };
+        let expect = ["available  18.40", "held       2.10  for jobs that run", "earned     0.00  by lenders here"];
         assert_eq!(lines(&credits), expect);
         credits.ledger_sum = Signed(-1);
         assert!(lines(&credits)[3].starts_with("THE BOOKS DO NOT BALANCE"));

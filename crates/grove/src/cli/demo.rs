@@ -103,11 +103,7 @@ impl Demo {
         let speed_up = play.fuel() as f64 / wall.as_secs_f64() / alone.max(1.0);
         let verified = rows.iter().filter(|row| row.verified).count();
         self.report(&rows, &play, wall, speed_up, &credits, status.refused, begun)?;
-        Ok(if verified == numbers.len() {
-            Exit::Done
-        } else {
-            Exit::SomeFailed
-        })
+        Ok(if verified == numbers.len() { Exit::Done } else { Exit::SomeFailed })
     }
 
     fn numbers(&self) -> anyhow::Result<Vec<Number>> {
@@ -119,19 +115,13 @@ impl Demo {
             state = state.wrapping_add(1);
             grove_core::verify::mix(state)
         };
-        Ok((0..self.count)
-            .map(|_| factor::semiprime(self.bits, &mut next))
-            .collect())
+        Ok((0..self.count).map(|_| factor::semiprime(self.bits, &mut next)).collect())
     }
 
     /// The lenders in the order of their lanes.
     fn roles(&self) -> Vec<Role> {
         let mut roles = vec![Role::Honest; self.lenders as usize];
-        let extra = [
-            (self.liar, Role::Liar),
-            (self.kill, Role::Killed),
-            (self.hang, Role::Hung),
-        ];
+        let extra = [(self.liar, Role::Liar), (self.kill, Role::Killed), (self.hang, Role::Hung)];
         roles.extend(extra.into_iter().filter(|(wanted, _)| *wanted).map(|(_, role)| role));
         roles
     }
@@ -168,11 +158,7 @@ impl Demo {
                 continue;
             };
             match event.kind {
-                EventKind::Answered {
-                    fuel: some,
-                    micros: took,
-                    ..
-                } if some.0 > 0 => {
+                EventKind::Answered { fuel: some, micros: took, .. } if some.0 > 0 => {
                     fuel += some.0;
                     micros += took;
                 }
@@ -253,12 +239,7 @@ impl Demo {
         }
         screen::table(rows.iter().map(|row| {
             let mark = if row.verified { "ok" } else { "WRONG" };
-            [
-                row.factors.clone(),
-                mark.to_owned(),
-                row.by.clone(),
-                format!("{:.2} s", row.micros as f64 / 1e6),
-            ]
+            [row.factors.clone(), mark.to_owned(), row.by.clone(), format!("{:.2} s", row.micros as f64 / 1e6)]
         }))?;
         screen::lanes(play)?;
         say::line(&format!(
@@ -276,10 +257,7 @@ impl Demo {
 fn send_tool(hub: &Hub) -> Result<String, Failure> {
     let blob = blake3::hash(FACTORISER).to_hex().to_string();
     if let Some(offset) = hub.missing_from(&blob)? {
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|at| FACTORISER.get(at..))
-            .unwrap_or(FACTORISER);
+        let rest = usize::try_from(offset).ok().and_then(|at| FACTORISER.get(at..)).unwrap_or(FACTORISER);
         hub.send_blob(&blob, offset, &mut &rest[..])?;
     }
     Ok(blob)
@@ -300,9 +278,7 @@ fn submit(hub: &Hub, job: &str, blob: &str, numbers: &[Number]) -> Result<Accept
         tool,
         source: SourceShape::Inputs(numbers.iter().map(|n| InputShape::Text(n.to_string())).collect()),
         chunk: ChunkShape::Items(1),
-        check: Some(CheckShape::Prove {
-            spot_per_mille: AUDITED,
-        }),
+        check: Some(CheckShape::Prove { spot_per_mille: AUDITED }),
         merge: false,
         open: false,
         budget: None,
@@ -340,9 +316,7 @@ fn proves(number: &Number, line: &str) -> bool {
     let factors: Result<Vec<Number>, _> = right.split(" * ").map(str::parse).collect();
     let Ok(factors) = factors else { return false };
     let one = Number::from(1);
-    let product = factors
-        .iter()
-        .try_fold(one, |product, factor| product.checked_mul(*factor));
+    let product = factors.iter().try_fold(one, |product, factor| product.checked_mul(*factor));
     left == number.to_string() && factors.len() > 1 && product == Some(*number) && factors.iter().all(factor::is_prime)
 }
 
@@ -362,14 +336,7 @@ mod tests {
     fn only_all_prime_factors_of_that_number_prove_it() {
         let number: Number = "8051".parse().unwrap();
         assert!(proves(&number, "8051 = 83 * 97"));
-        for wrong in [
-            "8051 = 8051",
-            "8051 = 1 * 8051",
-            "8052 = 83 * 97",
-            "8051 = 83 * 98",
-            "none",
-            "8051 = 83 * x",
-        ] {
+        for wrong in ["8051 = 8051", "8051 = 1 * 8051", "8052 = 83 * 97", "8051 = 83 * 98", "none", "8051 = 83 * x"] {
             assert!(!proves(&number, wrong), "{wrong}");
         }
     }

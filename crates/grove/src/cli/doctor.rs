@@ -46,10 +46,7 @@ impl Doctor {
                     finding.what,
                     finding.text
                 ))?;
-                finding
-                    .hint
-                    .iter()
-                    .try_for_each(|hint| say::line(&format!("     hint: {hint}")))?;
+                finding.hint.iter().try_for_each(|hint| say::line(&format!("     hint: {hint}")))?;
             }
         }
         Ok(if ill { Exit::Error } else { Exit::Done })
@@ -57,21 +54,11 @@ impl Doctor {
 }
 
 fn fine(what: &'static str, text: String) -> Finding {
-    Finding {
-        what,
-        ok: true,
-        text,
-        hint: None,
-    }
+    Finding { what, ok: true, text, hint: None }
 }
 
 fn ill(what: &'static str, failure: super::Failure) -> Finding {
-    Finding {
-        what,
-        ok: false,
-        text: failure.message,
-        hint: failure.hint,
-    }
+    Finding { what, ok: false, text: failure.message, hint: failure.hint }
 }
 
 /// Settings that are wrong have ended the command before.
@@ -94,10 +81,7 @@ fn home(settings: &Settings) -> Finding {
 
 fn token(settings: &Settings) -> Finding {
     match settings.home.token() {
-        Ok(_) => fine(
-            "token",
-            format!("{} is the owner's alone", settings.home.token_path().display()),
-        ),
+        Ok(_) => fine("token", format!("{} is the owner's alone", settings.home.token_path().display())),
         Err(error) => ill("token", super::Failure::caused(Exit::NotAuthorised, &error)),
     }
 }
@@ -106,16 +90,9 @@ fn hub(place: &Place) -> Finding {
     let asked = Hub::find(place).and_then(|hub| Ok((hub.get::<Status>("/v1/status")?, hub.address().to_owned())));
     match asked {
         Ok((status, address)) => {
-            let walls = if status.walls.is_empty() {
-                "none named".to_owned()
-            } else {
-                status.walls.join(", ")
-            };
+            let walls = if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") };
             let lenders = say::many(status.lenders, "lender");
-            fine(
-                "hub",
-                format!("{address} answers, grove {}, {lenders}; walls: {walls}", status.version),
-            )
+            fine("hub", format!("{address} answers, grove {}, {lenders}; walls: {walls}", status.version))
         }
         Err(failure) => ill("hub", failure),
     }

@@ -35,11 +35,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit: Exit, message: impl Into<String>) -> Failure {
-        Failure {
-            exit,
-            message: message.into(),
-            hint: None,
-        }
+        Failure { exit, message: message.into(), hint: None }
     }
 
     pub fn usage(message: impl Into<String>) -> Failure {
@@ -75,10 +71,7 @@ pub(super) fn explain(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = hint {
         say::talk(&format!("hint: {hint}"));
     }
-    error
-        .downcast_ref::<Failure>()
-        .map_or(Exit::Error, |failure| failure.exit)
-        .into()
+    error.downcast_ref::<Failure>().map_or(Exit::Error, |failure| failure.exit).into()
 }
 
 /// The chain of causes as one line, and the last hint in it. A cause that an outer message repeats is left out.
@@ -87,15 +80,9 @@ fn told(error: &(dyn Error + 'static)) -> (String, Option<String>) {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let text = error.to_string();
-        let (text, more) = text
-            .split_once("\nhint: ")
-            .map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
+        let (text, more) = text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
         if !message.contains(text.trim()) {
-            message = if message.is_empty() {
-                text.to_owned()
-            } else {
-                format!("{message}: {text}")
-            };
+            message = if message.is_empty() { text.to_owned() } else { format!("{message}: {text}") };
         }
         hint = more.map(str::to_owned).or(hint);
         cause = error.source();
@@ -110,20 +97,14 @@ mod tests {
 
     #[test]
     fn causes_stand_in_one_line_and_the_hint_comes_last() {
-        let error = HomeError::Io {
-            doing: "read",
-            path: "/x/token".into(),
-            source: std::io::Error::other("broken disk"),
-        };
+        let error =
+            HomeError::Io { doing: "read", path: "/x/token".into(), source: std::io::Error::other("broken disk") };
         let failure = Failure::caused(Exit::NotAuthorised, &error);
         assert_eq!(failure.message, "cannot read /x/token: broken disk");
         assert!(failure.hint.unwrap().contains("--home"));
         let wrapped = anyhow::Error::new(Home::at("/nowhere/at/all".into()).hub().unwrap_err()).context("asking");
         let (message, hint) = told(wrapped.as_ref());
-        assert_eq!(
-            message,
-            "asking: no hub has been started here: /nowhere/at/all/hub.json is missing"
-        );
+        assert_eq!(message, "asking: no hub has been started here: /nowhere/at/all/hub.json is missing");
         assert!(hint.unwrap().starts_with("start one with `grove up`"));
     }
 }

@@ -27,10 +27,6 @@ impl Get {
         let hub = Hub::find(place)?;
         let follow = Follow::new(&hub, &self.job)?;
         let mut out = Out::new(&hub, self.out.as_deref(), self.json, Names::of_job(&hub, follow.job()))?;
-        if self.wait {
-            follow.until_the_end(&mut out)
-        } else {
-            follow.what_is_there(&mut out)
-        }
+        if self.wait { follow.until_the_end(&mut out) } else { follow.what_is_there(&mut out) }
     }
 }

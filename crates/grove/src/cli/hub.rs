@@ -48,11 +48,7 @@ impl Hub {
             .proxy(None)
             .max_redirects(0)
             .build();
-        Ok(Hub {
-            agent: config.into(),
-            address,
-            token,
-        })
+        Ok(Hub { agent: config.into(), address, token })
     }
 
     pub(super) fn address(&self) -> &str {
@@ -90,10 +86,7 @@ impl Hub {
         match response.status() {
             StatusCode::OK => Ok(None),
             StatusCode::NOT_FOUND => {
-                let offset = response
-                    .headers()
-                    .get("upload-offset")
-                    .and_then(|value| value.to_str().ok());
+                let offset = response.headers().get("upload-offset").and_then(|value| value.to_str().ok());
                 Ok(Some(offset.and_then(|offset| offset.parse().ok()).unwrap_or(0)))
             }
             _ => Err(self.problem(response)),
@@ -105,25 +98,15 @@ impl Hub {
         let url = self.url(&format!("/v1/blobs/{blob}?offset={offset}"));
         let request = self.agent.put(url).header("authorization", self.bearer());
         let mut from = from;
-        let response = request
-            .send(SendBody::from_reader(&mut from))
-            .map_err(|error| self.unreachable(&error))?;
-        if response.status().is_success() {
-            Ok(())
-        } else {
-            Err(self.problem(response))
-        }
+        let response = request.send(SendBody::from_reader(&mut from)).map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() { Ok(()) } else { Err(self.problem(response)) }
     }
 
     /// A page that is read piece by piece.
     pub(super) fn open(&self, path: &str) -> Result<Body, Failure> {
         let request = self.agent.get(self.url(path)).header("authorization", self.bearer());
         let response = request.call().map_err(|error| self.unreachable(&error))?;
-        if response.status().is_success() {
-            Ok(response.into_body())
-        } else {
-            Err(self.problem(response))
-        }
+        if response.status().is_success() { Ok(response.into_body()) } else { Err(self.problem(response)) }
     }
 
     fn url(&self, path: &str) -> String {
@@ -139,37 +122,22 @@ impl Hub {
         if !response.status().is_success() {
             return Err(self.problem(response));
         }
-        let bytes = response
-            .into_body()
-            .into_with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec();
+        let bytes = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let bytes = bytes.map_err(|error| self.unreachable(&error))?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Failure::new(
-                Exit::Error,
-                format!("what answers at {} is not understood: {error}", self.address),
-            )
-            .hint("is it a Grove hub, and of this version?")
+            Failure::new(Exit::Error, format!("what answers at {} is not understood: {error}", self.address))
+                .hint("is it a Grove hub, and of this version?")
         })
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        Failure::new(
-            Exit::Unreachable,
-            format!("the hub at {} does not answer: {error}", self.address),
-        )
-        .hint("start it with `grove up`, or name another with --hub")
+        Failure::new(Exit::Unreachable, format!("the hub at {} does not answer: {error}", self.address))
+            .hint("start it with `grove up`, or name another with --hub")
     }
 
     fn problem(&self, response: Response<Body>) -> Failure {
         let status = response.status();
-        let body = response
-            .into_body()
-            .into_with_config()
-            .limit(1 << 20)
-            .read_to_vec()
-            .unwrap_or_default();
+        let body = response.into_body().into_with_config().limit(1 << 20).read_to_vec().unwrap_or_default();
         match serde_json::from_slice::<ErrorShape>(&body) {
             Ok(ErrorShape { error }) => told(status, error),
             Err(_) => Failure::new(Exit::Error, format!("what answers at {} says {status}", self.address))
@@ -191,11 +159,7 @@ fn told(status: StatusCode, error: ErrorBody) -> Failure {
     if !error.candidates.is_empty() {
         message = format!("{message}: {}", error.candidates.join(" "));
     }
-    Failure {
-        exit,
-        message,
-        hint: error.hint,
-    }
+    Failure { exit, message, hint: error.hint }
 }
 
 /// A hub by its address. The token is sent in clear, so only this machine may be named.
@@ -204,16 +168,12 @@ fn named(hub: &str) -> Result<String, Failure> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let here = bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let port = address
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
     if here && port {
         return Ok(address.to_owned());
     }
-    Err(
-        Failure::usage(format!("{hub:?} is not the address and port of a hub on this machine"))
-            .hint("for instance --hub 127.0.0.1:7420"),
-    )
+    Err(Failure::usage(format!("{hub:?} is not the address and port of a hub on this machine"))
+        .hint("for instance --hub 127.0.0.1:7420"))
 }
 
 pub(super) fn refused(error: &HomeError) -> Failure {
@@ -234,14 +194,7 @@ mod tests {
         assert_eq!(named("http://127.0.0.1:1/").unwrap(), "127.0.0.1:1");
         assert_eq!(named("[::1]:80").unwrap(), "[::1]:80");
         assert_eq!(named("localhost:7420").unwrap(), "localhost:7420");
-        for wrong in [
-            "10.0.0.1:1",
-            "evil.example:80",
-            "127.0.0.1",
-            "https://127.0.0.1:1",
-            "localhost.evil:1",
-            "",
-        ] {
+        for wrong in ["10.0.0.1:1", "evil.example:80", "127.0.0.1", "https://127.0.0.1:1", "localhost.evil:1", ""] {
             assert_eq!(named(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");
         }
     }

@@ -27,13 +27,8 @@ impl Jobs {
         } else if page.jobs.is_empty() {
             say::talk("no jobs yet\nhint: grove run tool.wasm {} ::: a b c");
         } else {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap_or_default()
-                .as_millis();
-            lines(&page.jobs, Millis(u64::try_from(now)?))
-                .iter()
-                .try_for_each(|line| say::line(line))?;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+            lines(&page.jobs, Millis(u64::try_from(now)?)).iter().try_for_each(|line| say::line(line))?;
             if page.total > page.jobs.len() as u64 {
                 say::talk(&format!("{} of {} jobs; more with -n", page.jobs.len(), page.total));
             }
@@ -105,12 +100,7 @@ pub(super) mod tests {
 
     #[test]
     fn jobs_are_a_table_that_hides_no_escape() {
-        let odd = JobShape {
-            name: "\u{1b}[31m\nx".into(),
-            standing: StandingShape::Unpaid,
-            failed: 3,
-            ..job()
-        };
+        let odd = JobShape { name: "\u{1b}[31m\nx".into(), standing: StandingShape::Unpaid, failed: 3, ..job() };
         let expect = [
             "ID        NAME            IS         DONE  FAILED  CREDITS  SUBMITTED",
             "3v5kabcd  score           running  71/120       0     2.10     9 s ago",

@@ -41,25 +41,13 @@ struct Ready<'a> {
 
 impl Lend {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let settings = place.settings_with(Layer {
-            slots: self.slots,
-            ..Layer::default()
-        })?;
+        let settings = place.settings_with(Layer { slots: self.slots, ..Layer::default() })?;
         node::log(&settings)?;
-        let token: Token = settings
-            .home
-            .token()
-            .map_err(|error| super::hub::refused(&error))?
-            .parse()?;
+        let token: Token = settings.home.token().map_err(|error| super::hub::refused(&error))?.parse()?;
         let hub = match &settings.hub {
             // Where it hears nodes, only the hub knows.
             Some(_) => Hub::find(place)?.get::<Status>("/v1/status")?.link,
-            None => settings
-                .home
-                .hub()
-                .map_err(|error| super::hub::refused(&error))?
-                .link
-                .to_string(),
+            None => settings.home.hub().map_err(|error| super::hub::refused(&error))?.link.to_string(),
         };
         node::live(async move {
             let hosted = start(&settings, &token, &hub, self.pretend).await?;
@@ -71,12 +59,7 @@ impl Lend {
             }
             let slots = settings.slots;
             if self.json {
-                say::json(&Ready {
-                    v: V,
-                    hub: &hub,
-                    pid: std::process::id(),
-                    slots,
-                })?;
+                say::json(&Ready { v: V, hub: &hub, pid: std::process::id(), slots })?;
             } else {
                 say::talk(&format!(
                     "{} lent to the hub at {hub}; Ctrl-C takes it back",

@@ -26,10 +26,7 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
         Failure::usage(format!("the setting log is wrong: {error}")).hint("error, warn, info, debug or trace")
     })?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
     // A second one in the same process would change nothing.
     let _ = logs.with_target(false).try_init();
     Ok(())
@@ -37,10 +34,7 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
 
 /// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.
 pub(super) fn live<F: Future<Output = anyhow::Result<Exit>>>(life: F) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let ended = runtime.block_on(life);
     runtime.shutdown_timeout(LAST_WORDS);
     ended
@@ -63,13 +57,7 @@ pub(super) fn walls(hosted: &Hosted) -> Vec<String> {
     match &hosted.walls {
         Ok(walls) => walls
             .iter()
-            .map(|wall| {
-                if wall.stands {
-                    wall.name.clone()
-                } else {
-                    format!("no {} ({})", wall.name, wall.why)
-                }
-            })
+            .map(|wall| if wall.stands { wall.name.clone() } else { format!("no {} ({})", wall.name, wall.why) })
             .collect(),
         Err(error) => vec![format!("the floor is missing: {error}")],
     }

@@ -22,17 +22,12 @@ pub struct Retry {
 impl Retry {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let hub = Hub::find(place)?;
-        let again = Again {
-            budget: self.budget.map(|budget| Big(budget.0)),
-        };
+        let again = Again { budget: self.budget.map(|budget| Big(budget.0)) };
         let done: Done = hub.insist(|| hub.post(&super::page(&self.job, "/retry"), &again))?;
         if self.json {
             say::json(&done)?;
         } else {
-            say::talk(&format!(
-                "what failed of job {0} runs again: grove watch {0}",
-                say::short_id(&done.job)
-            ));
+            say::talk(&format!("what failed of job {0} runs again: grove watch {0}", say::short_id(&done.job)));
         }
         Ok(Exit::Done)
     }

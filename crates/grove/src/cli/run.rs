@@ -104,12 +104,7 @@ pub struct Run {
     #[arg(long, help_heading = "Terms")]
     name: Option<String>,
     /// A WebAssembly module compiled for wasm32-wasip1, its arguments, then `::: inputs…` or `:::: file`
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "TOOL ARGS… ::: INPUTS…"
-    )]
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "TOOL ARGS… ::: INPUTS…")]
     words: Vec<String>,
 }
 
@@ -162,10 +157,8 @@ impl Run {
     fn inputs(&self, sources: &[words::Source], reads: bool) -> Result<Inputs, Failure> {
         let said = [self.each_line.is_some(), self.range.is_some(), !sources.is_empty()];
         if said.iter().filter(|said| **said).count() > 1 {
-            return Err(
-                Failure::usage("inputs come from one of :::, ::::, --each-line and --range")
-                    .hint("several `:::` and `::::` can be combined with one another"),
-            );
+            return Err(Failure::usage("inputs come from one of :::, ::::, --each-line and --range")
+                .hint("several `:::` and `::::` can be combined with one another"));
         }
         if let Some(range) = &self.range {
             let (from, count) = parse_range(range)
@@ -190,10 +183,10 @@ impl Run {
         const OURS: [&str; 3] = ["--range", "--each-line", "--open"];
         let ours = |word: &&String| OURS.iter().any(|our| word.split('=').next() == Some(our));
         match self.words.iter().find(ours) {
-            Some(word) => Err(Failure::usage(format!(
-                "{word} stands after the tool, so it is an argument of the tool"
-            ))
-            .hint(format!("grove run {word} … {}", self.tool().display()))),
+            Some(word) => {
+                Err(Failure::usage(format!("{word} stands after the tool, so it is an argument of the tool"))
+                    .hint(format!("grove run {word} … {}", self.tool().display())))
+            }
             None => Ok(()),
         }
     }
@@ -203,11 +196,9 @@ impl Run {
         if accepted.lenders == 0 && self.no_wait {
             let _: crate::shape::Done =
                 hub.insist(|| hub.post(&super::page(&accepted.job, "/cancel"), &serde_json::json!({})))?;
-            return Err(
-                Failure::new(Exit::NotPlaced, format!("nobody lends, so job {id} was cancelled"))
-                    .hint("lend this machine: grove lend")
-                    .into(),
-            );
+            return Err(Failure::new(Exit::NotPlaced, format!("nobody lends, so job {id} was cancelled"))
+                .hint("lend this machine: grove lend")
+                .into());
         }
         if accepted.lenders == 0 {
             say::talk(&format!("job {id}: no lender yet: waiting\nhint: grove lend"));
@@ -223,11 +214,7 @@ impl Run {
             return Ok(Exit::Done);
         }
         let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
-        let names = if job.merged {
-            Names::of_job(hub, &job)
-        } else {
-            inputs.names()
-        };
+        let names = if job.merged { Names::of_job(hub, &job) } else { inputs.names() };
         let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?;
         Follow::of(hub, job).until_the_end(&mut out)
     }
@@ -245,21 +232,14 @@ fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
     };
     let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if found.len() > crate::tool::BYTES_MAX {
-        let message = format!(
-            "{} has {} bytes; a tool has at most {}",
-            path.display(),
-            found.len(),
-            crate::tool::BYTES_MAX
-        );
+        let message =
+            format!("{} has {} bytes; a tool has at most {}", path.display(), found.len(), crate::tool::BYTES_MAX);
         return Err(Failure::new(Exit::Error, message).hint("is it a WebAssembly module? strip its debug information"));
     }
     let module = std::fs::read(path).map_err(|error| unreadable(&error))?;
     let abilities = crate::tool::inspect(&module).map_err(|error| {
         let failure = Failure::caused(Exit::Error, &error);
-        Failure {
-            message: format!("cannot use {} as a tool: {}", path.display(), failure.message),
-            ..failure
-        }
+        Failure { message: format!("cannot use {} as a tool: {}", path.display(), failure.message), ..failure }
     })?;
     Ok((module, abilities))
 }
@@ -278,19 +258,13 @@ fn parse_chunk(text: &str) -> Result<ChunkShape, String> {
 }
 
 fn parse_check(text: &str) -> Result<CheckShape, String> {
-    let (word, share) = text
-        .split_once('=')
-        .map_or((text, None), |(word, share)| (word, Some(share)));
+    let (word, share) = text.split_once('=').map_or((text, None), |(word, share)| (word, Some(share)));
     let per_mille = match share.map(|share| share.trim_end_matches('%')) {
         None => Some(SPOT_PER_MILLE),
-        Some(share) => share
-            .parse::<f64>()
-            .ok()
-            .filter(|share| (0.0..=100.0).contains(share))
-            .map(|share| {
-                // Bounded above, so that nothing is lost.
-                (share * 10.0).round() as u32
-            }),
+        Some(share) => share.parse::<f64>().ok().filter(|share| (0.0..=100.0).contains(share)).map(|share| {
+            // Bounded above, so that nothing is lost.
+            (share * 10.0).round() as u32
+        }),
     };
     match (word, per_mille) {
         ("prove", Some(spot_per_mille)) => Ok(CheckShape::Prove { spot_per_mille }),
@@ -317,24 +291,9 @@ mod tests {
 
     #[test]
     fn options_stand_before_the_tool_and_all_after_it_is_the_tools() {
-        let run = run(&[
-            "-o",
-            "out",
-            "--check",
-            "spot=5",
-            "--chunk=auto",
-            "t.wasm",
-            "-o",
-            "--x={}",
-            ":::",
-            "-a",
-            "b",
-        ]);
+        let run = run(&["-o", "out", "--check", "spot=5", "--chunk=auto", "t.wasm", "-o", "--x={}", ":::", "-a", "b"]);
         assert_eq!(run.words, ["t.wasm", "-o", "--x={}", ":::", "-a", "b"]);
-        assert_eq!(
-            (run.out, run.check),
-            (Some("out".into()), Some(CheckShape::Spot { per_mille: 50 }))
-        );
+        assert_eq!((run.out, run.check), (Some("out".into()), Some(CheckShape::Spot { per_mille: 50 })));
         assert_eq!(run.chunk, ChunkShape::Auto);
     }
 

@@ -12,11 +12,7 @@ pub(crate) fn talk(text: &str) {
 
 /// A line of data, on standard output.
 pub(super) fn line(text: &str) -> io::Result<()> {
-    let text = if io::stdout().is_terminal() {
-        safe(text)
-    } else {
-        Cow::Borrowed(text)
-    };
+    let text = if io::stdout().is_terminal() { safe(text) } else { Cow::Borrowed(text) };
     writeln!(io::stdout().lock(), "{text}")
 }
 
@@ -72,20 +68,13 @@ pub(super) fn short_id(id: &str) -> &str {
 
 /// `1 part`, `2 parts`.
 pub(super) fn many(count: u64, one: &str) -> String {
-    if count == 1 {
-        format!("1 {one}")
-    } else {
-        format!("{count} {one}s")
-    }
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// Columns under their headings, two spaces apart; columns of numbers are right-aligned.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
@@ -94,19 +83,13 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
             .filter_map(|row| row.get(column))
             .all(|cell| cell.bytes().all(|b| b.is_ascii_digit() || b"-./".contains(&b)))
     };
-    let right: Vec<bool> = (0..headings.len())
-        .map(|column| !rows.is_empty() && number(column))
-        .collect();
+    let right: Vec<bool> = (0..headings.len()).map(|column| !rows.is_empty() && number(column)).collect();
     let row = |cells: &mut dyn Iterator<Item = &str>| {
         let mut out = String::new();
         for (column, cell) in cells.enumerate() {
             let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
             let gap = if column == 0 { "" } else { "  " };
-            out += &if right[column] {
-                format!("{gap}{pad}{cell}")
-            } else {
-                format!("{gap}{cell}{pad}")
-            };
+            out += &if right[column] { format!("{gap}{pad}{cell}") } else { format!("{gap}{cell}{pad}") };
         }
         out.trim_end().to_owned()
     };
@@ -123,23 +106,14 @@ mod tests {
     fn nothing_that_moves_a_terminal_gets_through() {
         assert_eq!(safe("plain ä\tü\n"), "plain ä\tü\n");
         assert_eq!(safe("\u{1b}[2J"), "\\u{1b}[2J");
-        assert_eq!(
-            safe("a\r\u{9b}31m\u{202e}b\u{7f}\u{200b}"),
-            "a\\u{d}\\u{9b}31m\\u{202e}b\\u{7f}\\u{200b}"
-        );
+        assert_eq!(safe("a\r\u{9b}31m\u{202e}b\u{7f}\u{200b}"), "a\\u{d}\\u{9b}31m\\u{202e}b\\u{7f}\\u{200b}");
         assert_eq!(safe_bytes(b"\xff\x07"), "\u{fffd}\\u{7}");
     }
 
     #[test]
     fn tables_line_up() {
-        let rows = [
-            vec!["ab".to_owned(), "1".to_owned()],
-            vec!["a".to_owned(), "100".to_owned()],
-        ];
+        let rows = [vec!["ab".to_owned(), "1".to_owned()], vec!["a".to_owned(), "100".to_owned()]];
         assert_eq!(table(&["NAME", "N"], &rows), ["NAME    N", "ab      1", "a     100"]);
-        assert_eq!(
-            (short("a long line\nmore", 6).as_str(), many(1, "part")),
-            ("a long…", "1 part".to_owned())
-        );
+        assert_eq!((short("a long line\nmore", 6).as_str(), many(1, "part")), ("a long…", "1 part".to_owned()));
     }
 }

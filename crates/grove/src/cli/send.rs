@@ -37,11 +37,9 @@ impl Send {
         let job: JobShape = hub.get(&super::page(&self.job, ""))?;
         let words = words(&self.words)?;
         if !words.args.is_empty() {
-            return Err(
-                Failure::usage("arguments belong to `grove run --open`; here only inputs are sent")
-                    .hint("grove send JOB ::: a b c")
-                    .into(),
-            );
+            return Err(Failure::usage("arguments belong to `grove run --open`; here only inputs are sent")
+                .hint("grove send JOB ::: a b c")
+                .into());
         }
         let mut exit = Exit::Done;
         if !(words.sources.is_empty() && self.close) {
@@ -49,10 +47,7 @@ impl Send {
         }
         if self.close {
             let done: Done = hub.insist(|| hub.post(&super::page(&job.id, "/close"), &serde_json::json!({})))?;
-            say::talk(&format!(
-                "job {0} takes no more inputs: grove watch {0}",
-                say::short_id(&done.job)
-            ));
+            say::talk(&format!("job {0} takes no more inputs: grove watch {0}", say::short_id(&done.job)));
         }
         Ok(exit)
     }
@@ -64,11 +59,7 @@ impl Send {
         let mut out = Out::new(hub, self.out.as_deref(), self.json, inputs.names().shifted(job.items))?;
         let wait = if self.no_wait { "" } else { "?wait=true" };
         for batch in batches {
-            let more = More {
-                v: V,
-                from: Some(from),
-                inputs: batch,
-            };
+            let more = More { v: V, from: Some(from), inputs: batch };
             let added: Added = hub.insist(|| hub.post(&super::page(&job.id, &format!("/inputs{wait}")), &more))?;
             from = added.from + added.count;
             match added.results {
@@ -79,11 +70,7 @@ impl Send {
                     }
                 }
                 None if self.no_wait => {
-                    say::talk(&format!(
-                        "{} sent into job {}",
-                        say::many(added.count, "input"),
-                        say::short_id(&job.id)
-                    ));
+                    say::talk(&format!("{} sent into job {}", say::many(added.count, "input"), say::short_id(&job.id)));
                 }
                 None => {
                     return Err(Failure::new(Exit::NotPlaced, "the results are not there yet")

@@ -51,12 +51,7 @@ impl Sim {
                 return;
             }
             if self.all || is_rare(moment.news) {
-                say::talk(&format!(
-                    "{:>7} ms  node {:<4} {:?}",
-                    moment.at.0,
-                    moment.node + 1,
-                    moment.news
-                ));
+                say::talk(&format!("{:>7} ms  node {:<4} {:?}", moment.at.0, moment.node + 1, moment.news));
             }
             if moment.at.since(picture.drawn) >= STEP {
                 picture.drawn = moment.at;
@@ -109,15 +104,8 @@ impl Picture {
     fn line(&self, at: Millis, levels: &[usize]) -> String {
         let deepest = levels.iter().copied().max().unwrap_or(0);
         let of_level = |level: usize| self.out.keys().filter(|(node, _)| levels[*node] == level).count();
-        let bars: Vec<String> = (0..=deepest)
-            .map(|level| format!("{:<16}", bar(of_level(level))))
-            .collect();
-        format!(
-            "{:>6.1} s  {:>4} out  {}",
-            at.0 as f64 / 1_000.0,
-            self.out.len(),
-            bars.join("|").trim_end()
-        )
+        let bars: Vec<String> = (0..=deepest).map(|level| format!("{:<16}", bar(of_level(level)))).collect();
+        format!("{:>6.1} s  {:>4} out  {}", at.0 as f64 / 1_000.0, self.out.len(), bars.join("|").trim_end())
     }
 }
 
@@ -126,10 +114,7 @@ fn bar(count: usize) -> String {
 }
 
 fn is_rare(news: &News) -> bool {
-    matches!(
-        news,
-        News::Submitted { .. } | News::Ended { .. } | News::Refused { .. } | News::Returned { .. }
-    )
+    matches!(news, News::Submitted { .. } | News::Ended { .. } | News::Refused { .. } | News::Returned { .. })
 }
 
 /// How far each node is from the one that submits.
@@ -143,10 +128,7 @@ fn levels(plan: &Plan) -> Vec<usize> {
             levels[*a] = near.min(far.saturating_add(1));
         }
     }
-    levels
-        .into_iter()
-        .map(|level| if level == usize::MAX { 0 } else { level })
-        .collect()
+    levels.into_iter().map(|level| if level == usize::MAX { 0 } else { level }).collect()
 }
 
 #[cfg(test)]

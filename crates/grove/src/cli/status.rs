@@ -29,15 +29,9 @@ impl Status {
         let status: Shape = hub.get("/v1/status")?;
         let peers: Peers = hub.get("/v1/peers")?;
         if self.json {
-            say::json(&Both {
-                v: V,
-                status: &status,
-                peers: &peers.peers,
-            })?;
+            say::json(&Both { v: V, status: &status, peers: &peers.peers })?;
         } else {
-            screen(hub.address(), &status, &peers.peers)
-                .iter()
-                .try_for_each(|line| say::line(line))?;
+            screen(hub.address(), &status, &peers.peers).iter().try_for_each(|line| say::line(line))?;
         }
         Ok(Exit::Done)
     }
@@ -49,24 +43,12 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
         0 => "does not lend".to_owned(),
         slots => format!("lends {}", say::many(u64::from(slots), "slot")),
     };
-    let walls = if status.walls.is_empty() {
-        "none named".to_owned()
-    } else {
-        status.walls.join(", ")
-    };
+    let walls = if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") };
     let mut lines = vec![
-        format!(
-            "hub      {} at {address}, grove {}",
-            say::short_id(&status.node),
-            status.version,
-        ),
+        format!("hub      {} at {address}, grove {}", say::short_id(&status.node), status.version,),
         format!("machine  {lending}; {} kept", bytes_text(status.stored_bytes)),
         format!("walls    {walls}"),
-        format!(
-            "credits  {} available, {} held",
-            text(status.credits.available.0),
-            text(status.credits.held.0)
-        ),
+        format!("credits  {} available, {} held", text(status.credits.available.0), text(status.credits.held.0)),
         format!(
             "work     {} running, {} ended; parts: {} running, {} waiting; {} refused",
             say::many(status.jobs_running, "job"),
@@ -84,10 +66,7 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     }
     lines.push(String::new());
     let rows: Vec<Vec<String>> = peers.iter().map(lender).collect();
-    lines.extend(say::table(
-        &["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"],
-        &rows,
-    ));
+    lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
     if status.lenders == 0 {
         lines.push("nobody lends\nhint: grove lend".to_owned());
     }

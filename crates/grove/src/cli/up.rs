@@ -46,12 +46,8 @@ struct Ready {
 
 impl Up {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let flags = Layer {
-            listen: self.listen.clone(),
-            link: self.link.clone(),
-            slots: self.slots,
-            ..Layer::default()
-        };
+        let flags =
+            Layer { listen: self.listen.clone(), link: self.link.clone(), slots: self.slots, ..Layer::default() };
         let settings = place.settings_with(flags)?;
         node::log(&settings)?;
         node::live(self.live(settings))
@@ -65,12 +61,7 @@ impl Up {
         let listener = api::bind(settings.listen).await?;
         let hosted = shell::host(Plan {
             folder: home.path().to_owned(),
-            role: Role {
-                slots,
-                keep: settings.keep,
-                disk_bytes: settings.disk_bytes,
-                ..Role::default()
-            },
+            role: Role { slots, keep: settings.keep, disk_bytes: settings.disk_bytes, ..Role::default() },
             token: token.parse::<Token>()?,
             listen: Some(settings.link),
             call: None,
@@ -78,35 +69,12 @@ impl Up {
         })
         .await?;
         let link = hosted.link.unwrap_or(settings.link);
-        let about = About {
-            walls: node::walls(&hosted),
-            owner: OWNER,
-            link,
-        };
+        let about = About { walls: node::walls(&hosted), owner: OWNER, link };
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(api::serve(
-            listener,
-            api::router(hosted.door.clone(), &token, about),
-            stopped,
-        ));
-        home.announce(&Hub {
-            v: V,
-            api: address,
-            link,
-            pid: std::process::id(),
-        })?;
-        self.say_ready(
-            &settings,
-            Ready {
-                v: V,
-                api: address,
-                link,
-                pid: std::process::id(),
-                slots,
-            },
-            &hosted,
-        )?;
+        let served = tokio::spawn(api::serve(listener, api::router(hosted.door.clone(), &token, about), stopped));
+        home.announce(&Hub { v: V, api: address, link, pid: std::process::id() })?;
+        self.say_ready(&settings, Ready { v: V, api: address, link, pid: std::process::id(), slots }, &hosted)?;
         let ended = node::until_stopped(hosted).await;
         stop.send_replace(true);
         // It stops taking connections at once; those that are open end with the process.

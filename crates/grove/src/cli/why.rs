@@ -98,16 +98,8 @@ mod tests {
 
     #[test]
     fn a_wait_has_its_reason_and_its_hint() {
-        let reason = ReasonShape {
-            code: "no_lender".into(),
-            text: "nobody lends".into(),
-            hint: Some("lend".into()),
-        };
-        let answer = Answer {
-            v: V,
-            job: jobs::tests::job(),
-            reasons: vec![reason],
-        };
+        let reason = ReasonShape { code: "no_lender".into(), text: "nobody lends".into(), hint: Some("lend".into()) };
+        let answer = Answer { v: V, job: jobs::tests::job(), reasons: vec![reason] };
         let expect = [
             "job 3v5kabcd is running: 71 of 120 done, 14 running, 0 being checked, 35 waiting, 0 failed",
             "- nobody lends",
@@ -135,19 +127,9 @@ mod tests {
         let peers = Peers {
             v: V,
             peers: vec![
-                PeerShape {
-                    here: true,
-                    gifts: 1,
-                    ..peer("aaaaaaaaaa")
-                },
-                PeerShape {
-                    caught: true,
-                    ..peer("bbbbbbbbbb")
-                },
-                PeerShape {
-                    slots: 0,
-                    ..peer("cccccccccc")
-                },
+                PeerShape { here: true, gifts: 1, ..peer("aaaaaaaaaa") },
+                PeerShape { caught: true, ..peer("bbbbbbbbbb") },
+                PeerShape { slots: 0, ..peer("cccccccccc") },
                 peer("dddddddddd"),
             ],
         };

@@ -33,11 +33,7 @@ pub struct Hub {
 #[derive(Debug, thiserror::Error)]
 pub enum HomeError {
     #[error("cannot {doing} {}: {source}\nhint: check the folder and its rights, or choose another with --home", path.display())]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
     #[error("no hub has been started here: {} is missing\nhint: start one with `grove up`, or name one with --hub", path.display())]
     NoHub { path: PathBuf },
     #[error("there is no token in {}\nhint: start a hub with `grove up`, or copy the token of yours there", path.display())]
@@ -79,11 +75,7 @@ impl Home {
         match is_private(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(HomeError::NoToken { path }),
             Err(source) => {
-                return Err(HomeError::Io {
-                    doing: "look at",
-                    path,
-                    source,
-                });
+                return Err(HomeError::Io { doing: "look at", path, source });
             }
             Ok(false) => return Err(HomeError::TokenIsOpen { path }),
             Ok(true) => {}
@@ -91,11 +83,7 @@ impl Home {
         let text = read_short(&path).map_err(io_error("read", &path))?;
         let token = text.trim();
         let sound = token.len() == 2 * TOKEN_BYTES && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if sound {
-            Ok(token.to_owned())
-        } else {
-            Err(HomeError::Damaged { path })
-        }
+        if sound { Ok(token.to_owned()) } else { Err(HomeError::Damaged { path }) }
     }
 
     /// The token that opens this node, made now if there is none.
@@ -117,11 +105,7 @@ impl Home {
         let path = self.hub_path();
         match read_short(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(HomeError::NoHub { path }),
-            Err(source) => Err(HomeError::Io {
-                doing: "read",
-                path,
-                source,
-            }),
+            Err(source) => Err(HomeError::Io { doing: "read", path, source }),
             Ok(text) => serde_json::from_str(&text).map_err(|_| HomeError::Damaged { path }),
         }
     }
@@ -137,11 +121,9 @@ impl Home {
     pub fn withdraw(&self) -> Result<(), HomeError> {
         let path = self.hub_path();
         match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(HomeError::Io {
-                doing: "remove",
-                path,
-                source,
-            }),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(HomeError::Io { doing: "remove", path, source })
+            }
             _ => Ok(()),
         }
     }
@@ -160,18 +142,12 @@ impl Home {
 }
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HomeError {
-    move |source| HomeError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| HomeError::Io { doing, path: path.to_owned(), source }
 }
 
 fn read_short(path: &Path) -> io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(FILE_BYTES_MAX)
-        .read_to_string(&mut text)?;
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -214,12 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path().to_owned());
         assert!(matches!(home.hub(), Err(HomeError::NoHub { .. })));
-        let hub = Hub {
-            v: 1,
-            api: ([127, 0, 0, 1], 1).into(),
-            link: ([127, 0, 0, 1], 2).into(),
-            pid: 3,
-        };
+        let hub = Hub { v: 1, api: ([127, 0, 0, 1], 1).into(), link: ([127, 0, 0, 1], 2).into(), pid: 3 };
         home.announce(&hub).unwrap();
         assert_eq!(home.hub().unwrap(), hub);
         home.withdraw().unwrap();

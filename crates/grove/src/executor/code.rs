@@ -86,10 +86,7 @@ impl Codes {
         let folder = settings.cache.join("compiled");
         let empty = settings.cache.join("empty");
         for path in [&folder, &empty] {
-            std::fs::create_dir_all(path).map_err(|source| CodeError::Folder {
-                path: path.clone(),
-                source,
-            })?;
+            std::fs::create_dir_all(path).map_err(|source| CodeError::Folder { path: path.clone(), source })?;
         }
         let shared = Shared {
             program: settings.program.clone(),
@@ -99,9 +96,7 @@ impl Codes {
             compiling: Mutex::default(),
             process: Mutex::default(),
         };
-        Ok(Codes {
-            shared: Arc::new(shared),
-        })
+        Ok(Codes { shared: Arc::new(shared) })
     }
 
     /// A folder with nothing in it, which executors have as their whole file system.
@@ -135,11 +130,7 @@ impl Codes {
 
     /// What could not be loaded is compiled anew when it is next asked for.
     pub(super) fn forget(&self, name: &str) {
-        self.shared
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
+        self.shared.known.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         // A file that is gone already is as good as removed.
         let _ = std::fs::remove_file(self.shared.folder.join(name));
     }
@@ -147,11 +138,7 @@ impl Codes {
 
 impl Shared {
     fn known(&self, name: &str) -> Option<Result<Code, String>> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-            .cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     fn remember(&self, name: Arc<str>, found: Result<Code, String>) {
@@ -176,17 +163,11 @@ impl Shared {
         let found = match self.read_back(&name) {
             Some(file) => Ok(file),
             None => {
-                let wasm = module
-                    .read()
-                    .map_err(|source| RunError::Code(CodeError::Module { tool, source }))?;
+                let wasm = module.read().map_err(|source| RunError::Code(CodeError::Module { tool, source }))?;
                 self.compile(&name, options, wasm.into()).map_err(RunError::Code)?
             }
         };
-        let code = found.map(|file| Code {
-            name: Arc::clone(&name),
-            options,
-            file: Arc::new(file),
-        });
+        let code = found.map(|file| Code { name: Arc::clone(&name), options, file: Arc::new(file) });
         self.remember(name, code.clone());
         code.map_err(RunError::NotATool)
     }
@@ -209,10 +190,7 @@ impl Shared {
             }
             Ok(_) => {}
         }
-        let failed = |source| CodeError::Folder {
-            path: self.folder.clone(),
-            source,
-        };
+        let failed = |source| CodeError::Folder { path: self.folder.clone(), source };
         self.make_room().map_err(failed)?;
         let partial = self.folder.join(format!("{name}.partial"));
         let written = File::create(&partial).map_err(failed)?;
@@ -278,10 +256,7 @@ impl Shared {
 
 fn name(tool: Digest, options: CompileOptions) -> Arc<str> {
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(&tool.0)
-        .update(ENGINE.as_bytes())
-        .update(&[u8::from(options.canonical_nans)]);
+    hasher.update(&tool.0).update(ENGINE.as_bytes()).update(&[u8::from(options.canonical_nans)]);
     Arc::from(hasher.finalize().to_hex().as_str())
 }
 

@@ -51,12 +51,7 @@ pub(super) struct State {
 
 impl Dispatch {
     pub(super) fn new(settings: Settings, empty: PathBuf) -> Dispatch {
-        Dispatch {
-            settings,
-            empty,
-            state: Mutex::default(),
-            keeper: Condvar::new(),
-        }
+        Dispatch { settings, empty, state: Mutex::default(), keeper: Condvar::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -97,12 +92,8 @@ impl Dispatch {
     /// A job is over.
     pub(super) fn end(self: &Arc<Self>, job: JobId) {
         let mut state = self.lock();
-        let over: Vec<Number> = state
-            .works
-            .iter()
-            .filter(|(_, work)| work.job == job)
-            .map(|(number, _)| *number)
-            .collect();
+        let over: Vec<Number> =
+            state.works.iter().filter(|(_, work)| work.job == job).map(|(number, _)| *number).collect();
         for number in over {
             state.works.remove(&number);
         }
@@ -214,18 +205,9 @@ impl Dispatch {
 
     /// Executors that say nothing for longer than their part may take.
     pub(super) fn give_up_silent(self: &Arc<Self>, state: &mut State) {
-        let silent: Vec<LaneId> = state
-            .lanes
-            .iter()
-            .filter(|(_, lane)| lane.overdue())
-            .map(|(id, _)| *id)
-            .collect();
+        let silent: Vec<LaneId> = state.lanes.iter().filter(|(_, lane)| lane.overdue()).map(|(id, _)| *id).collect();
         for id in silent {
-            self.give_up(
-                state,
-                id,
-                "it was frozen, and said nothing for longer than a part may take",
-            );
+            self.give_up(state, id, "it was frozen, and said nothing for longer than a part may take");
         }
         self.fill(state);
     }
@@ -241,12 +223,7 @@ impl Dispatch {
 
     /// Ends lanes for reasons that are not their parts' fault.
     pub(super) fn kill(&self, state: &mut State, which: impl Fn(&Lane) -> bool) {
-        let ids: Vec<LaneId> = state
-            .lanes
-            .iter()
-            .filter(|(_, lane)| which(lane))
-            .map(|(id, _)| *id)
-            .collect();
+        let ids: Vec<LaneId> = state.lanes.iter().filter(|(_, lane)| which(lane)).map(|(id, _)| *id).collect();
         for id in ids {
             if let Some(lane) = state.lanes.remove(&id) {
                 lane.process.signal(Signal::KILL);
@@ -287,14 +264,10 @@ impl Dispatch {
             let key = (lane.job, Arc::clone(&lane.code));
             let lanes = (self.settings.lanes as u64).max(1);
             let appetite = lane.appetite();
-            let given = state
-                .works
-                .iter_mut()
-                .filter(|(_, work)| work.key() == key)
-                .find_map(|(number, work)| {
-                    // The last parts of an order are spread over all lanes.
-                    work.chunk(*number, appetite.min(work.left().div_ceil(lanes)))
-                });
+            let given = state.works.iter_mut().filter(|(_, work)| work.key() == key).find_map(|(number, work)| {
+                // The last parts of an order are spread over all lanes.
+                work.chunk(*number, appetite.min(work.left().div_ceil(lanes)))
+            });
             match (given, state.lanes.get_mut(&id)) {
                 (Some(chunk), Some(lane)) => lane.give(chunk),
                 _ => return,
@@ -323,11 +296,7 @@ impl Dispatch {
 
     fn adopt(self: &Arc<Self>, state: &mut State, key: Key, blank: Process) {
         let id = LaneId(state.number().0);
-        let code = state
-            .works
-            .values()
-            .find(|work| work.key() == key)
-            .map(|work| work.code.clone());
+        let code = state.works.values().find(|work| work.key() == key).map(|work| work.code.clone());
         let Some(code) = code else {
             return state.blanks.push(blank);
         };
@@ -395,12 +364,8 @@ impl State {
 
     /// A tool that does not load: all orders that want it end.
     fn refuse(&mut self, key: &Key, why: &str) {
-        let refused: Vec<Number> = self
-            .works
-            .iter()
-            .filter(|(_, work)| work.key() == *key)
-            .map(|(number, _)| *number)
-            .collect();
+        let refused: Vec<Number> =
+            self.works.iter().filter(|(_, work)| work.key() == *key).map(|(number, _)| *number).collect();
         for number in refused {
             if let Some(work) = self.works.remove(&number) {
                 work.fail(RunError::Code(CodeError::Load { why: why.to_owned() }));

@@ -16,9 +16,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Starts the thread.
 pub(super) fn start(dispatch: &Arc<Dispatch>) {
     let dispatch = Arc::clone(dispatch);
-    let started = std::thread::Builder::new()
-        .name("keeper".into())
-        .spawn(move || keep(&dispatch));
+    let started = std::thread::Builder::new().name("keeper".into()).spawn(move || keep(&dispatch));
     if let Err(error) = started {
         tracing::error!("no executor will be started, because a thread cannot be: {error}");
     }
@@ -73,11 +71,7 @@ fn rest(dispatch: &Dispatch, state: std::sync::MutexGuard<'_, State>, look: Dura
     let woken = if state.lanes.is_empty() {
         dispatch.keeper.wait(state).unwrap_or_else(PoisonError::into_inner)
     } else {
-        dispatch
-            .keeper
-            .wait_timeout(state, look)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        dispatch.keeper.wait_timeout(state, look).unwrap_or_else(PoisonError::into_inner).0
     };
     drop(woken);
 }

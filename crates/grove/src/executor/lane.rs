@@ -78,11 +78,7 @@ impl Lane {
         let (asks, asked) = mpsc::channel();
         let (reading, writing) = (process.socket()?, process.socket()?);
         let dispatch = Arc::clone(dispatch);
-        let thread = |name: &str| {
-            std::thread::Builder::new()
-                .name(name.into())
-                .stack_size(THREAD_STACK_BYTES)
-        };
+        let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(THREAD_STACK_BYTES);
         thread("lane-read").spawn(move || read(id, &reading, &dispatch))?;
         thread("lane-write").spawn(move || write(&writing, &asked))?;
         let now = Instant::now();
@@ -137,15 +133,7 @@ impl Lane {
             self.heard = Instant::now();
         }
         let (number, first, terms) = (chunk.number.0, chunk.first, chunk.terms);
-        self.ask(
-            Ask::Run(Order {
-                number,
-                first,
-                terms,
-                parts: Arc::clone(&chunk.parts),
-            }),
-            None,
-        );
+        self.ask(Ask::Run(Order { number, first, terms, parts: Arc::clone(&chunk.parts) }), None);
         self.chunks.push_back(chunk);
     }
 
@@ -176,9 +164,7 @@ impl Lane {
     /// Whether it has said nothing for longer than its part may take. Its own watch should have spoken before.
     pub(super) fn overdue(&self) -> bool {
         let wall = |chunk: &Chunk| Duration::from_millis(chunk.terms.limits.wall_ms) + SILENT_FOR;
-        self.chunks
-            .front()
-            .is_some_and(|chunk| self.heard.elapsed() > wall(chunk))
+        self.chunks.front().is_some_and(|chunk| self.heard.elapsed() > wall(chunk))
     }
 
     /// Time that it was frozen does not count.
@@ -200,8 +186,7 @@ fn within(outcome: &Outcome, limits: Limits) -> bool {
 
 /// A path that leads down and nowhere else.
 fn plain(path: &str) -> bool {
-    path.split('/')
-        .all(|name| !matches!(name, "" | "." | "..") && !name.contains(['\0', '\\']))
+    path.split('/').all(|name| !matches!(name, "" | "." | "..") && !name.contains(['\0', '\\']))
 }
 
 fn read(id: LaneId, socket: &UnixStream, dispatch: &Arc<Dispatch>) {

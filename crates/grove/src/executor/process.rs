@@ -53,15 +53,9 @@ impl Process {
     /// # Errors
     /// When it cannot be started, or its floor does not stand.
     pub fn start(program: &Path, plan: Plan) -> Result<Process, ProcessError> {
-        let failed = |source| ProcessError::Start {
-            program: program.to_owned(),
-            source,
-        };
+        let failed = |source| ProcessError::Start { program: program.to_owned(), source };
         let (socket, theirs) = UnixStream::pair().map_err(failed)?;
-        let plan = Plan {
-            uid: next_uid(),
-            ..plan
-        };
+        let plan = Plan { uid: next_uid(), ..plan };
         let child = Command::new(program)
             .arg("executor")
             .args(plan.to_args())
@@ -71,11 +65,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .map_err(failed)?;
-        let mut process = Process {
-            child,
-            socket,
-            walls: Vec::new(),
-        };
+        let mut process = Process { child, socket, walls: Vec::new() };
         process.socket.set_read_timeout(Some(READY_WITHIN)).map_err(failed)?;
         match receive::<Tell>(&process.socket).map_err(|source| ProcessError::Ready { source })? {
             Some((Tell::Ready(walls), _)) => process.walls = walls,
@@ -131,9 +121,7 @@ impl Process {
     /// Ends it and says how it ended.
     pub(super) fn finish(mut self) -> String {
         self.signal(Signal::KILL);
-        self.child
-            .wait()
-            .map_or_else(|error| error.to_string(), |status| status.to_string())
+        self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string())
     }
 }
 

@@ -37,15 +37,8 @@ pub(super) type Key = (JobId, Arc<str>);
 
 impl Work {
     pub(super) fn new(order: Order, terms: Terms, code: Code, said: Said) -> Work {
-        let mut work = Work {
-            job: order.job,
-            code,
-            terms,
-            parts: order.parts.into(),
-            next: 0,
-            again: VecDeque::new(),
-            said,
-        };
+        let mut work =
+            Work { job: order.job, code, terms, parts: order.parts.into(), next: 0, again: VecDeque::new(), said };
         work.refuse_giants();
         work
     }
@@ -74,13 +67,7 @@ impl Work {
         if first == self.next {
             self.next += parts.len() as u64;
         }
-        Some(Chunk {
-            number,
-            first,
-            terms: self.terms,
-            parts,
-            done: 0,
-        })
+        Some(Chunk { number, first, terms: self.terms, parts, done: 0 })
     }
 
     fn some_parts(&mut self, most: u64) -> Arc<[Part]> {
@@ -109,11 +96,7 @@ impl Work {
                 self.again.push_back((place as u64, part));
                 continue;
             }
-            let why = format!(
-                "its input has {} bytes, the limit is {}",
-                part.bytes(),
-                FRAME_BYTES_MAX / 2
-            );
+            let why = format!("its input has {} bytes, the limit is {}", part.bytes(), FRAME_BYTES_MAX / 2);
             let _ = self.said.send(Ok(vec![(place, Outcome::early(Status::BadInput(why)))]));
         }
         self.next = u64::MAX;

@@ -78,11 +78,7 @@ pub enum BlobError {
     #[error("blob {blob}: {source}")]
     Disk { blob: Digest, source: io::Error },
     #[error("blob {blob} broke off at {offset} again and again: {source}")]
-    Broken {
-        blob: Digest,
-        offset: u64,
-        source: Box<Status>,
-    },
+    Broken { blob: Digest, offset: u64, source: Box<Status> },
 }
 
 /// A transfer of one blob, as errors name it.
@@ -195,16 +191,10 @@ impl Trip {
 }
 
 async fn fetch_on(caller: &Caller, trip: Trip, sink: &mut Box<dyn Sink>) -> Result<(), Broke> {
-    let want = Want {
-        digest: write::digest(trip.blob),
-        offset: sink.offset(),
-        lease: trip.lease.0,
-    };
+    let want = Want { digest: write::digest(trip.blob), offset: sink.offset(), lease: trip.lease.0 };
     let mut client = caller.client();
     let mut chunks = soon(client.fetch(caller.request(want))).await?.into_inner();
-    let first = soon(chunks.message())
-        .await?
-        .ok_or_else(|| Status::unavailable("no chunk came"))?;
+    let first = soon(chunks.message()).await?.ok_or_else(|| Status::unavailable("no chunk came"))?;
     let len = first.len;
     receive(first, len, &mut chunks, sink).await?;
     if sink.offset() < len {
@@ -223,9 +213,7 @@ async fn receive(first: Chunk, len: u64, rest: &mut Streaming<Chunk>, sink: &mut
             return Err(Status::invalid_argument(flaw.to_string()).into());
         }
         if !chunk.data.is_empty() {
-            *sink = written(std::mem::replace(sink, Box::new(Nowhere)), chunk.data)
-                .await
-                .map_err(Broke::Disk)?;
+            *sink = written(std::mem::replace(sink, Box::new(Nowhere)), chunk.data).await.map_err(Broke::Disk)?;
         }
         next = soon(rest.message()).await?;
     }
@@ -233,24 +221,14 @@ async fn receive(first: Chunk, len: u64, rest: &mut Streaming<Chunk>, sink: &mut
 }
 
 async fn store_on(caller: &Caller, trip: Trip, source: &Shared, offset: u64) -> Result<Stored, Broke> {
-    let first = Chunk {
-        offset,
-        data: Bytes::new(),
-        len: source.len,
-        digest: write::digest(trip.blob),
-        lease: trip.lease.0,
-    };
+    let first =
+        Chunk { offset, data: Bytes::new(), len: source.len, digest: write::digest(trip.blob), lease: trip.lease.0 };
     let (chunks, failed) = (chunks(source.clone(), offset), Arc::new(Mutex::new(None)));
     let note = Arc::clone(&failed);
     let whole = chunks.map_while(move |chunk| {
-        chunk
-            .map_err(|error| *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(error))
-            .ok()
+        chunk.map_err(|error| *note.lock().unwrap_or_else(PoisonError::into_inner) = Some(error)).ok()
     });
-    let stored = caller
-        .client()
-        .store(caller.request(tokio_stream::once(first).chain(whole)))
-        .await;
+    let stored = caller.client().store(caller.request(tokio_stream::once(first).chain(whole))).await;
     match failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
         Some(error) => Err(Broke::Disk(error)),
         None => Ok(stored?.into_inner()),
@@ -270,11 +248,7 @@ pub(super) async fn lend(
         return Err(Status::out_of_range("it is not that long"));
     }
     let (out, stream) = mpsc::channel(AHEAD);
-    let first = Chunk {
-        offset,
-        len: source.len,
-        ..Chunk::default()
-    };
+    let first = Chunk { offset, len: source.len, ..Chunk::default() };
     tokio::spawn(async move {
         let mut all = tokio_stream::once(Ok(first)).chain(chunks(source, offset));
         while let Some(chunk) = all.next().await {
@@ -295,15 +269,8 @@ pub(super) async fn take(links: &Links, from: NodeId, mut chunks: Streaming<Chun
     if len > BLOB_BYTES_MAX {
         return Err(Status::invalid_argument("too large"));
     }
-    let mut sink = links
-        .home()
-        .take(from, Lease(first.lease), blob, len)
-        .await
-        .map_err(deny)?;
-    let stored = |sink: &dyn Sink, whole| Stored {
-        offset: sink.offset(),
-        whole,
-    };
+    let mut sink = links.home().take(from, Lease(first.lease), blob, len).await.map_err(deny)?;
+    let stored = |sink: &dyn Sink, whole| Stored { offset: sink.offset(), whole };
     if sink.offset() != first.offset {
         return Ok(stored(&*sink, false));
     }
@@ -319,10 +286,7 @@ pub(super) async fn take(links: &Links, from: NodeId, mut chunks: Streaming<Chun
         io::ErrorKind::InvalidData => Status::data_loss("not what it was called"),
         _ => Status::internal(error.to_string()),
     })?;
-    Ok(Stored {
-        offset: len,
-        whole: true,
-    })
+    Ok(Stored { offset: len, whole: true })
 }
 
 fn digest(bytes: &[u8]) -> Result<Digest, Status> {
@@ -367,11 +331,7 @@ impl Shared {
                 some => filled += some,
             }
         }
-        Ok(Chunk {
-            offset,
-            data: data.into(),
-            ..Chunk::default()
-        })
+        Ok(Chunk { offset, data: data.into(), ..Chunk::default() })
     }
 }
 
@@ -383,9 +343,7 @@ fn chunks(source: Shared, mut offset: u64) -> ReceiverStream<io::Result<Chunk>> 
             let from = source.clone();
             let chunk = spawn_blocking(move || from.chunk(offset)).await;
             let chunk = chunk.unwrap_or_else(|stopped| Err(io::Error::other(stopped)));
-            let end = chunk
-                .as_ref()
-                .map_or(u64::MAX, |chunk| offset + chunk.data.len() as u64);
+            let end = chunk.as_ref().map_or(u64::MAX, |chunk| offset + chunk.data.len() as u64);
             if out.send(chunk).await.is_err() {
                 return;
             }

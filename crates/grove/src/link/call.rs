@@ -121,11 +121,7 @@ async fn keep_calling(links: Links, caller: Caller, cut: Arc<Mutex<Cut>>, addres
         }
         let pause = again_in.mul_f64(jitter());
         let (address, again) = (Arc::clone(&address), pause);
-        let unreached = Event::Unreached {
-            address,
-            why,
-            again_in: again,
-        };
+        let unreached = Event::Unreached { address, why, again_in: again };
         if links.hear(unreached).await.is_err() {
             return;
         }

@@ -26,10 +26,7 @@ impl<T, U> Default for Bounded<T, U> {
 /// Makes a value of a whole frame, or says what is wrong with it.
 pub fn decode<U: Shaped + Message + Default>(frame: prost::bytes::Bytes) -> Result<U, Flaw> {
     if frame.len() > FRAME_BYTES_MAX {
-        return Err(Flaw::TooLong {
-            what: "a frame",
-            most: FRAME_BYTES_MAX,
-        });
+        return Err(Flaw::TooLong { what: "a frame", most: FRAME_BYTES_MAX });
     }
     examine(&frame, U::SHAPE)?;
     U::decode(frame).map_err(|_| Flaw::Garbled)
@@ -79,9 +76,7 @@ impl<U: Shaped + Message + Default> Decoder for Reads<U> {
 
     fn decode(&mut self, frame: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let frame = frame.copy_to_bytes(frame.remaining());
-        decode(frame)
-            .map(Some)
-            .map_err(|flaw| Status::from_error(Box::new(flaw)))
+        decode(frame).map(Some).map_err(|flaw| Status::from_error(Box::new(flaw)))
     }
 
     fn buffer_settings(&self) -> BufferSettings {

@@ -60,27 +60,11 @@ impl Drop for Leaves<'_> {
 
 /// Listens until the end. A newer conversation with the same node ends an older one, and is heard after it.
 pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
-    let Begun {
-        node,
-        mut inbound,
-        outbox,
-        cut,
-        caller,
-    } = begun;
+    let Begun { node, mut inbound, outbox, cut, caller } = begun;
     let ending = outbox.ending.clone();
     let (going, gone) = oneshot::channel();
-    let standing = Standing {
-        serial: links.next_serial(),
-        outbox,
-        cut: cut.clone(),
-        caller,
-        gone: Some(gone),
-    };
-    let leaves = Leaves {
-        links,
-        node,
-        serial: standing.serial,
-    };
+    let standing = Standing { serial: links.next_serial(), outbox, cut: cut.clone(), caller, gone: Some(gone) };
+    let leaves = Leaves { links, node, serial: standing.serial };
     if let Some(mut older) = links.stand(node, standing) {
         older.cut(Why::Replaced);
         if let Some(gone) = older.gone.take() {

@@ -65,10 +65,7 @@ pub(super) fn named(headers: &MetadataMap) -> Option<NodeId> {
 
 /// Lets a call in, or not.
 pub(super) fn open(mut call: Request<()>, me: NodeId, token: &Token) -> Result<Request<()>, Status> {
-    let shown = call
-        .metadata()
-        .get(AUTHORIZATION)
-        .map(|shown| blake3::hash(shown.as_encoded_bytes()));
+    let shown = call.metadata().get(AUTHORIZATION).map(|shown| blake3::hash(shown.as_encoded_bytes()));
     // Hashes are compared in constant time, whatever was shown.
     if shown != Some(token.0) {
         return Err(Status::unauthenticated("the token is not the one of this circle"));

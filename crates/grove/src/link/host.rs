@@ -72,9 +72,7 @@ impl Links {
         let guarded = InterceptedService::new(node, move |call: Request<()>| gate::open(call, me, &token));
         tokio::spawn(async move {
             let until_closed = async { links.closed().await };
-            let served = server()
-                .serve_with_incoming_shutdown(guarded, lines, until_closed)
-                .await;
+            let served = server().serve_with_incoming_shutdown(guarded, lines, until_closed).await;
             if let Err(error) = served {
                 tracing::error!("the link cannot take calls any more: {error}");
             }
@@ -126,13 +124,7 @@ impl Node for Host {
     async fn speak(&self, call: Request<Streaming<Frame>>) -> Result<Response<Outflow>, Status> {
         let Guest { node, cut } = guest(&call)?;
         let (outbox, outflow) = outbox::pair();
-        let begun = Begun {
-            node,
-            inbound: call.into_inner(),
-            outbox,
-            cut,
-            caller: None,
-        };
+        let begun = Begun { node, inbound: call.into_inner(), outbox, cut, caller: None };
         let links = self.links.clone();
         tokio::spawn(async move { converse(&links, begun).await });
         let mut answer = Response::new(outflow);

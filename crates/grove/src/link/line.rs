@@ -82,11 +82,7 @@ impl<Io> Line<Io> {
     /// A connection that somebody else has made.
     pub(super) fn accepted(io: Io, place: OwnedSemaphorePermit) -> Line<Io> {
         let until = sleep_until(Instant::now() + PATIENCE);
-        Line {
-            io,
-            cut: Cut::default(),
-            stranger: Some((Box::pin(until), place)),
-        }
+        Line { io, cut: Cut::default(), stranger: Some((Box::pin(until), place)) }
     }
 
     pub(super) fn cut(&self) -> &Cut {

@@ -75,18 +75,8 @@ pub(super) fn pair() -> (Outbox, Outflow) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::new(AtomicUsize::new(0));
     let ending = Ending(Arc::new(watch::Sender::new(None)));
-    let outbox = Outbox {
-        queue: sender,
-        waiting: Arc::clone(&waiting),
-        ending: ending.clone(),
-    };
-    let outflow = Outflow {
-        queue: receiver,
-        waiting,
-        frames: VecDeque::new(),
-        ending,
-        over: false,
-    };
+    let outbox = Outbox { queue: sender, waiting: Arc::clone(&waiting), ending: ending.clone() };
+    let outflow = Outflow { queue: receiver, waiting, frames: VecDeque::new(), ending, over: false };
     (outbox, outflow)
 }
 

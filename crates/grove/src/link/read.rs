@@ -23,23 +23,11 @@ pub fn message(frame: wire::Frame) -> Result<Message, Flaw> {
             holding: leases(hello.holding),
         },
         Kind::Give(give) => Message::Give { gifts: gifts(give)? },
-        Kind::Cancel(cancel) => Message::Cancel {
-            leases: leases(cancel.leases),
-        },
-        Kind::Noted(list) => Message::Noted {
-            noted: noted(&list.noted)?,
-        },
-        Kind::Pay(pay) => Message::Pay {
-            total: Credits(pay.total),
-        },
-        Kind::Declined(declined) => Message::Decline {
-            why: decline(declined.why())?,
-            leases: leases(declined.leases),
-        },
-        Kind::Alive(alive) => Message::Alive {
-            slots: alive.slots,
-            holding: leases(alive.holding),
-        },
+        Kind::Cancel(cancel) => Message::Cancel { leases: leases(cancel.leases) },
+        Kind::Noted(list) => Message::Noted { noted: noted(&list.noted)? },
+        Kind::Pay(pay) => Message::Pay { total: Credits(pay.total) },
+        Kind::Declined(declined) => Message::Decline { why: decline(declined.why())?, leases: leases(declined.leases) },
+        Kind::Alive(alive) => Message::Alive { slots: alive.slots, holding: leases(alive.holding) },
         Kind::Done(done) => Message::Done {
             lease: Lease(done.lease),
             answers: done.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
@@ -55,9 +43,7 @@ fn leases(numbers: Vec<u64>) -> Vec<Lease> {
 /// Items are numbered within their task, so that sums of them never wrap.
 fn span(first: u64, len: u64) -> Result<Span, Flaw> {
     let end = first.checked_add(len).filter(|_| len > 0);
-    end.filter(|end| *end <= limits::ITEMS_MAX)
-        .map(|_| Span { first, len })
-        .ok_or(Flaw::OutOfBounds { what: "items" })
+    end.filter(|end| *end <= limits::ITEMS_MAX).map(|_| Span { first, len }).ok_or(Flaw::OutOfBounds { what: "items" })
 }
 
 fn noted(numbers: &[u64]) -> Result<Vec<(Lease, Span)>, Flaw> {
@@ -81,11 +67,7 @@ fn decline(why: wire::Decline) -> Result<Decline, Flaw> {
 }
 
 fn gifts(give: wire::Give) -> Result<Vec<Gift>, Flaw> {
-    let tools: Vec<Arc<Tool>> = give
-        .tools
-        .into_iter()
-        .map(|one| tool(one).map(Arc::new))
-        .collect::<Result<_, _>>()?;
+    let tools: Vec<Arc<Tool>> = give.tools.into_iter().map(|one| tool(one).map(Arc::new)).collect::<Result<_, _>>()?;
     give.gifts.into_iter().map(|one| gift(one, &tools)).collect()
 }
 
@@ -131,9 +113,7 @@ fn check(gift: &wire::Gift) -> Result<Check, Flaw> {
     let per_mille = gift.per_mille;
     Ok(match gift.check() {
         wire::Check::Unspecified => return Err(Flaw::Unknown { what: "a check" }),
-        wire::Check::Prove => Check::Prove {
-            spot_per_mille: per_mille,
-        },
+        wire::Check::Prove => Check::Prove { spot_per_mille: per_mille },
         wire::Check::Spot => Check::Spot { per_mille },
         wire::Check::Copies => Check::Copies,
         wire::Check::Trust => Check::Trust,
@@ -143,28 +123,20 @@ fn check(gift: &wire::Gift) -> Result<Check, Flaw> {
 fn inputs(inputs: Option<wire::gift::Inputs>) -> Result<Inputs, Flaw> {
     Ok(match inputs.ok_or(Flaw::Unknown { what: "inputs" })? {
         wire::gift::Inputs::NumbersFrom(from) => Inputs::Numbers { from },
-        wire::gift::Inputs::Carried(carried) => Inputs::Carried {
-            data: carried.data.into_iter().map(data).collect::<Result<_, _>>()?,
-        },
+        wire::gift::Inputs::Carried(carried) => {
+            Inputs::Carried { data: carried.data.into_iter().map(data).collect::<Result<_, _>>()? }
+        }
     })
 }
 
 fn tool(tool: wire::Tool) -> Result<Tool, Flaw> {
     let caps = tool.caps.ok_or(Flaw::Unknown { what: "caps" })?;
     if tool.args.iter().map(String::len).sum::<usize>() > limits::ARGS_BYTES_MAX {
-        return Err(Flaw::TooLong {
-            what: "arguments",
-            most: limits::ARGS_BYTES_MAX,
-        });
+        return Err(Flaw::TooLong { what: "arguments", most: limits::ARGS_BYTES_MAX });
     }
     Ok(Tool {
         module: digest(&tool.module)?,
-        abilities: Abilities {
-            split: tool.splits,
-            merge: tool.merges,
-            check: tool.checks,
-            first: tool.first_settles,
-        },
+        abilities: Abilities { split: tool.splits, merge: tool.merges, check: tool.checks, first: tool.first_settles },
         args: tool.args.into_iter().map(String::into_boxed_str).collect(),
         stdin: tool.stdin,
         real_time: tool.real_time,
@@ -179,10 +151,7 @@ fn tool(tool: wire::Tool) -> Result<Tool, Flaw> {
 
 /// The name of a blob.
 pub(super) fn digest(bytes: &[u8]) -> Result<Digest, Flaw> {
-    bytes
-        .try_into()
-        .map(Digest)
-        .map_err(|_| Flaw::OutOfBounds { what: "a digest" })
+    bytes.try_into().map(Digest).map_err(|_| Flaw::OutOfBounds { what: "a digest" })
 }
 
 fn blob(blob: &wire::Blob) -> Result<Data, Flaw> {
@@ -192,11 +161,7 @@ fn blob(blob: &wire::Blob) -> Result<Data, Flaw> {
 
 fn inline(bytes: &Bytes) -> Data {
     // Copied, so that a small output does not keep the frame that it came in.
-    let bytes = if bytes.is_empty() {
-        Arc::default()
-    } else {
-        Arc::from(&**bytes)
-    };
+    let bytes = if bytes.is_empty() { Arc::default() } else { Arc::from(&**bytes) };
     Data::Inline { bytes }
 }
 
@@ -208,11 +173,7 @@ fn data(data: wire::Data) -> Result<Data, Flaw> {
 }
 
 fn text(text: &str) -> Arc<str> {
-    if text.is_empty() {
-        Arc::default()
-    } else {
-        Arc::from(text)
-    }
+    if text.is_empty() { Arc::default() } else { Arc::from(text) }
 }
 
 fn answer(answer: wire::Answer) -> Result<Answer, Flaw> {
@@ -245,9 +206,7 @@ fn outcome(answer: &wire::Answer) -> Result<Outcome, Flaw> {
         wire::Outcome::Unspecified => return Err(Flaw::Unknown { what: "an outcome" }),
         wire::Outcome::Right => Outcome::Right,
         wire::Outcome::Exit => Outcome::Exit { code: answer.code },
-        wire::Outcome::Trapped => Outcome::Trapped {
-            trap: trap(answer.trap())?,
-        },
+        wire::Outcome::Trapped => Outcome::Trapped { trap: trap(answer.trap())? },
         wire::Outcome::OutOfFuel => Outcome::OutOfFuel,
         wire::Outcome::Broken => Outcome::Broken,
     })

@@ -54,30 +54,15 @@ enum Kind {
 }
 
 const fn message(number: u64, what: &'static str, most: usize, shape: Shape) -> Field {
-    Field {
-        number,
-        what,
-        most,
-        kind: Kind::Message(shape),
-    }
+    Field { number, what, most, kind: Kind::Message(shape) }
 }
 
 const fn bytes(number: u64, what: &'static str, most: usize, len: usize) -> Field {
-    Field {
-        number,
-        what,
-        most,
-        kind: Kind::Bytes(len),
-    }
+    Field { number, what, most, kind: Kind::Bytes(len) }
 }
 
 const fn numbers(number: u64, what: &'static str, most: usize) -> Field {
-    Field {
-        number,
-        what,
-        most,
-        kind: Kind::Numbers,
-    }
+    Field { number, what, most, kind: Kind::Numbers }
 }
 
 const BLOB: Shape = Shape(&[bytes(1, "digest", 1, DIGEST)]);
@@ -96,10 +81,7 @@ const GIVE: Shape = Shape(&[
     message(1, "tools", limits::GIFTS_PER_PEER_MAX, TOOL),
     message(2, "gifts", limits::GIFTS_PER_PEER_MAX, GIFT),
 ]);
-const FILE: Shape = Shape(&[
-    bytes(1, "file names", 1, FILE_NAME_MAX),
-    message(2, "contents of a file", 1, DATA),
-]);
+const FILE: Shape = Shape(&[bytes(1, "file names", 1, FILE_NAME_MAX), message(2, "contents of a file", 1, DATA)]);
 const ANSWER: Shape = Shape(&[
     bytes(9, "bytes", 1, FRAME_BYTES_MAX),
     message(10, "blob", 1, BLOB),
@@ -110,28 +92,13 @@ const DONE: Shape = Shape(&[message(2, "answers", limits::ANSWERS_MAX, ANSWER)])
 
 impl Shaped for wire::Frame {
     const SHAPE: Shape = Shape(&[
-        message(
-            1,
-            "hellos",
-            1,
-            Shape(&[numbers(4, "leases", limits::GIFTS_PER_PEER_MAX)]),
-        ),
+        message(1, "hellos", 1, Shape(&[numbers(4, "leases", limits::GIFTS_PER_PEER_MAX)])),
         message(2, "gives", 1, GIVE),
         message(3, "cancels", 1, Shape(&[numbers(1, "leases", LEASES_MAX)])),
-        message(
-            4,
-            "noteds",
-            1,
-            Shape(&[numbers(1, "numbers of noted answers", 3 * LEASES_MAX)]),
-        ),
+        message(4, "noteds", 1, Shape(&[numbers(1, "numbers of noted answers", 3 * LEASES_MAX)])),
         message(5, "pays", 1, Shape(&[])),
         message(6, "declines", 1, Shape(&[numbers(1, "leases", LEASES_MAX)])),
-        message(
-            7,
-            "alives",
-            1,
-            Shape(&[numbers(2, "leases", limits::GIFTS_PER_PEER_MAX)]),
-        ),
+        message(7, "alives", 1, Shape(&[numbers(2, "leases", limits::GIFTS_PER_PEER_MAX)])),
         message(8, "dones", 1, DONE),
         message(9, "byes", 1, Shape(&[])),
     ]);
@@ -172,10 +139,7 @@ fn walk(mut rest: &[u8], shape: Shape, budget: &mut usize) -> Result<(), Flaw> {
             (2, field) => {
                 let len = varint(&mut rest)?;
                 let inside = take(&mut rest, len)?;
-                *budget = budget.checked_sub(1).ok_or(Flaw::TooMany {
-                    what: "things",
-                    most: PIECES_MAX,
-                })?;
+                *budget = budget.checked_sub(1).ok_or(Flaw::TooMany { what: "things", most: PIECES_MAX })?;
                 if let Some((field, count)) = field {
                     look(inside, field, count, budget)?;
                 }
@@ -221,8 +185,5 @@ fn varint(rest: &mut &[u8]) -> Result<u64, Flaw> {
 }
 
 fn take<'a>(rest: &mut &'a [u8], len: u64) -> Result<&'a [u8], Flaw> {
-    usize::try_from(len)
-        .ok()
-        .and_then(|len| rest.split_off(..len))
-        .ok_or(Flaw::Garbled)
+    usize::try_from(len).ok().and_then(|len| rest.split_off(..len)).ok_or(Flaw::Garbled)
 }

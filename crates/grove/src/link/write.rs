@@ -20,31 +20,16 @@ pub fn frames(message: Message) -> Vec<wire::Frame> {
     match message {
         Message::Give { gifts } => pages(gifts, limits::GIFTS_PER_PEER_MAX, gift_bytes, give),
         Message::Done { lease, answers } => pages(answers, limits::ANSWERS_MAX, answer_bytes, |answers| {
-            Kind::Done(wire::Done {
-                lease: lease.0,
-                answers: answers.into_iter().map(answer).collect(),
-            })
+            Kind::Done(wire::Done { lease: lease.0, answers: answers.into_iter().map(answer).collect() })
         }),
-        Message::Cancel { leases } => pages(
-            leases,
-            LEASES_MAX,
-            |_| 0,
-            |leases| {
-                Kind::Cancel(wire::Cancel {
-                    leases: numbers(leases),
-                })
-            },
-        ),
+        Message::Cancel { leases } => {
+            pages(leases, LEASES_MAX, |_| 0, |leases| Kind::Cancel(wire::Cancel { leases: numbers(leases) }))
+        }
         Message::Decline { leases, why } => pages(
             leases,
             LEASES_MAX,
             |_| 0,
-            |leases| {
-                Kind::Declined(wire::Declined {
-                    leases: numbers(leases),
-                    why: decline(why).into(),
-                })
-            },
+            |leases| Kind::Declined(wire::Declined { leases: numbers(leases), why: decline(why).into() }),
         ),
         Message::Noted { noted } => pages(
             noted,
@@ -56,21 +41,10 @@ pub fn frames(message: Message) -> Vec<wire::Frame> {
                 Kind::Noted(wire::Noted { noted })
             },
         ),
-        Message::Hello {
-            incarnation,
-            slots,
-            solves,
-            holding,
-        } => one(Kind::Hello(wire::Hello {
-            incarnation: incarnation.0,
-            slots,
-            solves,
-            holding: held(holding),
-        })),
-        Message::Alive { slots, holding } => one(Kind::Alive(wire::Alive {
-            slots,
-            holding: held(holding),
-        })),
+        Message::Hello { incarnation, slots, solves, holding } => {
+            one(Kind::Hello(wire::Hello { incarnation: incarnation.0, slots, solves, holding: held(holding) }))
+        }
+        Message::Alive { slots, holding } => one(Kind::Alive(wire::Alive { slots, holding: held(holding) })),
         Message::Pay { total } => one(Kind::Pay(wire::Pay { total: total.0 })),
         Message::Bye => one(Kind::Bye(wire::Bye {})),
     }
@@ -145,11 +119,7 @@ fn gift_bytes(gift: &Gift) -> usize {
 
 fn answer_bytes(answer: &Answer) -> usize {
     let output = &answer.output;
-    let files: usize = output
-        .files
-        .iter()
-        .map(|(name, data)| 16 + name.len() + data_bytes(data))
-        .sum();
+    let files: usize = output.files.iter().map(|(name, data)| 16 + name.len() + data_bytes(data)).sum();
     ITEM_BYTES + data_bytes(&output.stdout) + files + output.note.len()
 }
 
@@ -205,9 +175,9 @@ fn gift(gift: Gift, tool: u32) -> wire::Gift {
         chunk: gift.chunk,
         inputs: Some(match gift.inputs {
             Inputs::Numbers { from } => wire::gift::Inputs::NumbersFrom(from),
-            Inputs::Carried { data: list } => wire::gift::Inputs::Carried(wire::Carried {
-                data: list.into_iter().map(data).collect(),
-            }),
+            Inputs::Carried { data: list } => {
+                wire::gift::Inputs::Carried(wire::Carried { data: list.into_iter().map(data).collect() })
+            }
         }),
         fuel: gift.fuel.0,
         price: gift.price.0,
@@ -255,10 +225,7 @@ fn data(data: Data) -> wire::Data {
 fn answer(answer: Answer) -> wire::Answer {
     let (outcome, code, trap) = outcome(answer.outcome);
     let output = answer.output;
-    let file = |(name, contents): (Arc<str>, Data)| wire::File {
-        name: name.to_string(),
-        data: Some(data(contents)),
-    };
+    let file = |(name, contents): (Arc<str>, Data)| wire::File { name: name.to_string(), data: Some(data(contents)) };
     wire::Answer {
         first: answer.span.first,
         len: answer.span.len,

@@ -21,9 +21,7 @@ impl Serialize for Big {
 impl<'de> Deserialize<'de> for Big {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Big, D::Error> {
         let number = from.deserialize_any(Number)?;
-        u64::try_from(number)
-            .map(Big)
-            .map_err(|_| D::Error::custom("the number is below 0 or above 2^64 - 1"))
+        u64::try_from(number).map(Big).map_err(|_| D::Error::custom("the number is below 0 or above 2^64 - 1"))
     }
 }
 
@@ -57,8 +55,6 @@ impl Visitor<'_> for Number {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<i128, E> {
-        value
-            .parse()
-            .map_err(|_| E::custom(format_args!("{value:?} is not a whole number")))
+        value.parse().map_err(|_| E::custom(format_args!("{value:?} is not a whole number")))
     }
 }

@@ -14,10 +14,7 @@ fn a_submission_reads_as_documented() {
         args: vec!["{}".into()],
         stdin: false,
         real_time: false,
-        caps: CapsShape {
-            memory_bytes: Some(1),
-            ..CapsShape::default()
-        },
+        caps: CapsShape { memory_bytes: Some(1), ..CapsShape::default() },
     };
     let submit = Submit {
         v: V,
@@ -42,10 +39,7 @@ fn a_submission_reads_as_documented() {
     );
     let short = r#"{"v":1,"id":"x","name":"","tool":{"module":"ab"},"source":{"numbers":{"from":7,"count":2}}}"#;
     let read: Submit = serde_json::from_str(short).unwrap();
-    assert_eq!(
-        (read.source, read.check),
-        (SourceShape::Numbers { from: Big(7), count: 2 }, None)
-    );
+    assert_eq!((read.source, read.check), (SourceShape::Numbers { from: Big(7), count: 2 }, None));
 }
 
 #[test]
@@ -60,23 +54,9 @@ fn results_and_events_read_as_documented() {
         by: "00".into(),
         ..ResultShape::default()
     };
-    check(
-        &result,
-        r#"{"item":3,"outcome":"right","stdout":"x\n","fuel":"5","micros":7,"by":"00"}"#,
-    );
-    let event = Event {
-        v: V,
-        at_ms: 9,
-        kind: EventKind::Paid {
-            job: "j".into(),
-            to: "t".into(),
-            amount: Big(2),
-        },
-    };
-    check(
-        &event,
-        r#"{"v":1,"at_ms":9,"type":"paid","job":"j","to":"t","amount":"2"}"#,
-    );
+    check(&result, r#"{"item":3,"outcome":"right","stdout":"x\n","fuel":"5","micros":7,"by":"00"}"#);
+    let event = Event { v: V, at_ms: 9, kind: EventKind::Paid { job: "j".into(), to: "t".into(), amount: Big(2) } };
+    check(&event, r#"{"v":1,"at_ms":9,"type":"paid","job":"j","to":"t","amount":"2"}"#);
     let unknown: Event = serde_json::from_str(r#"{"v":1,"at_ms":9,"type":"danced"}"#).unwrap();
     assert_eq!(unknown.kind, EventKind::Unknown);
 }

@@ -55,14 +55,7 @@ pub(super) fn pack(mut kept: Vec<(Row, Kept)>, order: u64) -> Result<Vec<Page>, 
     for (row, kept) in &kept {
         bytes.clear();
         encode(kept, order, &mut bytes);
-        push(
-            &mut pages,
-            Row {
-                first: kept.span.first,
-                ..*row
-            },
-            &bytes,
-        )?;
+        push(&mut pages, Row { first: kept.span.first, ..*row }, &bytes)?;
     }
     Ok(pages)
 }
@@ -101,20 +94,13 @@ fn encode(kept: &Kept, order: u64, out: &mut Vec<u8>) {
         micros: kept.micros,
         by: kept.by,
         stdout: Place::of(&output.stdout),
-        files: output
-            .files
-            .iter()
-            .map(|(name, data)| (Cow::Borrowed(&**name), Place::of(data)))
-            .collect(),
+        files: output.files.iter().map(|(name, data)| (Cow::Borrowed(&**name), Place::of(data))).collect(),
         note: Cow::Borrowed(&output.note),
     };
     let taken = std::mem::take(out);
     *out = postcard::to_extend(&head, taken).expect("a head can always be written to memory");
     out.extend_from_slice(inline(&output.stdout));
-    output
-        .files
-        .iter()
-        .for_each(|(_, data)| out.extend_from_slice(inline(data)));
+    output.files.iter().for_each(|(_, data)| out.extend_from_slice(inline(data)));
 }
 
 /// An answer as it was kept, with its order; `None` for bytes that no answer can be.
@@ -125,20 +111,9 @@ pub(super) fn decode(first: u64, bytes: &[u8]) -> Option<(Kept, u64)> {
     for (name, place) in &head.files {
         files.push((Arc::from(&**name), place.take(&mut rest)?));
     }
-    let output = Output {
-        stdout,
-        files,
-        note: Arc::from(&*head.note),
-    };
+    let output = Output { stdout, files, note: Arc::from(&*head.note) };
     let span = Span { first, len: head.items };
-    let kept = Kept {
-        span,
-        outcome: head.outcome,
-        output,
-        fuel: head.fuel,
-        micros: head.micros,
-        by: head.by,
-    };
+    let kept = Kept { span, outcome: head.outcome, output, fuel: head.fuel, micros: head.micros, by: head.by };
     Some((kept, head.order))
 }
 
@@ -169,9 +144,7 @@ pub(super) fn newest(rows: Vec<(Kept, u64)>) -> Vec<Kept> {
 impl Place {
     fn of(data: &Data) -> Place {
         match data {
-            Data::Inline { bytes } => Place::Here {
-                len: bytes.len() as u64,
-            },
+            Data::Inline { bytes } => Place::Here { len: bytes.len() as u64 },
             Data::Blob { id, len } => Place::Blob { id: *id, len: *len },
         }
     }
@@ -180,9 +153,7 @@ impl Place {
         match self {
             Place::Here { len } => {
                 let bytes = rest.split_off(..usize::try_from(len).ok()?)?;
-                Some(Data::Inline {
-                    bytes: Arc::from(bytes),
-                })
+                Some(Data::Inline { bytes: Arc::from(bytes) })
             }
             Place::Blob { id, len } => Some(Data::Blob { id, len }),
         }
@@ -205,9 +176,7 @@ pub(super) fn digest(outcome: Outcome, output: &Output) -> Digest {
     // The note is left out: it is talk, and a machine may have its own words for what went wrong.
     hash_data(&mut hasher, &output.stdout);
     for (name, data) in &output.files {
-        hasher
-            .update(&(name.len() as u64).to_le_bytes())
-            .update(name.as_bytes());
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
         hash_data(&mut hasher, data);
     }
     Digest(*hasher.finalize().as_bytes())
@@ -226,10 +195,7 @@ fn hash_data(hasher: &mut blake3::Hasher, data: &Data) {
 pub(super) fn receive(answer: &mut Answer, blobs: &Blobs) {
     if let Some(wrong) = wrong(&answer.output, blobs) {
         answer.outcome = Outcome::Broken;
-        answer.output = Output {
-            note: Arc::from(wrong),
-            ..Output::of(Data::empty())
-        };
+        answer.output = Output { note: Arc::from(wrong), ..Output::of(Data::empty()) };
     }
     answer.digest = digest(answer.outcome, &answer.output);
 }
@@ -264,14 +230,8 @@ pub(super) fn output(
     }
     let mut room = INLINE_BYTES_MAX;
     let stdout = place(blobs, stdout, &mut room)?;
-    let files = files
-        .into_iter()
-        .map(|(name, bytes)| Ok((Arc::from(name), place(blobs, bytes, &mut room)?)));
-    Ok(Some(Output {
-        stdout,
-        files: files.collect::<Result<_, StoreError>>()?,
-        note,
-    }))
+    let files = files.into_iter().map(|(name, bytes)| Ok((Arc::from(name), place(blobs, bytes, &mut room)?)));
+    Ok(Some(Output { stdout, files: files.collect::<Result<_, StoreError>>()?, note }))
 }
 
 fn place(blobs: &Blobs, bytes: Vec<u8>, room: &mut usize) -> Result<Data, StoreError> {
@@ -284,26 +244,17 @@ fn place(blobs: &Blobs, bytes: Vec<u8>, room: &mut usize) -> Result<Data, StoreE
 
 /// Bytes as they travel: carried along when they are few, else by name.
 pub(super) fn data(blobs: &Blobs, bytes: Vec<u8>) -> Result<Data, StoreError> {
-    if bytes.len() <= limits::INLINE_MAX {
-        Ok(Data::Inline { bytes: bytes.into() })
-    } else {
-        put(blobs, &bytes)
-    }
+    if bytes.len() <= limits::INLINE_MAX { Ok(Data::Inline { bytes: bytes.into() }) } else { put(blobs, &bytes) }
 }
 
 fn put(blobs: &Blobs, bytes: &[u8]) -> Result<Data, StoreError> {
     let id = blobs.put_bytes(bytes)?;
-    Ok(Data::Blob {
-        id: Digest(id.0),
-        len: bytes.len() as u64,
-    })
+    Ok(Data::Blob { id: Digest(id.0), len: bytes.len() as u64 })
 }
 
 /// The blobs that an output names.
 pub(super) fn blobs_of(output: &Output) -> impl Iterator<Item = Digest> + '_ {
-    std::iter::once(&output.stdout)
-        .chain(output.files.iter().map(|(_, data)| data))
-        .filter_map(blob_of)
+    std::iter::once(&output.stdout).chain(output.files.iter().map(|(_, data)| data)).filter_map(blob_of)
 }
 
 pub(super) fn blob_of(data: &Data) -> Option<Digest> {

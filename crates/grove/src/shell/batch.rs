@@ -27,14 +27,7 @@ impl Batch {
                 Action::Lift { from, to } => batch.lifts.push((from, to)),
                 Action::Drop { task } => batch.drops.push(task.0),
                 Action::Hold { task, ref gift } => {
-                    batch.inputs.push((
-                        Row {
-                            task,
-                            stage: Stage::INPUTS,
-                            first: 0,
-                        },
-                        carried(gift),
-                    ));
+                    batch.inputs.push((Row { task, stage: Stage::INPUTS, first: 0 }, carried(gift)));
                     batch.rest.push(action);
                 }
                 other => batch.rest.push(other),
@@ -59,10 +52,7 @@ impl Batch {
         for (from, to) in std::mem::take(&mut self.lifts) {
             if let Some(kept) = self.answer_at(rows, from)? {
                 // Above, the whole task is one item.
-                let span = Span {
-                    first: to.first,
-                    len: 1,
-                };
+                let span = Span { first: to.first, len: 1 };
                 self.kept.push((to, Kept { span, ..kept }));
             }
         }
@@ -93,9 +83,7 @@ fn carried(gift: &Gift) -> Vec<Data> {
         Inputs::Numbers { from } => gift
             .runs()
             .map(|run| super::work::number_text(from.saturating_add(run.first), run.len))
-            .map(|text| Data::Inline {
-                bytes: text.into_bytes().into(),
-            })
+            .map(|text| Data::Inline { bytes: text.into_bytes().into() })
             .collect(),
     }
 }

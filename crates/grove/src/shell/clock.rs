@@ -15,10 +15,7 @@ pub(super) struct Clock {
 impl Clock {
     pub(super) fn start() -> Clock {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock {
-            begun: Instant::now(),
-            at: millis(at),
-        }
+        Clock { begun: Instant::now(), at: millis(at) }
     }
 
     pub(super) fn now(&self) -> Millis {

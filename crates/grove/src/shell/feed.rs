@@ -38,26 +38,17 @@ pub(super) fn is_quick(feed: &Feed) -> bool {
 
 impl Feeder {
     pub(super) fn new(rows: Rows) -> Feeder {
-        Feeder {
-            rows,
-            pieces: VecDeque::new(),
-            open: VecDeque::new(),
-        }
+        Feeder { rows, pieces: VecDeque::new(), open: VecDeque::new() }
     }
 
     /// The inputs of a gift, one for each run.
     pub(super) fn inputs(&mut self, gift: &Gift, feed: &Feed) -> Result<Inputs, RowError> {
         if let (FeedFrom::Numbers { from }, None) = (feed.from, feed.claims) {
-            return Ok(Inputs::Numbers {
-                from: from.saturating_add(feed.shift),
-            });
+            return Ok(Inputs::Numbers { from: from.saturating_add(feed.shift) });
         }
         let mut data = Vec::new();
         for piece in &gift.pieces {
-            let there = Span {
-                first: piece.first.saturating_add(feed.shift),
-                ..*piece
-            };
+            let there = Span { first: piece.first.saturating_add(feed.shift), ..*piece };
             let inputs = self.runs(feed.from, there, gift.chunk)?;
             match feed.claims {
                 None => data.extend(inputs),
@@ -113,13 +104,7 @@ impl Feeder {
             let left = usize::try_from(piece.end() - from).unwrap_or(usize::MAX);
             let some = open.line_range(from, left)?;
             if some.is_empty() {
-                return Err(RowError::Missing {
-                    row: Row {
-                        task: TaskId(0),
-                        stage: 0,
-                        first: from,
-                    },
-                });
+                return Err(RowError::Missing { row: Row { task: TaskId(0), stage: 0, first: from } });
             }
             for line in some {
                 lines.push(answers::data(&self.rows.blobs, line)?);
@@ -138,9 +123,7 @@ impl Feeder {
         (piece.first..piece.end())
             .map(|item| {
                 let range = usize::try_from(item).ok().and_then(|item| pieces.ends.get(item));
-                let range = range.ok_or(RowError::Missing {
-                    row: Row { first: item, ..row },
-                })?;
+                let range = range.ok_or(RowError::Missing { row: Row { first: item, ..row } })?;
                 Ok(answers::data(&self.rows.blobs, pieces.bytes[range.clone()].to_vec())?)
             })
             .collect()
@@ -176,14 +159,7 @@ impl Feeder {
 
     /// What a check gets: an input and the output given for it, counted.
     fn claim(&self, (task, stage): (TaskId, u8), run: Span, input: &Data) -> Result<Data, RowError> {
-        let output = self
-            .rows
-            .answer(Row {
-                task,
-                stage,
-                first: run.first,
-            })?
-            .output;
+        let output = self.rows.answer(Row { task, stage, first: run.first })?.output;
         let mut bytes = Vec::new();
         count(&self.rows.bytes(input)?, &mut bytes);
         count(&self.rows.bytes(&output.stdout)?, &mut bytes);
@@ -194,12 +170,7 @@ impl Feeder {
 /// Runs of integers as text, for a tool that has to be shown them.
 fn numbers(from: u64, piece: Span, chunk: u64) -> Vec<Data> {
     let run = |run: Span| super::work::number_text(from.saturating_add(run.first), run.len);
-    piece
-        .cut(chunk)
-        .map(|span| Data::Inline {
-            bytes: run(span).into_bytes().into(),
-        })
-        .collect()
+    piece.cut(chunk).map(|span| Data::Inline { bytes: run(span).into_bytes().into() }).collect()
 }
 
 /// Appends an item: its length in decimal, a newline, its bytes.
@@ -213,10 +184,7 @@ fn count(item: &[u8], out: &mut Vec<u8>) {
 pub(super) fn counted(bytes: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
     let (mut items, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
-        let digits = bytes[at..]
-            .iter()
-            .take(DIGITS_MAX + 1)
-            .position(|byte| *byte == b'\n')?;
+        let digits = bytes[at..].iter().take(DIGITS_MAX + 1).position(|byte| *byte == b'\n')?;
         let length: usize = std::str::from_utf8(&bytes[at..at + digits]).ok()?.parse().ok()?;
         let begin = at + digits + 1;
         let end = begin.checked_add(length).filter(|end| *end <= bytes.len())?;
@@ -239,20 +207,9 @@ mod tests {
         for item in [&b"one"[..], b"", b"3\nthree"] {
             count(item, &mut bytes);
         }
-        let items: Vec<&[u8]> = counted(&bytes)
-            .unwrap()
-            .into_iter()
-            .map(|range| &bytes[range])
-            .collect();
+        let items: Vec<&[u8]> = counted(&bytes).unwrap().into_iter().map(|range| &bytes[range]).collect();
         assert_eq!(items, [&b"one"[..], b"", b"3\nthree"]);
-        for wrong in [
-            &b"3\nab"[..],
-            b"x\nab",
-            b"12",
-            b"\n",
-            b"-1\n",
-            b"99999999999999999999\n",
-        ] {
+        for wrong in [&b"3\nab"[..], b"x\nab", b"12", b"\n", b"-1\n", b"99999999999999999999\n"] {
             assert_eq!(counted(wrong), None, "{wrong:?}");
         }
         assert_eq!(counted(b""), Some(Vec::new()));

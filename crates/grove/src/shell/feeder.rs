@@ -50,15 +50,8 @@ impl Feeding {
         let waiting = Arc::new(AtomicUsize::new(0));
         let outlet = Outlet { me, wires, lent, side };
         let (slow, out, left) = (Feeder::new(rows.clone()), outlet.clone(), Arc::clone(&waiting));
-        std::thread::Builder::new()
-            .name("grove-feed".into())
-            .spawn(move || feed_all(slow, &out, &left, outgoing))?;
-        Ok(Feeding {
-            quick: Feeder::new(rows.clone()),
-            outlet,
-            queue,
-            waiting,
-        })
+        std::thread::Builder::new().name("grove-feed".into()).spawn(move || feed_all(slow, &out, &left, outgoing))?;
+        Ok(Feeding { quick: Feeder::new(rows.clone()), outlet, queue, waiting })
     }
 
     /// Lends pieces.
@@ -119,10 +112,7 @@ impl Outlet {
             return Ok(());
         }
         if to == self.me {
-            return self.side.happened(Event::Heard {
-                from: to,
-                message: Message::Give { gifts: ready },
-            });
+            return self.side.happened(Event::Heard { from: to, message: Message::Give { gifts: ready } });
         }
         self.lent.note(to, &ready);
         self.wires.send(to, Message::Give { gifts: ready });
@@ -139,16 +129,10 @@ impl Outlet {
             fuel: Fuel(0),
             micros: 0,
             digest: Digest::default(),
-            output: Output {
-                note: Arc::clone(&note),
-                ..Output::of(Data::empty())
-            },
+            output: Output { note: Arc::clone(&note), ..Output::of(Data::empty()) },
             pieces: 0,
         });
-        let message = Message::Done {
-            lease: gift.lease,
-            answers: answers.collect(),
-        };
+        let message = Message::Done { lease: gift.lease, answers: answers.collect() };
         self.side.happened(Event::Heard { from: to, message })
     }
 }

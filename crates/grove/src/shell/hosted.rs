@@ -73,11 +73,7 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     let settings = executor::Settings::new(plan.folder.join(CACHE));
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
     let blanks = settings.blanks.min(lanes);
-    let executors = Executors::start(executor::Settings {
-        lanes,
-        blanks,
-        ..settings
-    })?;
+    let executors = Executors::start(executor::Settings { lanes, blanks, ..settings })?;
     let listener = match plan.listen {
         Some(address) => Some(listen(address).await?),
         None => None,
@@ -88,10 +84,7 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     }
     let linked = Arc::new(Linked::new(&opened));
     let door = opened.door();
-    let tools = Tools {
-        executors: executors.clone(),
-        blobs: door.blobs().clone(),
-    };
+    let tools = Tools { executors: executors.clone(), blobs: door.blobs().clone() };
     let runs = plan.runs.unwrap_or_else(|| Arc::new(tools));
     let running = opened.start(Arc::clone(&linked) as _, runs, Handle::current())?;
     let mut link = None;
@@ -100,14 +93,7 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
         link = Some(address);
     }
     let calling = plan.call.map(|hub| linked.links().dial(&hub, plan.token));
-    Ok(Hosted {
-        door,
-        link,
-        walls,
-        running,
-        executors,
-        _calling: calling,
-    })
+    Ok(Hosted { door, link, walls, running, executors, _calling: calling })
 }
 
 impl Hosted {
@@ -152,36 +138,17 @@ impl Runs for Tools {
         let (blobs, id) = (self.blobs.clone(), BlobId(order.module.0));
         let module = move || {
             let mut bytes = Vec::new();
-            blobs
-                .open_blob(&id)
-                .map_err(io::Error::other)?
-                .read_to_end(&mut bytes)?;
+            blobs.open_blob(&id).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        let Order {
-            job,
-            module: tool,
-            terms,
-            parts,
-        } = order;
+        let Order { job, module: tool, terms, parts } = order;
         let options = CompileOptions::default();
         Box::pin(async move {
-            let order = executor::Order {
-                job,
-                tool,
-                options,
-                terms,
-                parts,
-            };
-            self.executors
-                .run(order, module, &out)
-                .await
-                .map_err(|error| match error {
-                    executor::RunError::NotATool(why) => RunError::NotATool { why },
-                    other => RunError::Broken {
-                        source: Box::new(other),
-                    },
-                })
+            let order = executor::Order { job, tool, options, terms, parts };
+            self.executors.run(order, module, &out).await.map_err(|error| match error {
+                executor::RunError::NotATool(why) => RunError::NotATool { why },
+                other => RunError::Broken { source: Box::new(other) },
+            })
         })
     }
 }

@@ -61,11 +61,7 @@ pub struct Gone;
 
 impl Inbox {
     pub(super) fn new() -> Inbox {
-        Inbox {
-            queue: Mutex::default(),
-            filled: Condvar::new(),
-            room: Semaphore::new(ROOM),
-        }
+        Inbox { queue: Mutex::default(), filled: Condvar::new(), room: Semaphore::new(ROOM) }
     }
 
     /// Puts something in that somebody here has made: these are bounded by what the node itself has asked for.
@@ -98,11 +94,7 @@ impl Inbox {
             if span.is_zero() {
                 break;
             }
-            queue = self
-                .filled
-                .wait_timeout(queue, span)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            queue = self.filled.wait_timeout(queue, span).unwrap_or_else(PoisonError::into_inner).0;
         }
         let (mut batch, mut answers, mut freed) = (Vec::new(), 0, 0);
         while let Some(input) = queue.inputs.front() {
@@ -139,22 +131,15 @@ impl Inbox {
 impl Input {
     /// Whether it came by [`Inbox::put_when_there_is_room`].
     fn took_room(&self) -> bool {
-        matches!(
-            self,
-            Input::Event(Event::Heard { .. }) | Input::Asked(_) | Input::Look(_) | Input::Wait(_)
-        )
+        matches!(self, Input::Event(Event::Heard { .. }) | Input::Asked(_) | Input::Look(_) | Input::Wait(_))
     }
 }
 
 fn answers_in(input: &Input) -> usize {
     match input {
-        Input::Event(
-            Event::Heard {
-                message: Message::Done { answers, .. },
-                ..
-            }
-            | Event::Ran { answers, .. },
-        ) => answers.len(),
+        Input::Event(Event::Heard { message: Message::Done { answers, .. }, .. } | Event::Ran { answers, .. }) => {
+            answers.len()
+        }
         Input::Asked(asked) => asked.inputs.len(),
         _ => 1,
     }

@@ -32,10 +32,7 @@ impl Lent {
     }
 
     pub(super) fn names(&self, to: NodeId, lease: Lease, blob: Digest) -> bool {
-        self.lock()
-            .by_lease
-            .get(&(to, lease))
-            .is_some_and(|named| named.contains(&blob))
+        self.lock().by_lease.get(&(to, lease)).is_some_and(|named| named.contains(&blob))
     }
 
     /// Whether it has doubled since it was last tidied.

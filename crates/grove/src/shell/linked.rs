@@ -23,15 +23,8 @@ impl Linked {
     pub(super) fn new(opened: &Opened) -> Linked {
         let side = opened.side();
         let blobs = side.blobs().clone();
-        let hearth = Hearth {
-            side,
-            passing: opened.passing(),
-            blobs: blobs.clone(),
-        };
-        Linked {
-            links: Links::new(opened.id(), Arc::new(hearth)),
-            blobs,
-        }
+        let hearth = Hearth { side, passing: opened.passing(), blobs: blobs.clone() };
+        Linked { links: Links::new(opened.id(), Arc::new(hearth)), blobs }
     }
 
     pub(super) fn links(&self) -> &Links {
@@ -57,15 +50,9 @@ impl Home for Hearth {
                 }
                 link::Event::Heard { node, message } => self.side.heard(Event::Heard { from: node, message }).await,
                 // This node stops.
-                link::Event::Unreached {
-                    why: link::Why::Dropped,
-                    ..
-                } => Ok(()),
+                link::Event::Unreached { why: link::Why::Dropped, .. } => Ok(()),
                 link::Event::Unreached { address, why, again_in } => {
-                    tracing::warn!(
-                        "{address} cannot be reached ({why}); again in {} ms",
-                        again_in.as_millis()
-                    );
+                    tracing::warn!("{address} cannot be reached ({why}); again in {} ms", again_in.as_millis());
                     Ok(())
                 }
             };
@@ -103,33 +90,17 @@ impl Wires for Linked {
 
     fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
-            let failed = |source: Reason| WireError {
-                giver,
-                lease,
-                blob,
-                source,
-            };
+            let failed = |source: Reason| WireError { giver, lease, blob, source };
             let sink = upload(&self.blobs, blob).await.map_err(|error| failed(error.into()))?;
-            self.links
-                .fetch_blob(giver, lease, blob, sink)
-                .await
-                .map_err(|error| failed(error.into()))
+            self.links.fetch_blob(giver, lease, blob, sink).await.map_err(|error| failed(error.into()))
         })
     }
 
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
-            let failed = |source: Reason| WireError {
-                giver,
-                lease,
-                blob,
-                source,
-            };
+            let failed = |source: Reason| WireError { giver, lease, blob, source };
             let source = open(&self.blobs, blob).await.map_err(|error| failed(error.into()))?;
-            self.links
-                .send_blob(giver, lease, blob, source)
-                .await
-                .map_err(|error| failed(error.into()))
+            self.links.send_blob(giver, lease, blob, source).await.map_err(|error| failed(error.into()))
         })
     }
 

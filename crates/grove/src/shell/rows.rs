@@ -58,9 +58,7 @@ impl Rows {
     pub(super) fn answers_in(&self, task: TaskId, stage: u8, span: Span) -> Result<Vec<Kept>, RowError> {
         let (mut all, mut from) = (Vec::new(), Some(span.first));
         while let Some(at) = from.filter(|at| *at < span.end()) {
-            let most = usize::try_from(span.end() - at)
-                .unwrap_or(ROWS_AT_ONCE)
-                .min(ROWS_AT_ONCE);
+            let most = usize::try_from(span.end() - at).unwrap_or(ROWS_AT_ONCE).min(ROWS_AT_ONCE);
             let (some, next) = self.answers(task, stage, at, most)?;
             all.extend(some.into_iter().filter(|kept| kept.span.first < span.end()));
             from = next;
@@ -71,9 +69,7 @@ impl Rows {
     /// The answer at one row.
     pub(super) fn answer(&self, row: Row) -> Result<Kept, RowError> {
         let bytes = self.reader.result(page_key(row))?.ok_or(RowError::Missing { row })?;
-        Ok(answers::decode(row.first, &bytes)
-            .ok_or(RowError::Unreadable { row })?
-            .0)
+        Ok(answers::decode(row.first, &bytes).ok_or(RowError::Unreadable { row })?.0)
     }
 
     /// Inputs that came with a job: one for each item of the span.
@@ -81,17 +77,11 @@ impl Rows {
         let mut inputs = Vec::with_capacity(usize::try_from(span.len).unwrap_or(0).min(ROWS_AT_ONCE));
         let mut item = span.first;
         while item < span.end() {
-            let most = usize::try_from(span.end() - item)
-                .unwrap_or(ROWS_AT_ONCE)
-                .min(ROWS_AT_ONCE);
+            let most = usize::try_from(span.end() - item).unwrap_or(ROWS_AT_ONCE).min(ROWS_AT_ONCE);
             let found = self.reader.results(task.0, Stage::INPUTS, item, most)?;
             let before = item;
             for (first, bytes) in found.items.into_iter().take(most) {
-                let row = Row {
-                    task,
-                    stage: Stage::INPUTS,
-                    first: item,
-                };
+                let row = Row { task, stage: Stage::INPUTS, first: item };
                 if first != item {
                     return Err(RowError::Missing { row });
                 }
@@ -99,13 +89,7 @@ impl Rows {
                 item += 1;
             }
             if item == before {
-                return Err(RowError::Missing {
-                    row: Row {
-                        task,
-                        stage: Stage::INPUTS,
-                        first: item,
-                    },
-                });
+                return Err(RowError::Missing { row: Row { task, stage: Stage::INPUTS, first: item } });
             }
         }
         Ok(inputs)
@@ -120,13 +104,7 @@ impl Rows {
     ) -> Result<(Vec<Data>, Option<u64>), RowError> {
         let found = self.reader.results(task.0, Stage::INPUTS, from, limit)?;
         let read = |(first, bytes): (u64, Vec<u8>)| {
-            answers::decode_input(&bytes).ok_or(RowError::Unreadable {
-                row: Row {
-                    task,
-                    stage: Stage::INPUTS,
-                    first,
-                },
-            })
+            answers::decode_input(&bytes).ok_or(RowError::Unreadable { row: Row { task, stage: Stage::INPUTS, first } })
         };
         Ok((found.items.into_iter().map(read).collect::<Result<_, _>>()?, found.next))
     }
@@ -145,15 +123,10 @@ pub(super) fn read_data(blobs: &Blobs, data: &Data) -> Result<Vec<u8>, RowError>
     };
     let mut blob = blobs.open_blob(&id)?;
     let mut bytes = Vec::with_capacity(usize::try_from(len.min(blob.len())).unwrap_or(0));
-    blob.read_to_end(&mut bytes)
-        .map_err(|source| RowError::Blob { id, source })?;
+    blob.read_to_end(&mut bytes).map_err(|source| RowError::Blob { id, source })?;
     Ok(bytes)
 }
 
 pub(super) fn page_key(row: Row) -> PageKey {
-    PageKey {
-        task: row.task.0,
-        stage: row.stage,
-        first_item: row.first,
-    }
+    PageKey { task: row.task.0, stage: row.stage, first_item: row.first }
 }

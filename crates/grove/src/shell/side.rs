@@ -31,11 +31,7 @@ pub struct Side {
 
 impl Side {
     pub(super) fn new(inbox: Arc<Inbox>, rows: Rows) -> Side {
-        Side {
-            inbox,
-            news: broadcast::Sender::new(NEWS_MAX),
-            rows,
-        }
+        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows }
     }
 
     /// Something happened to this node or its executors.
@@ -46,10 +42,7 @@ impl Side {
     /// A neighbour says something. Waits while the node has more to do than it can hold.
     pub async fn heard(&self, event: Event) -> Result<(), Gone> {
         let event = match event {
-            Event::Heard { from, message } => Event::Heard {
-                from,
-                message: self.received(message),
-            },
+            Event::Heard { from, message } => Event::Heard { from, message: self.received(message) },
             other => other,
         };
         self.inbox.put_when_there_is_room(Input::Event(event)).await
@@ -58,9 +51,7 @@ impl Side {
     /// Answers are looked at here, on the link's thread, so that the loop need not hash.
     fn received(&self, mut message: Message) -> Message {
         if let Message::Done { answers, .. } = &mut message {
-            answers
-                .iter_mut()
-                .for_each(|answer| answers::receive(answer, &self.rows.blobs));
+            answers.iter_mut().for_each(|answer| answers::receive(answer, &self.rows.blobs));
         }
         message
     }
@@ -72,15 +63,11 @@ impl Side {
 
     pub(crate) async fn ask(&self, wish: Wish, inputs: Vec<Data>) -> Result<Reply, Gone> {
         if inputs.len() > INPUTS_MAX {
-            return Ok(Reply::Refused {
-                why: Refusal::TooManyInputs,
-            });
+            return Ok(Reply::Refused { why: Refusal::TooManyInputs });
         }
         let (reply, answer) = oneshot::channel();
         let inputs = self.shrunk(inputs).await?;
-        self.inbox
-            .put_when_there_is_room(Input::Asked(Asked { wish, inputs, reply }))
-            .await?;
+        self.inbox.put_when_there_is_room(Input::Asked(Asked { wish, inputs, reply })).await?;
         answer.await.map_err(|_| Gone)
     }
 
@@ -121,9 +108,7 @@ impl Side {
 
     pub(crate) async fn finished(&self, job: JobId, items: Span) -> Result<(), Gone> {
         let (done, answer) = oneshot::channel();
-        self.inbox
-            .put_when_there_is_room(Input::Wait(Wait { job, items, done }))
-            .await?;
+        self.inbox.put_when_there_is_room(Input::Wait(Wait { job, items, done })).await?;
         answer.await.map_err(|_| Gone)
     }
 

@@ -42,14 +42,7 @@ pub struct Role {
 impl Default for Role {
     fn default() -> Role {
         let disk_bytes = Settings::default().quota_bytes;
-        Role {
-            slots: 1,
-            solves: false,
-            hub: true,
-            lease: limits::LEASE,
-            keep: limits::KEEP_JOBS,
-            disk_bytes,
-        }
+        Role { slots: 1, solves: false, hub: true, lease: limits::LEASE, keep: limits::KEEP_JOBS, disk_bytes }
     }
 }
 
@@ -93,10 +86,7 @@ pub struct Running {
 
 /// Opens the books in that folder, or begins new ones.
 pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
-    let settings = Settings {
-        quota_bytes: role.disk_bytes,
-        ..Settings::default()
-    };
+    let settings = Settings { quota_bytes: role.disk_bytes, ..Settings::default() };
     let (mut store, found) = Store::open(dir, settings)?;
     if found.undone {
         tracing::warn!("the last commit before the crash was not whole and was undone; nobody had been told of it");
@@ -104,22 +94,10 @@ pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
     let state = journal::replay(&store)?;
     let id = node_id(&mut store)?;
     drop_orphans(&mut store, &state)?;
-    let rows = Rows {
-        reader: store.reader(),
-        blobs: store.blobs().clone(),
-    };
+    let rows = Rows { reader: store.reader(), blobs: store.blobs().clone() };
     let inbox = Arc::new(Inbox::new());
     let side = Side::new(Arc::clone(&inbox), rows.clone());
-    Ok(Opened {
-        role,
-        id,
-        store,
-        state,
-        rows,
-        inbox,
-        side,
-        lent: Lent::default(),
-    })
+    Ok(Opened { role, id, store, state, rows, inbox, side, lent: Lent::default() })
 }
 
 impl Opened {
@@ -151,38 +129,18 @@ impl Opened {
         executors: Arc<dyn Executors>,
         runtime: Handle,
     ) -> Result<Running, ShellError> {
-        let Opened {
-            role,
-            id,
-            store,
-            state,
-            rows,
-            inbox,
-            side,
-            lent,
-        } = self;
+        let Opened { role, id, store, state, rows, inbox, side, lent } = self;
         let thread_error = |source| ShellError::Thread { source };
-        let mut echo = vec![Event::Started {
-            incarnation: Incarnation(random()?),
-            secret: random()?,
-        }];
+        let mut echo = vec![Event::Started { incarnation: Incarnation(random()?), secret: random()? }];
         if role.hub && state.incarnation() == Incarnation::default() {
-            let wish = Wish::Grant {
-                person: PersonId(1),
-                amount: limits::FIRST_GRANT,
-            };
+            let wish = Wish::Grant { person: PersonId(1), amount: limits::FIRST_GRANT };
             echo.push(Event::Asked { ask: NOBODY, wish });
         }
         let feeding =
             Feeding::start(id, &rows, Arc::clone(&wires), lent.clone(), side.clone()).map_err(thread_error)?;
         let work = Work::new(id, side.clone(), Arc::clone(&wires), executors, runtime);
         let clock = Clock::start();
-        let config = Config {
-            id,
-            slots: role.slots,
-            solves: role.solves,
-            lease: role.lease,
-        };
+        let config = Config { id, slots: role.slots, solves: role.solves, lease: role.lease };
         let shell = Shell {
             node: Node::new(config, state, clock.now()),
             store,
@@ -212,10 +170,7 @@ impl Opened {
             // Main may have gone first.
             let _ = end.send(result);
         };
-        std::thread::Builder::new()
-            .name("grove-loop".into())
-            .spawn(whole)
-            .map_err(thread_error)?;
+        std::thread::Builder::new().name("grove-loop".into()).spawn(whole).map_err(thread_error)?;
         Ok(Running { side, wires, ended })
     }
 }
@@ -251,15 +206,9 @@ impl Drop for Closes {
 /// What the node held for its givers it has forgotten, and the numbers of those tasks will be used again: their rows
 /// have to be gone before that.
 fn drop_orphans(store: &mut Store, state: &State) -> Result<(), StoreError> {
-    let orphans: Vec<u64> = store
-        .tasks()
-        .filter(|task| state.task(TaskId(*task)).is_none())
-        .collect();
+    let orphans: Vec<u64> = store.tasks().filter(|task| state.task(TaskId(*task)).is_none()).collect();
     if !orphans.is_empty() {
-        store.commit(&Commit {
-            drop_tasks: &orphans,
-            ..Commit::default()
-        })?;
+        store.commit(&Commit { drop_tasks: &orphans, ..Commit::default() })?;
     }
     while store.dropped().any(|task| task >= state.next_task().0) {
         store.tidy()?;
@@ -275,10 +224,7 @@ fn node_id(store: &mut Store) -> Result<NodeId, ShellError> {
     }
     let id = NodeId(random()?);
     let bytes = id.0.to_le_bytes();
-    store.commit(&Commit {
-        settings: &[(NODE_ID, Some(&bytes))],
-        ..Commit::default()
-    })?;
+    store.commit(&Commit { settings: &[(NODE_ID, Some(&bytes))], ..Commit::default() })?;
     Ok(id)
 }
 

@@ -36,11 +36,7 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn new(keep: Millis) -> Upkeep {
-        Upkeep {
-            due: Instant::now() + FIRST_ROUND,
-            keep,
-            sweeping: Arc::default(),
-        }
+        Upkeep { due: Instant::now() + FIRST_ROUND, keep, sweeping: Arc::default() }
     }
 
     /// When the next round begins.
@@ -94,10 +90,7 @@ impl Shell {
     fn begin_round(&mut self) {
         let now = self.clock.now();
         let before = Millis(now.since(self.upkeep.keep).0);
-        self.echo.push(Event::Asked {
-            ask: AskId(0),
-            wish: Wish::Expire { before },
-        });
+        self.echo.push(Event::Asked { ask: AskId(0), wish: Wish::Expire { before } });
         self.tidy_lent();
         let named = named_by(self.node.state(), self.lent.blobs());
         let tasks: Vec<u64> = self.store.tasks().collect();
@@ -151,15 +144,9 @@ fn sweep(rows: &Rows, tasks: Vec<u64>, mut named: BTreeSet<Digest>) -> Result<()
             }
         }
     }
-    let swept = rows
-        .blobs
-        .sweep(|id: &BlobId| named.contains(&Digest(id.0)), older_than)?;
+    let swept = rows.blobs.sweep(|id: &BlobId| named.contains(&Digest(id.0)), older_than)?;
     if swept.bytes > 0 {
-        tracing::info!(
-            blobs = swept.blobs,
-            bytes = swept.bytes,
-            "swept blobs that nothing names any more"
-        );
+        tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept blobs that nothing names any more");
     }
     Ok(())
 }

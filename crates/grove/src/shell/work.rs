@@ -71,19 +71,8 @@ impl Work {
         runtime: Handle,
     ) -> Work {
         let blobs = side.blobs().clone();
-        let bench = Bench {
-            me,
-            side,
-            blobs,
-            wires,
-            executors,
-            coming: Default::default(),
-        };
-        Work {
-            bench: Arc::new(bench),
-            runtime,
-            at_work: BTreeMap::new(),
-        }
+        let bench = Bench { me, side, blobs, wires, executors, coming: Default::default() };
+        Work { bench: Arc::new(bench), runtime, at_work: BTreeMap::new() }
     }
 
     pub(super) fn run(&mut self, giver: NodeId, gift: Box<Gift>) {
@@ -108,13 +97,9 @@ impl Work {
             let delivered = bench.deliver(to, lease, &rows, row).await;
             let (outcome, output) = match delivered {
                 Ok(output) => (outcome, output),
-                Err(trouble) => (
-                    Outcome::Broken,
-                    Output {
-                        note: Arc::from(trouble.to_string()),
-                        ..Output::of(Data::empty())
-                    },
-                ),
+                Err(trouble) => {
+                    (Outcome::Broken, Output { note: Arc::from(trouble.to_string()), ..Output::of(Data::empty()) })
+                }
             };
             bench.tell(to, lease, vec![bench.answer(to, span, outcome, fuel, output)]);
         });
@@ -150,10 +135,7 @@ impl Bench {
                 span,
                 outcome.0,
                 Fuel(0),
-                Output {
-                    note: Arc::clone(&note),
-                    ..Output::of(Data::empty())
-                },
+                Output { note: Arc::clone(&note), ..Output::of(Data::empty()) },
             )
         });
         self.tell(giver, gift.lease, answers.collect());
@@ -217,13 +199,8 @@ impl Bench {
         let output = match answers::output(&self.blobs, result.stdout, files, Arc::clone(&note))? {
             Some(output) => output,
             None => {
-                outcome = Outcome::Trapped {
-                    trap: Trap::FilesTooLarge,
-                };
-                Output {
-                    note: Arc::from("the tool wrote too many files"),
-                    ..Output::of(Data::empty())
-                }
+                outcome = Outcome::Trapped { trap: Trap::FilesTooLarge };
+                Output { note: Arc::from("the tool wrote too many files"), ..Output::of(Data::empty()) }
             }
         };
         if giver != self.me {
@@ -232,11 +209,7 @@ impl Bench {
             }
         }
         let answer = self.answer(giver, span, outcome, fuel, output);
-        Ok(Answer {
-            micros,
-            pieces,
-            ..answer
-        })
+        Ok(Answer { micros, pieces, ..answer })
     }
 
     async fn deliver(&self, to: NodeId, lease: Lease, rows: &Rows, row: Row) -> Result<Output, Trouble> {
@@ -249,20 +222,8 @@ impl Bench {
 
     fn answer(&self, giver: NodeId, span: Span, outcome: Outcome, fuel: Fuel, output: Output) -> Answer {
         // Another giver computes the hash itself.
-        let digest = if giver == self.me {
-            answers::digest(outcome, &output)
-        } else {
-            Digest::default()
-        };
-        Answer {
-            span,
-            outcome,
-            fuel,
-            micros: 0,
-            digest,
-            output,
-            pieces: 0,
-        }
+        let digest = if giver == self.me { answers::digest(outcome, &output) } else { Digest::default() };
+        Answer { span, outcome, fuel, micros: 0, digest, output, pieces: 0 }
     }
 
     fn tell(&self, giver: NodeId, lease: Lease, answers: Vec<Answer>) {
@@ -283,11 +244,7 @@ impl Bench {
         }
         let turn = Arc::clone(self.coming.lock().await.entry(blob).or_default());
         let mine = turn.lock().await;
-        let fetched = if self.blobs.has(&id)? {
-            Ok(())
-        } else {
-            self.wires.fetch(giver, lease, blob).await
-        };
+        let fetched = if self.blobs.has(&id)? { Ok(()) } else { self.wires.fetch(giver, lease, blob).await };
         drop(mine);
         self.coming.lock().await.remove(&blob);
         Ok(fetched?)

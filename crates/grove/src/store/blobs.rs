@@ -61,13 +61,7 @@ impl Blobs {
         folder::sync_dir(&dir)?;
         folder::sync_dir(store_dir)?;
         let uploading = Mutex::new(BTreeSet::new());
-        let blobs = Self(Arc::new(Inner {
-            dir,
-            reserve_bytes,
-            usage,
-            next_new: AtomicU64::new(0),
-            uploading,
-        }));
+        let blobs = Self(Arc::new(Inner { dir, reserve_bytes, usage, next_new: AtomicU64::new(0), uploading }));
         blobs.count_what_is_there()?;
         Ok(blobs)
     }
@@ -177,11 +171,7 @@ impl Blobs {
     }
 
     fn is_uploading(&self, id: &BlobId) -> bool {
-        self.0
-            .uploading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(id)
+        self.0.uploading.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 }
 

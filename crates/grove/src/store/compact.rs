@@ -33,10 +33,7 @@ impl Store {
     }
 
     fn write_snapshot(&self, pieces: &mut dyn Iterator<Item = Vec<u8>>) -> Result<Totals, StoreError> {
-        let mut totals = Totals {
-            journal: 0,
-            pages: self.totals.pages,
-        };
+        let mut totals = Totals { journal: 0, pages: self.totals.pages };
         let mut encoded = Vec::new();
         let write = self.database.begin_write().map_err(database_error(&self.file))?;
         write.delete_table(JOURNAL).map_err(database_error(&self.file))?;
@@ -48,17 +45,9 @@ impl Store {
                 next = pieces.next();
                 totals.journal += JournalRow::bytes(facts.len()) as u64;
                 let sequence = self.last.0;
-                JournalRow {
-                    sequence,
-                    piece,
-                    snapshot: true,
-                    more: next.is_some(),
-                    totals,
-                }
-                .encode(&facts, &mut encoded);
-                table
-                    .insert((sequence, piece), encoded.as_slice())
-                    .map_err(database_error(&self.file))?;
+                JournalRow { sequence, piece, snapshot: true, more: next.is_some(), totals }
+                    .encode(&facts, &mut encoded);
+                table.insert((sequence, piece), encoded.as_slice()).map_err(database_error(&self.file))?;
                 piece += 1;
             }
         }

@@ -52,16 +52,9 @@ pub(super) fn open(folder: &Folder, cache_bytes: usize) -> Result<(Database, Fou
     if created {
         create(folder, &path)?;
     }
-    let mut file = private_options()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .map_err(io_error("open", &path))?;
+    let mut file = private_options().read(true).write(true).open(&path).map_err(io_error("open", &path))?;
     let mut magic = Vec::new();
-    file.by_ref()
-        .take(REDB_MAGIC.len() as u64)
-        .read_to_end(&mut magic)
-        .map_err(io_error("read", &path))?;
+    file.by_ref().take(REDB_MAGIC.len() as u64).read_to_end(&mut magic).map_err(io_error("read", &path))?;
     if magic != REDB_MAGIC {
         return Err(StoreError::Foreign { file: path });
     }
@@ -104,12 +97,8 @@ impl fmt::Debug for Shared {
 
 /// A damaged file may trip an assertion of the database; to the caller that is damage like any other.
 pub(super) fn guarded<T>(file: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(StoreError::Damaged {
-            file: file.to_owned(),
-            what: Damage::Walk,
-        })
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(StoreError::Damaged { file: file.to_owned(), what: Damage::Walk }))
 }
 
 fn create(folder: &Folder, path: &Path) -> Result<(), StoreError> {
@@ -123,9 +112,7 @@ fn create(folder: &Folder, path: &Path) -> Result<(), StoreError> {
     let synced = file.try_clone().map_err(io_error("create", &unfinished))?;
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|error| io_error("name", &unfinished)(io::Error::other(error.to_string())))?;
-    let database = Database::builder()
-        .create_file(file)
-        .map_err(database_error(&unfinished))?;
+    let database = Database::builder().create_file(file).map_err(database_error(&unfinished))?;
     lay_out(&database, FORMAT, &id).map_err(database_error(&unfinished))?;
     drop(database);
     synced.sync_all().map_err(io_error("sync", &unfinished))?;
@@ -137,9 +124,7 @@ fn create(folder: &Folder, path: &Path) -> Result<(), StoreError> {
 pub(super) fn lay_out(database: &Database, format: u32, id: &[u8; 16]) -> Result<(), redb::Error> {
     let marker = [MARKER_MAGIC, &format.to_le_bytes(), id].concat();
     let write = database.begin_write()?;
-    write
-        .open_table(GROVE)?
-        .insert(MARKER, row::encode_setting(MARKER, &marker).as_slice())?;
+    write.open_table(GROVE)?.insert(MARKER, row::encode_setting(MARKER, &marker).as_slice())?;
     write.open_table(JOURNAL)?;
     write.open_table(PAGES)?;
     write.open_table(TASKS)?;
@@ -162,13 +147,7 @@ pub(super) fn open_on(
         if !repaired && file_bytes <= VERIFY_AT_OPEN_BYTES_MAX {
             repaired |= !database.check_integrity().map_err(database_error(path))?;
         }
-        let found = Found {
-            created,
-            store_id,
-            repaired,
-            undone,
-            file_bytes,
-        };
+        let found = Found { created, store_id, repaired, undone, file_bytes };
         Ok((database, found))
     })
 }
@@ -190,20 +169,13 @@ fn recover(disk: impl StorageBackend, path: &Path, cache_bytes: usize) -> Result
         })
         .create_with_backend(disk)
         .map_err(|error| open_error(path, error))?;
-    Ok((
-        database,
-        repaired.load(Ordering::Relaxed),
-        undone.load(Ordering::Relaxed),
-    ))
+    Ok((database, repaired.load(Ordering::Relaxed), undone.load(Ordering::Relaxed)))
 }
 
 fn open_error(path: &Path, error: DatabaseError) -> StoreError {
     match error {
         // The folder's own lock is free, so this is a reader that outlived its store.
-        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
-            dir: path.to_owned(),
-            owner: Owner(None),
-        },
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { dir: path.to_owned(), owner: Owner(None) },
         DatabaseError::UpgradeRequired(_) => StoreError::Foreign { file: path.to_owned() },
         other => database_error(path)(other),
     }
@@ -211,10 +183,7 @@ fn open_error(path: &Path, error: DatabaseError) -> StoreError {
 
 fn read_marker(database: &Database, path: &Path) -> Result<[u8; 16], StoreError> {
     let foreign = || StoreError::Foreign { file: path.to_owned() };
-    let damaged = || StoreError::Damaged {
-        file: path.to_owned(),
-        what: Damage::Marker,
-    };
+    let damaged = || StoreError::Damaged { file: path.to_owned(), what: Damage::Marker };
     let read = database.begin_read().map_err(database_error(path))?;
     let table = match read.open_table(GROVE) {
         Ok(table) => table,
@@ -227,11 +196,7 @@ fn read_marker(database: &Database, path: &Path) -> Result<[u8; 16], StoreError>
     let (format, id) = rest.split_first_chunk::<4>().ok_or_else(damaged)?;
     let found = u32::from_le_bytes(*format);
     if found > FORMAT {
-        return Err(StoreError::Newer {
-            file: path.to_owned(),
-            found,
-            known: FORMAT,
-        });
+        return Err(StoreError::Newer { file: path.to_owned(), found, known: FORMAT });
     }
     id.try_into().map_err(|_| damaged())
 }

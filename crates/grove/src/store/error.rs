@@ -73,11 +73,7 @@ pub enum StoreError {
     Uploading { id: BlobId },
 
     #[error("cannot {doing} {}: {source}\nhint: check the disk and the rights on the folder", file.display())]
-    Io {
-        doing: &'static str,
-        file: PathBuf,
-        source: io::Error,
-    },
+    Io { doing: &'static str, file: PathBuf, source: io::Error },
 
     #[error(
         "the database {} cannot be used: {source}\nhint: check the disk, then start the node again",
@@ -152,15 +148,10 @@ impl std::fmt::Display for Owner {
 /// For `map_err`: what was being done to which file.
 pub(super) fn io_error(doing: &'static str, file: &Path) -> impl FnOnce(io::Error) -> StoreError {
     move |source| match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::NoSpace {
-            file: file.to_owned(),
-            source,
-        },
-        _ => StoreError::Io {
-            doing,
-            file: file.to_owned(),
-            source,
-        },
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            StoreError::NoSpace { file: file.to_owned(), source }
+        }
+        _ => StoreError::Io { doing, file: file.to_owned(), source },
     }
 }
 
@@ -168,14 +159,10 @@ pub(super) fn io_error(doing: &'static str, file: &Path) -> impl FnOnce(io::Erro
 pub(super) fn database_error<E: Into<redb::Error>>(file: &Path) -> impl FnOnce(E) -> StoreError {
     move |error| match error.into() {
         redb::Error::Io(source) => io_error("use", file)(source),
-        source @ redb::Error::Corrupted(_) => StoreError::Damaged {
-            file: file.to_owned(),
-            what: Damage::Structure(Box::new(source)),
-        },
+        source @ redb::Error::Corrupted(_) => {
+            StoreError::Damaged { file: file.to_owned(), what: Damage::Structure(Box::new(source)) }
+        }
         redb::Error::PreviousIo => StoreError::Failed,
-        source => StoreError::Database {
-            file: file.to_owned(),
-            source: Box::new(source),
-        },
+        source => StoreError::Database { file: file.to_owned(), source: Box::new(source) },
     }
 }

@@ -21,31 +21,19 @@ impl Folder {
     pub(super) fn open(dir: &Path) -> Result<Self, StoreError> {
         create_private(dir)?;
         let path = dir.join(LOCK);
-        let mut lock = private_options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
+        let mut lock =
+            private_options().read(true).write(true).create(true).open(&path).map_err(io_error("open", &path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse {
-                    dir: dir.to_owned(),
-                    owner: read_owner(&mut lock),
-                });
+                return Err(StoreError::InUse { dir: dir.to_owned(), owner: read_owner(&mut lock) });
             }
             Err(TryLockError::Error(source)) => return Err(io_error("lock", &path)(source)),
         }
         // Only for the message that a second node shows; the lock itself is what counts.
         let pid = std::process::id().to_string();
-        lock.set_len(0)
-            .and_then(|()| lock.write_all(pid.as_bytes()))
-            .map_err(io_error("write", &path))?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            _lock: lock,
-        })
+        lock.set_len(0).and_then(|()| lock.write_all(pid.as_bytes())).map_err(io_error("write", &path))?;
+        Ok(Self { dir: dir.to_owned(), _lock: lock })
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -85,10 +73,5 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
 
 fn read_owner(lock: &mut File) -> Owner {
     let mut text = String::new();
-    Owner(
-        lock.take(20)
-            .read_to_string(&mut text)
-            .ok()
-            .and_then(|_| text.trim().parse().ok()),
-    )
+    Owner(lock.take(20).read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok()))
 }

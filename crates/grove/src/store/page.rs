@@ -27,11 +27,7 @@ pub struct Page {
 
 impl Page {
     pub fn new(key: PageKey) -> Self {
-        Self {
-            key,
-            items: 0,
-            bytes: Vec::new(),
-        }
+        Self { key, items: 0, bytes: Vec::new() }
     }
 
     /// Packs results into as few pages as their gaps and the limits allow. Items must ascend.
@@ -47,11 +43,7 @@ impl Page {
                     page.push(bytes.as_ref())?;
                 }
                 _ => {
-                    let mut page = Self::new(PageKey {
-                        task,
-                        stage,
-                        first_item: item,
-                    });
+                    let mut page = Self::new(PageKey { task, stage, first_item: item });
                     page.push(bytes.as_ref())?;
                     pages.push(page);
                 }
@@ -66,11 +58,7 @@ impl Page {
             return Err(too_large("a result", item.len(), ITEM_BYTES_MAX));
         }
         if !self.has_room(item.len()) {
-            return Err(too_large(
-                "a page of results",
-                self.bytes.len() + item.len(),
-                PAGE_BYTES_MAX,
-            ));
+            return Err(too_large("a page of results", self.bytes.len() + item.len(), PAGE_BYTES_MAX));
         }
         write_length(&mut self.bytes, item.len());
         self.bytes.extend_from_slice(item);
@@ -136,11 +124,7 @@ fn read_length(bytes: &mut &[u8]) -> Option<usize> {
 }
 
 fn too_large(what: &'static str, bytes: usize, max: usize) -> StoreError {
-    StoreError::TooLarge {
-        what,
-        bytes: bytes as u64,
-        max: max as u64,
-    }
+    StoreError::TooLarge { what, bytes: bytes as u64, max: max as u64 }
 }
 
 #[cfg(test)]
@@ -149,15 +133,10 @@ mod tests {
 
     #[test]
     fn results_are_packed_into_runs_and_read_back() {
-        let results: Vec<(u64, Vec<u8>)> = [3, 4, 5, 9, 10, 700]
-            .into_iter()
-            .map(|item| (item, vec![b'x'; item as usize * 40]))
-            .collect();
+        let results: Vec<(u64, Vec<u8>)> =
+            [3, 4, 5, 9, 10, 700].into_iter().map(|item| (item, vec![b'x'; item as usize * 40])).collect();
         let pages = Page::pack(1, 0, results.clone()).unwrap();
-        assert_eq!(
-            pages.iter().map(|p| (p.key.first_item, p.items)).collect::<Vec<_>>(),
-            [(3, 3), (9, 2), (700, 1)]
-        );
+        assert_eq!(pages.iter().map(|p| (p.key.first_item, p.items)).collect::<Vec<_>>(), [(3, 3), (9, 2), (700, 1)]);
         let read: Vec<(u64, Vec<u8>)> = pages
             .iter()
             .flat_map(|p| items_of(p.key.first_item, p.items, &p.bytes).map(|i| i.unwrap()))
@@ -187,11 +166,7 @@ mod tests {
         for cut in 0..page.bytes.len() {
             let read: Vec<_> = items_of(0, page.items, &page.bytes[..cut]).collect();
             assert!(read.last().unwrap().is_none());
-            assert!(
-                read.iter()
-                    .flatten()
-                    .all(|(item, bytes)| *bytes == vec![*item as u8; 200])
-            );
+            assert!(read.iter().flatten().all(|(item, bytes)| *bytes == vec![*item as u8; 200]));
         }
     }
 }

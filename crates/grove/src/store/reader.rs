@@ -39,10 +39,7 @@ pub(super) struct PageRow<'a> {
 
 impl Reader {
     pub(super) fn new(database: Arc<Shared>, file: &Path) -> Self {
-        Self {
-            database,
-            file: file.into(),
-        }
+        Self { database, file: file.into() }
     }
 
     /// The results of a stage from `from_item` on, at most `limit` of them and at most `RESULTS_BYTES_MAX` bytes.
@@ -53,11 +50,7 @@ impl Reader {
     /// The newest result of one item.
     pub fn result(&self, key: PageKey) -> Result<Option<Vec<u8>>, StoreError> {
         let found = self.results(key.task, key.stage, key.first_item, 1)?;
-        Ok(found
-            .items
-            .into_iter()
-            .find(|(item, _)| *item == key.first_item)
-            .map(|(_, bytes)| bytes))
+        Ok(found.items.into_iter().find(|(item, _)| *item == key.first_item).map(|(_, bytes)| bytes))
     }
 
     pub fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -162,21 +155,10 @@ pub(super) fn decode<'a>(
     (task, stage, first_item, order): (u64, u8, u64, u64),
     value: &'a [u8],
 ) -> Result<PageRow<'a>, StoreError> {
-    let key = PageKey {
-        task,
-        stage,
-        first_item,
-    };
-    let (items, body) = row::decode_page(&key, order, value).ok_or_else(|| StoreError::Damaged {
-        file: file.to_owned(),
-        what: Damage::Page(key),
-    })?;
-    Ok(PageRow {
-        key,
-        order,
-        items,
-        body,
-    })
+    let key = PageKey { task, stage, first_item };
+    let (items, body) = row::decode_page(&key, order, value)
+        .ok_or_else(|| StoreError::Damaged { file: file.to_owned(), what: Damage::Page(key) })?;
+    Ok(PageRow { key, order, items, body })
 }
 
 impl PageRow<'_> {
@@ -185,9 +167,6 @@ impl PageRow<'_> {
     }
 
     pub(super) fn damaged(&self, file: &Path) -> StoreError {
-        StoreError::Damaged {
-            file: file.to_owned(),
-            what: Damage::Page(self.key),
-        }
+        StoreError::Damaged { file: file.to_owned(), what: Damage::Page(self.key) }
     }
 }

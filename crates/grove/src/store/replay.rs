@@ -56,10 +56,7 @@ fn walk(
     file: &Path,
     mut each: impl FnMut(JournalRow, &[u8], u64) -> bool,
 ) -> Result<(), StoreError> {
-    let damaged = |what| StoreError::Damaged {
-        file: file.to_owned(),
-        what,
-    };
+    let damaged = |what| StoreError::Damaged { file: file.to_owned(), what };
     let read = database.begin_read().map_err(database_error(file))?;
     let table = read.open_table(JOURNAL).map_err(database_error(file))?;
     let (mut counted, mut before) = (0, None);
@@ -70,10 +67,7 @@ fn walk(
             JournalRow::decode(key.value(), value.value()).ok_or_else(|| damaged(Damage::Row { sequence, piece }))?;
         let (wanted, wanted_piece) = follows(before.as_ref(), &row);
         if (sequence, piece) != (wanted, wanted_piece) {
-            return Err(damaged(Damage::Gap {
-                wanted,
-                found: sequence,
-            }));
+            return Err(damaged(Damage::Gap { wanted, found: sequence }));
         }
         counted += 1;
         if !each(row, facts, value.value().len() as u64) {
@@ -101,30 +95,20 @@ fn follows(before: Option<&JournalRow>, row: &JournalRow) -> (u64, u32) {
 pub(super) fn read_tail(database: &Database, file: &Path) -> Result<Tail, StoreError> {
     let read = database.begin_read().map_err(database_error(file))?;
     let table = read.open_table(JOURNAL).map_err(database_error(file))?;
-    let (Some(first), Some(last)) = (
-        table.first().map_err(database_error(file))?,
-        table.last().map_err(database_error(file))?,
-    ) else {
+    let (Some(first), Some(last)) =
+        (table.first().map_err(database_error(file))?, table.last().map_err(database_error(file))?)
+    else {
         return Ok(Tail::default());
     };
     let decode = |key, value| {
-        JournalRow::decode(key, value)
-            .map(|(row, _)| row)
-            .ok_or_else(|| StoreError::Damaged {
-                file: file.to_owned(),
-                what: Damage::Row {
-                    sequence: key.0,
-                    piece: key.1,
-                },
-            })
+        JournalRow::decode(key, value).map(|(row, _)| row).ok_or_else(|| StoreError::Damaged {
+            file: file.to_owned(),
+            what: Damage::Row { sequence: key.0, piece: key.1 },
+        })
     };
     let newest = decode(last.0.value(), last.1.value())?;
     let oldest = decode(first.0.value(), first.1.value())?;
-    let mut tail = Tail {
-        last: Position(newest.sequence),
-        totals: newest.totals,
-        snapshot_bytes: 0,
-    };
+    let mut tail = Tail { last: Position(newest.sequence), totals: newest.totals, snapshot_bytes: 0 };
     if oldest.snapshot {
         let pieces = (oldest.sequence, 0)..=(oldest.sequence, u32::MAX);
         let mut range = table.range(pieces).map_err(database_error(file))?;

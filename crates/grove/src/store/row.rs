@@ -89,17 +89,8 @@ impl JournalRow {
     pub(super) fn decode((sequence, piece): (u64, u32), value: &[u8]) -> Option<(Self, &[u8])> {
         let body = sealed(b'j', &[sequence, piece.into(), 0, 0], value)?;
         let (head, facts) = body.split_at_checked(17)?;
-        let totals = Totals {
-            journal: read_u64(&head[1..9])?,
-            pages: read_u64(&head[9..17])?,
-        };
-        let row = Self {
-            sequence,
-            piece,
-            snapshot: head[0] & 1 != 0,
-            more: head[0] & 2 != 0,
-            totals,
-        };
+        let totals = Totals { journal: read_u64(&head[1..9])?, pages: read_u64(&head[9..17])? };
+        let row = Self { sequence, piece, snapshot: head[0] & 1 != 0, more: head[0] & 2 != 0, totals };
         Some((row, facts))
     }
 }

@@ -11,17 +11,11 @@ pub(super) fn create_dir(dir: &Path) -> io::Result<()> {
 
 pub(super) fn close_dir(dir: &Path) -> io::Result<()> {
     let open_to_others = std::fs::metadata(dir)?.permissions().mode() & 0o077 != 0;
-    if open_to_others {
-        std::fs::set_permissions(dir, Permissions::from_mode(0o700))
-    } else {
-        Ok(())
-    }
+    if open_to_others { std::fs::set_permissions(dir, Permissions::from_mode(0o700)) } else { Ok(()) }
 }
 
 pub(super) fn private(options: &mut OpenOptions) {
-    options
-        .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
 }
 
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {

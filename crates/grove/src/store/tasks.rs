@@ -16,27 +16,18 @@ const TIDY_ROWS_MAX: usize = 1024;
 impl Store {
     /// Tasks that have results.
     pub fn tasks(&self) -> impl Iterator<Item = u64> {
-        self.tasks
-            .iter()
-            .filter(|(_, at)| **at != DROPPED)
-            .map(|(task, _)| *task)
+        self.tasks.iter().filter(|(_, at)| **at != DROPPED).map(|(task, _)| *task)
     }
 
     /// Tasks whose results were last written `age_s` or longer ago, to the hour.
     pub fn tasks_older_than(&self, now_s: u64, age_s: u64) -> impl Iterator<Item = u64> {
         let limit = now_s.saturating_sub(age_s);
-        self.tasks
-            .iter()
-            .filter(move |(_, at)| **at != DROPPED && **at <= limit)
-            .map(|(task, _)| *task)
+        self.tasks.iter().filter(move |(_, at)| **at != DROPPED && **at <= limit).map(|(task, _)| *task)
     }
 
     /// Tasks whose results are gone and still take space; nothing is kept under these numbers until they are tidied.
     pub fn dropped(&self) -> impl Iterator<Item = u64> {
-        self.tasks
-            .iter()
-            .filter(|(_, at)| **at == DROPPED)
-            .map(|(task, _)| *task)
+        self.tasks.iter().filter(|(_, at)| **at == DROPPED).map(|(task, _)| *task)
     }
 
     /// Whether dropped results still take space.
@@ -66,9 +57,7 @@ impl Store {
         {
             let mut pages = write.open_table(PAGES).map_err(database_error(&self.file))?;
             let range = (task, 0, 0, 0)..=(task, u8::MAX, u64::MAX, u64::MAX);
-            let taken = pages
-                .extract_from_if(range, |_, _| true)
-                .map_err(database_error(&self.file))?;
+            let taken = pages.extract_from_if(range, |_, _| true).map_err(database_error(&self.file))?;
             for entry in taken.take(TIDY_ROWS_MAX) {
                 let (_, value) = entry.map_err(database_error(&self.file))?;
                 totals.pages = totals.pages.saturating_sub(value.value().len() as u64);

@@ -11,11 +11,7 @@ mod disk;
 mod refusals;
 mod rot;
 
-const ROOMY: Settings = Settings {
-    quota_bytes: 1 << 40,
-    reserve_bytes: 0,
-    cache_bytes: 8 << 20,
-};
+const ROOMY: Settings = Settings { quota_bytes: 1 << 40, reserve_bytes: 0, cache_bytes: 8 << 20 };
 
 fn open(dir: &Path) -> (Store, Opened) {
     Store::open(dir, ROOMY).unwrap()
@@ -34,22 +30,12 @@ fn replayed(store: &Store) -> Vec<(u64, Vec<u8>)> {
 }
 
 fn commit_facts(store: &mut Store, facts: &[u8]) -> Position {
-    store
-        .commit(&Commit {
-            facts,
-            ..Commit::default()
-        })
-        .unwrap()
+    store.commit(&Commit { facts, ..Commit::default() }).unwrap()
 }
 
 fn commit_results(store: &mut Store, task: u64, results: &[(u64, &str)]) {
     let pages = Page::pack(task, 0, results.iter().copied()).unwrap();
-    store
-        .commit(&Commit {
-            pages: &pages,
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { pages: &pages, ..Commit::default() }).unwrap();
 }
 
 /// All results of a task, read in answers of `limit`.
@@ -58,12 +44,7 @@ fn results_by(reader: &Reader, task: u64, limit: usize) -> Vec<(u64, String)> {
     while let Some(item) = from {
         let results = reader.results(task, 0, item, limit).unwrap();
         assert!(results.items.len() <= limit);
-        all.extend(
-            results
-                .items
-                .into_iter()
-                .map(|(item, bytes)| (item, String::from_utf8(bytes).unwrap())),
-        );
+        all.extend(results.items.into_iter().map(|(item, bytes)| (item, String::from_utf8(bytes).unwrap())));
         from = results.next;
     }
     all

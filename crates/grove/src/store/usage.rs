@@ -18,11 +18,7 @@ struct Counts {
 
 impl Usage {
     pub(super) fn new(quota: u64) -> Self {
-        Self(Arc::new(Counts {
-            quota,
-            rows: AtomicU64::new(0),
-            blobs: AtomicU64::new(0),
-        }))
+        Self(Arc::new(Counts { quota, rows: AtomicU64::new(0), blobs: AtomicU64::new(0) }))
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -36,11 +32,7 @@ impl Usage {
     /// Whether `wanted` more bytes would fit.
     pub(super) fn admit(&self, wanted: u64) -> Result<(), StoreError> {
         let (used, quota) = (self.used(), self.0.quota);
-        if used.saturating_add(wanted) <= quota {
-            Ok(())
-        } else {
-            Err(StoreError::OverQuota { used, wanted, quota })
-        }
+        if used.saturating_add(wanted) <= quota { Ok(()) } else { Err(StoreError::OverQuota { used, wanted, quota }) }
     }
 
     pub(super) fn set_rows(&self, bytes: u64) {

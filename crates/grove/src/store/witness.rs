@@ -25,17 +25,10 @@ impl Witness {
     /// What was acknowledged last, as far as it is known: a power cut may have taken the newest witness with it.
     pub(super) fn open(folder: &Folder) -> Result<(Self, Position), StoreError> {
         let path = folder.path(FILE);
-        let mut file = private_options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
+        let mut file =
+            private_options().read(true).write(true).create(true).open(&path).map_err(io_error("open", &path))?;
         let mut bytes = Vec::new();
-        (&mut file)
-            .take(64)
-            .read_to_end(&mut bytes)
-            .map_err(io_error("read", &path))?;
+        (&mut file).take(64).read_to_end(&mut bytes).map_err(io_error("read", &path))?;
         Ok((Self { file, path }, decode(&bytes).unwrap_or_default()))
     }
 

@@ -69,19 +69,11 @@ impl Store {
     /// Facts alone are always let in: a node over its quota must still be able to end and to drop jobs.
     fn admit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         at_most("a batch of facts", commit.facts.len(), FACTS_BYTES_MAX)?;
-        at_most(
-            "a batch of pages",
-            commit.pages.len() + commit.lifts.len(),
-            PAGES_PER_COMMIT_MAX,
-        )?;
+        at_most("a batch of pages", commit.pages.len() + commit.lifts.len(), PAGES_PER_COMMIT_MAX)?;
         if commit.pages.is_empty() && commit.lifts.is_empty() {
             return Ok(());
         }
-        let wanted: usize = commit
-            .pages
-            .iter()
-            .map(|page| row::page_row_bytes(page.body().len()))
-            .sum();
+        let wanted: usize = commit.pages.iter().map(|page| row::page_row_bytes(page.body().len())).sum();
         let wanted = (wanted + commit.facts.len()) as u64;
         self.usage.admit(wanted)?;
         admit_on_disk(self.folder.dir(), self.settings.reserve_bytes, wanted)
@@ -89,10 +81,7 @@ impl Store {
 
     fn write(&self, next: Position, commit: &Commit<'_>, scratch: &mut Vec<u8>) -> Result<Changed, StoreError> {
         let write = self.database.begin_write().map_err(database_error(&self.file))?;
-        let mut changed = Changed {
-            totals: self.totals,
-            tasks: BTreeMap::new(),
-        };
+        let mut changed = Changed { totals: self.totals, tasks: BTreeMap::new() };
         self.write_results(&write, next, commit, &mut changed)?;
         self.write_tasks(&write, commit, &mut changed)?;
         self.write_settings(&write, commit)?;
@@ -157,33 +146,24 @@ impl Store {
         table: &impl ReadableTable<(u64, u8, u64, u64), &'static [u8]>,
         lift: &Lift,
     ) -> Result<Page, StoreError> {
-        let PageKey {
-            task,
-            stage,
-            first_item: item,
-        } = lift.from;
+        let PageKey { task, stage, first_item: item } = lift.from;
         let mut newest: Option<(u64, Page)> = None;
         let first = item.saturating_sub(u64::from(PAGE_ITEMS_MAX) - 1);
-        let range = table
-            .range((task, stage, first, 0)..=(task, stage, item, u64::MAX))
-            .map_err(database_error(&self.file))?;
+        let range =
+            table.range((task, stage, first, 0)..=(task, stage, item, u64::MAX)).map_err(database_error(&self.file))?;
         for entry in range {
             let (key, value) = entry.map_err(database_error(&self.file))?;
             let row = reader::decode(&self.file, key.value(), value.value())?;
             if newest.as_ref().is_some_and(|(order, _)| *order > row.order) || !row.covers(item) {
                 continue;
             }
-            let nth = items_of(row.key.first_item, row.items, row.body)
-                .flatten()
-                .find(|(number, _)| *number == item);
+            let nth = items_of(row.key.first_item, row.items, row.body).flatten().find(|(number, _)| *number == item);
             let (_, bytes) = nth.ok_or_else(|| row.damaged(&self.file))?;
             let mut page = Page::new(lift.to);
             page.push(bytes)?;
             newest = Some((row.order, page));
         }
-        newest
-            .map(|(_, page)| page)
-            .ok_or(StoreError::NoItem { key: lift.from })
+        newest.map(|(_, page)| page).ok_or(StoreError::NoItem { key: lift.from })
     }
 
     fn write_tasks(
@@ -232,18 +212,10 @@ impl Store {
         scratch: &mut Vec<u8>,
     ) -> Result<(), StoreError> {
         totals.journal += JournalRow::bytes(facts.len()) as u64;
-        let row = JournalRow {
-            sequence: next.0,
-            piece: 0,
-            snapshot: false,
-            more: false,
-            totals: *totals,
-        };
+        let row = JournalRow { sequence: next.0, piece: 0, snapshot: false, more: false, totals: *totals };
         row.encode(facts, scratch);
         let mut table = write.open_table(JOURNAL).map_err(database_error(&self.file))?;
-        table
-            .insert((next.0, 0), scratch.as_slice())
-            .map_err(database_error(&self.file))?;
+        table.insert((next.0, 0), scratch.as_slice()).map_err(database_error(&self.file))?;
         Ok(())
     }
 }
@@ -252,23 +224,11 @@ impl Store {
 pub(super) fn admit_on_disk(dir: &std::path::Path, reserve: u64, wanted: u64) -> Result<(), StoreError> {
     let free = system::free_bytes(dir).map_err(io_error("look at the disk of", dir))?;
     if free < reserve.saturating_add(wanted) {
-        return Err(StoreError::LowSpace {
-            dir: dir.to_owned(),
-            free,
-            reserve,
-        });
+        return Err(StoreError::LowSpace { dir: dir.to_owned(), free, reserve });
     }
     Ok(())
 }
 
 fn at_most(what: &'static str, found: usize, max: usize) -> Result<(), StoreError> {
-    if found <= max {
-        Ok(())
-    } else {
-        Err(StoreError::TooLarge {
-            what,
-            bytes: found as u64,
-            max: max as u64,
-        })
-    }
+    if found <= max { Ok(()) } else { Err(StoreError::TooLarge { what, bytes: found as u64, max: max as u64 }) }
 }

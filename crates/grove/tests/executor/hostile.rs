@@ -13,10 +13,7 @@ use tokio::sync::mpsc;
 async fn ends(wasm: &[u8], limits: Limits) -> Status {
     let bench = Bench::new();
     let status = bench.run_one(wasm, limits).await.status;
-    let outcomes = bench
-        .run(2, &echo(), parts(3), Limits::default())
-        .await
-        .expect("the next job runs");
+    let outcomes = bench.run(2, &echo(), parts(3), Limits::default()).await.expect("the next job runs");
     assert_eq!(outcomes[2].stdout, b"2");
     status
 }
@@ -29,32 +26,12 @@ async fn trap() {
 
 #[tokio::test]
 async fn infinite_loop_within_fuel() {
-    assert_eq!(
-        ends(
-            &spin(),
-            Limits {
-                fuel: 100_000_000,
-                ..Limits::default()
-            }
-        )
-        .await,
-        Status::OutOfFuel
-    );
+    assert_eq!(ends(&spin(), Limits { fuel: 100_000_000, ..Limits::default() }).await, Status::OutOfFuel);
 }
 
 #[tokio::test]
 async fn infinite_loop_on_the_wall() {
-    assert_eq!(
-        ends(
-            &spin(),
-            Limits {
-                wall_ms: 300,
-                ..Limits::default()
-            }
-        )
-        .await,
-        Status::TimedOut
-    );
+    assert_eq!(ends(&spin(), Limits { wall_ms: 300, ..Limits::default() }).await, Status::TimedOut);
 }
 
 #[tokio::test]
@@ -64,17 +41,7 @@ async fn memory_bomb() {
             (loop $again (br_if $again (i32.ne (memory.grow (i32.const 256)) (i32.const -1))))
             unreachable)"#,
     );
-    assert_eq!(
-        ends(
-            &bomb,
-            Limits {
-                memory_bytes: 256 << 20,
-                ..Limits::default()
-            }
-        )
-        .await,
-        Status::OutOfMemory
-    );
+    assert_eq!(ends(&bomb, Limits { memory_bytes: 256 << 20, ..Limits::default() }).await, Status::OutOfMemory);
 }
 
 #[tokio::test]
@@ -86,14 +53,7 @@ async fn memory_bomb_that_touches_every_page() {
                 (memory.fill (local.get $at) (i32.const 1) (i32.const 16777216))
                 (br $again)))"#,
     );
-    let status = ends(
-        &bomb,
-        Limits {
-            memory_bytes: 256 << 20,
-            ..Limits::default()
-        },
-    )
-    .await;
+    let status = ends(&bomb, Limits { memory_bytes: 256 << 20, ..Limits::default() }).await;
     assert_eq!(status, Status::OutOfMemory);
 }
 
@@ -142,10 +102,7 @@ async fn deep_recursion() {
         (func (export "_start") (drop (call $down (i32.const 0))))"#,
     );
     let status = ends(&deep, Limits::default()).await;
-    assert!(
-        matches!(status, Status::Trap(ref what) if what.contains("stack")),
-        "{status:?}"
-    );
+    assert!(matches!(status, Status::Trap(ref what) if what.contains("stack")), "{status:?}");
 }
 
 #[tokio::test]
@@ -166,10 +123,7 @@ async fn opening_a_socket() {
             (memory (export "memory") 1) (func (export "_start")))"#,
     )
     .expect("a module");
-    let error = Bench::new()
-        .run(1, &wasm, parts(1), Limits::default())
-        .await
-        .expect_err("refused");
+    let error = Bench::new().run(1, &wasm, parts(1), Limits::default()).await.expect_err("refused");
     assert!(
         matches!(error, RunError::NotATool(ref why) if why.contains("sock_open") && why.contains("hint:")),
         "{error}"
@@ -183,10 +137,7 @@ async fn compile_bomb(body: &str, limits: Limits) -> Result<Vec<Outcome>, RunErr
     let begun = Instant::now();
     let done = bench.run(1, &bomb, parts(1), limits).await;
     assert!(begun.elapsed() < Duration::from_secs(110), "{:?}", begun.elapsed());
-    bench
-        .run(2, &echo(), parts(1), Limits::default())
-        .await
-        .expect("the next job runs");
+    bench.run(2, &echo(), parts(1), Limits::default()).await.expect("the next job runs");
     done
 }
 
@@ -217,36 +168,19 @@ async fn an_executor_killed_in_the_middle() {
     let bench = Bench::new();
     let spin = spin();
     let (outcome, ()) = tokio::join!(bench.run_one(&spin, Limits::default()), signal(&bench, Signal::KILL));
-    assert!(
-        matches!(outcome.status, Status::Died(ref how) if how.contains('9')),
-        "{:?}",
-        outcome.status
-    );
-    let outcomes = bench
-        .run(1, &echo(), parts(2), Limits::default())
-        .await
-        .expect("the same job runs on");
+    assert!(matches!(outcome.status, Status::Died(ref how) if how.contains('9')), "{:?}", outcome.status);
+    let outcomes = bench.run(1, &echo(), parts(2), Limits::default()).await.expect("the same job runs on");
     assert_eq!(outcomes[1].stdout, b"1");
 }
 
 #[tokio::test]
 async fn an_executor_frozen_by_somebody_else() {
     let bench = Bench::new();
-    let limits = Limits {
-        wall_ms: 500,
-        ..Limits::default()
-    };
+    let limits = Limits { wall_ms: 500, ..Limits::default() };
     let spin = spin();
     let (outcome, ()) = tokio::join!(bench.run_one(&spin, limits), signal(&bench, Signal::STOP));
-    assert!(
-        matches!(outcome.status, Status::Died(ref how) if how.contains("frozen")),
-        "{:?}",
-        outcome.status
-    );
-    bench
-        .run(1, &echo(), parts(2), Limits::default())
-        .await
-        .expect("the same job runs on");
+    assert!(matches!(outcome.status, Status::Died(ref how) if how.contains("frozen")), "{:?}", outcome.status);
+    bench.run(1, &echo(), parts(2), Limits::default()).await.expect("the same job runs on");
 }
 
 /// One part in a large batch kills its executor again and again: it alone fails.
@@ -261,18 +195,13 @@ async fn a_killed_batch_loses_nothing() {
     );
     let (out, mut heard) = mpsc::channel(16);
     let module = slow.clone();
-    let running = bench
-        .executors
-        .run(order(1, &slow, parts(400), Limits::default()), move || Ok(module), &out);
+    let running = bench.executors.run(order(1, &slow, parts(400), Limits::default()), move || Ok(module), &out);
     let counting = async {
         let (mut answered, mut died, mut killed) = (0, 0, 0);
         while answered < 400 {
             let batch: Vec<(usize, Outcome)> = heard.recv().await.expect("answers");
             answered += batch.len();
-            died += batch
-                .iter()
-                .filter(|(_, outcome)| matches!(outcome.status, Status::Died(_)))
-                .count();
+            died += batch.iter().filter(|(_, outcome)| matches!(outcome.status, Status::Died(_))).count();
             if answered > 50 * (killed + 1) && killed < 3 {
                 killed += 1;
                 signal(&bench, Signal::KILL).await;
@@ -281,33 +210,18 @@ async fn a_killed_batch_loses_nothing() {
         died
     };
     let both = async { tokio::join!(running, counting) };
-    let (done, died) = tokio::time::timeout(super::support::PATIENCE, both)
-        .await
-        .expect("in time");
+    let (done, died) = tokio::time::timeout(super::support::PATIENCE, both).await.expect("in time");
     done.expect("it ran");
-    assert!(
-        died <= 6,
-        "{died} parts failed for three kills of at most two processes each"
-    );
+    assert!(died <= 6, "{died} parts failed for three kills of at most two processes each");
 }
 
 #[tokio::test]
 async fn an_input_beyond_a_frame_is_refused_alone() {
     let bench = Bench::new();
-    let giant = Part {
-        stdin: vec![0; 200 << 20].into(),
-        ..Part::default()
-    };
-    let outcomes = bench
-        .run(1, &echo(), vec![parts(1).remove(0), giant], Limits::default())
-        .await
-        .expect("it runs");
+    let giant = Part { stdin: vec![0; 200 << 20].into(), ..Part::default() };
+    let outcomes = bench.run(1, &echo(), vec![parts(1).remove(0), giant], Limits::default()).await.expect("it runs");
     assert_eq!(outcomes[0].status, Status::Exit(0));
-    assert!(
-        matches!(outcomes[1].status, Status::BadInput(_)),
-        "{:?}",
-        outcomes[1].status
-    );
+    assert!(matches!(outcomes[1].status, Status::BadInput(_)), "{:?}", outcomes[1].status);
 }
 
 /// Signals every executor that runs parts now, as soon as there is one.

@@ -53,23 +53,14 @@ impl Bench {
             let mut outcomes = vec![None; count];
             while let Some(batch) = heard.recv().await {
                 for (place, outcome) in batch {
-                    assert!(
-                        outcomes[place].replace(outcome).is_none(),
-                        "part {place} was answered twice"
-                    );
+                    assert!(outcomes[place].replace(outcome).is_none(), "part {place} was answered twice");
                 }
             }
             outcomes
         };
-        let (done, outcomes) = tokio::time::timeout(PATIENCE, async { tokio::join!(running, listening) })
-            .await
-            .expect("in time");
-        done.map(|()| {
-            outcomes
-                .into_iter()
-                .map(|outcome| outcome.expect("every part is answered"))
-                .collect()
-        })
+        let (done, outcomes) =
+            tokio::time::timeout(PATIENCE, async { tokio::join!(running, listening) }).await.expect("in time");
+        done.map(|()| outcomes.into_iter().map(|outcome| outcome.expect("every part is answered")).collect())
     }
 
     pub(super) async fn run_one(&self, wasm: &[u8], limits: Limits) -> Outcome {
@@ -83,22 +74,13 @@ pub(super) fn order(job: u64, wasm: &[u8], parts: Vec<Part>, limits: Limits) -> 
         job: JobId(job),
         tool: Digest(*blake3::hash(wasm).as_bytes()),
         options: CompileOptions::default(),
-        terms: Terms {
-            limits,
-            real_time: false,
-        },
+        terms: Terms { limits, real_time: false },
         parts,
     }
 }
 
 pub(super) fn parts(count: u64) -> Vec<Part> {
-    (0..count)
-        .map(|seed| Part {
-            args: vec![seed.to_string()],
-            seed,
-            ..Part::default()
-        })
-        .collect()
+    (0..count).map(|seed| Part { args: vec![seed.to_string()], seed, ..Part::default() }).collect()
 }
 
 pub(super) fn tool(body: &str) -> Vec<u8> {

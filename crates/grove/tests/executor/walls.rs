@@ -12,12 +12,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 fn start(folder: &Path) -> Process {
     let empty = folder.join("empty");
     std::fs::create_dir_all(&empty).expect("an empty folder");
-    let plan = Plan {
-        data_bytes: 2 << 30,
-        file_bytes: 1 << 20,
-        empty,
-        ..Plan::default()
-    };
+    let plan = Plan { data_bytes: 2 << 30, file_bytes: 1 << 20, empty, ..Plan::default() };
     Process::start(Path::new(env!("CARGO_BIN_EXE_grove")), plan).expect("an executor")
 }
 
@@ -42,25 +37,12 @@ fn nothing_gets_out() {
     let attempts = escape(&executor, targets.clone());
     assert!(attempts.len() >= 20, "{attempts:?}");
     // The node itself is the other process that matters.
-    let node = escape(
-        &executor,
-        Targets {
-            pid: i32::try_from(std::process::id()).expect("a process"),
-            ..targets
-        },
-    );
-    let out: Vec<&Attempt> = attempts
-        .iter()
-        .chain(&node)
-        .filter(|attempt| !attempt.refused)
-        .collect();
+    let node = escape(&executor, Targets { pid: i32::try_from(std::process::id()).expect("a process"), ..targets });
+    let out: Vec<&Attempt> = attempts.iter().chain(&node).filter(|attempt| !attempt.refused).collect();
     assert!(out.is_empty(), "{out:#?}");
     assert!(listener.accept().is_err(), "somebody connected");
     assert!(!folder.path().join("planted").exists());
-    assert!(
-        escape(&other, Targets::default()).len() > 10,
-        "the other executor lives"
-    );
+    assert!(escape(&other, Targets::default()).len() > 10, "the other executor lives");
 }
 
 fn escape(executor: &Process, targets: Targets) -> Vec<Attempt> {
@@ -81,15 +63,7 @@ fn the_floor_stands_and_every_wall_is_named() {
         assert!(!wall.why.is_empty(), "{wall:?}");
     }
     let named: Vec<&str> = walls.iter().map(|wall| wall.name.as_str()).collect();
-    for name in [
-        "own user",
-        "limits",
-        "no privileges",
-        "seccomp",
-        "landlock",
-        "namespaces",
-        "empty root",
-    ] {
+    for name in ["own user", "limits", "no privileges", "seccomp", "landlock", "namespaces", "empty root"] {
         assert!(named.contains(&name), "{name} is not among {named:?}");
     }
     let status = std::fs::read_to_string(format!("/proc/{}/status", executor.pid())).expect("it lives");
@@ -107,11 +81,7 @@ fn two_executors_of_a_root_node_are_two_users() {
     let (one, two) = (start(folder.path()), start(folder.path()));
     let user = |process: &Process| {
         let status = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).expect("it lives");
-        status
-            .lines()
-            .find(|line| line.starts_with("Uid:"))
-            .expect("a user")
-            .to_owned()
+        status.lines().find(|line| line.starts_with("Uid:")).expect("a user").to_owned()
     };
     assert_ne!(user(&one), user(&two));
     assert!(!user(&one).contains("\t0"), "{}", user(&one));
@@ -119,10 +89,7 @@ fn two_executors_of_a_root_node_are_two_users() {
 
 #[test]
 fn an_executor_without_a_node_says_what_it_is_for() {
-    let told = std::process::Command::new(env!("CARGO_BIN_EXE_grove"))
-        .arg("executor")
-        .output()
-        .expect("it starts");
+    let told = std::process::Command::new(env!("CARGO_BIN_EXE_grove")).arg("executor").output().expect("it starts");
     assert_eq!(told.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&told.stderr).contains("hint:"));
 }

@@ -25,11 +25,7 @@ fn ask(hub: &Hub, method: &str, path: &str, headers: &str, body: &str) -> (u16, 
         body.len()
     );
     let answer = raw(hub, request.as_bytes());
-    let status = answer
-        .split(' ')
-        .nth(1)
-        .and_then(|status| status.parse().ok())
-        .unwrap_or(0);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     (status, serde_json::from_str(body).unwrap_or_default())
 }
@@ -53,27 +49,14 @@ fn send_tool(hub: &Hub) -> String {
 #[test]
 fn nobody_comes_in_without_the_token_or_from_another_site() {
     let hub = Hub::start(0);
-    let (host, token) = (
-        format!("host: {}\r\n", hub.address),
-        format!("authorization: Bearer {}\r\n", hub.token),
-    );
-    let get = |headers: &str| {
-        raw(
-            &hub,
-            format!("GET /v1/jobs HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes(),
-        )
-    };
+    let (host, token) = (format!("host: {}\r\n", hub.address), format!("authorization: Bearer {}\r\n", hub.token));
+    let get =
+        |headers: &str| raw(&hub, format!("GET /v1/jobs HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes());
     assert!(get(&format!("{host}{token}")).starts_with("HTTP/1.1 200"));
     assert!(get(&host).starts_with("HTTP/1.1 401"));
     assert!(get(&format!("{host}authorization: Bearer {}\r\n", "0".repeat(64))).starts_with("HTTP/1.1 401"));
-    assert!(
-        get(&format!("host: evil.example\r\n{token}")).starts_with("HTTP/1.1 403"),
-        "DNS rebinding"
-    );
-    assert!(
-        get(&format!("{host}{token}origin: http://evil.example\r\n")).starts_with("HTTP/1.1 403"),
-        "another site"
-    );
+    assert!(get(&format!("host: evil.example\r\n{token}")).starts_with("HTTP/1.1 403"), "DNS rebinding");
+    assert!(get(&format!("{host}{token}origin: http://evil.example\r\n")).starts_with("HTTP/1.1 403"), "another site");
     let wrong = get(&host);
     assert!(!wrong.contains(&hub.token) && wrong.contains("\"hint\""), "{wrong}");
 }
@@ -96,20 +79,8 @@ fn what_is_not_understood_is_answered_in_the_apis_own_words() {
     check("GET", "/v1/jobs/last", "", 404, "no_such_job");
     check("GET", "/v1/blobs/xyz", "", 400, "wrong_blob_id");
     check("GET", &format!("/v1/blobs/{}", "0".repeat(64)), "", 404, "no_such_blob");
-    check(
-        "PUT",
-        &format!("/v1/blobs/{}", "0".repeat(64)),
-        "other bytes",
-        422,
-        "wrong_blob",
-    );
-    check(
-        "PUT",
-        &format!("/v1/blobs/{}?offset=5", "1".repeat(64)),
-        "x",
-        409,
-        "wrong_offset",
-    );
+    check("PUT", &format!("/v1/blobs/{}", "0".repeat(64)), "other bytes", 422, "wrong_blob");
+    check("PUT", &format!("/v1/blobs/{}?offset=5", "1".repeat(64)), "x", 409, "wrong_offset");
     let missing = format!(
         r#"{{"v":1,"id":"0000000000001","name":"n","tool":{{"module":"{}"}},"source":{{"inputs":["a"]}}}}"#,
         "2".repeat(64)
@@ -129,10 +100,7 @@ fn a_body_without_end_is_cut_off() {
     );
     assert_eq!(ask(&hub, "POST", "/v1/jobs", "", &open).0, 201);
     let answer = ask(&hub, "POST", "/v1/jobs/last/inputs", "", &many);
-    assert_eq!(
-        (answer.0, answer.1["error"]["code"].as_str()),
-        (413, Some("too_many_inputs"))
-    );
+    assert_eq!((answer.0, answer.1["error"]["code"].as_str()), (413, Some("too_many_inputs")));
 }
 
 #[test]
@@ -146,11 +114,7 @@ fn submitting_twice_makes_one_job_and_adding_twice_adds_once() {
     };
     for _ in 0..2 {
         let (status, accepted) = ask(&hub, "POST", "/v1/jobs", "", &job("n"));
-        assert_eq!(
-            (status, accepted["job"].as_str()),
-            (201, Some("0000000000003")),
-            "{accepted}"
-        );
+        assert_eq!((status, accepted["job"].as_str()), (201, Some("0000000000003")), "{accepted}");
     }
     assert_eq!(ask(&hub, "GET", "/v1/jobs", "", "").1["total"], 1);
     let (status, refused) = ask(&hub, "POST", "/v1/jobs", "", &job("other"));
@@ -158,11 +122,7 @@ fn submitting_twice_makes_one_job_and_adding_twice_adds_once() {
     for _ in 0..2 {
         let more = r#"{"v":1,"from":1,"inputs":["b",{"base64":"/w=="}]}"#;
         let (status, added) = ask(&hub, "POST", "/v1/jobs/last/inputs?wait=true", "", more);
-        assert_eq!(
-            (status, &added["from"], &added["count"]),
-            (200, &1.into(), &2.into()),
-            "{added}"
-        );
+        assert_eq!((status, &added["from"], &added["count"]), (200, &1.into(), &2.into()), "{added}");
         assert_eq!(added["results"][0]["stdout"], "[b]\n");
     }
     assert_eq!(ask(&hub, "GET", "/v1/jobs/last", "", "").1["items"], 3);
@@ -194,19 +154,14 @@ fn an_upload_that_broke_off_goes_on_where_it_ended() {
             hub.address, hub.token
         );
         let answer = raw(&hub, request.as_bytes());
-        let offset = answer
-            .lines()
-            .find_map(|line| line.strip_prefix("upload-offset: ")?.parse::<usize>().ok());
+        let offset = answer.lines().find_map(|line| line.strip_prefix("upload-offset: ")?.parse::<usize>().ok());
         match offset {
             Some(offset) if offset > 0 => break offset,
             _ => assert!(begun.elapsed() < Duration::from_secs(20), "{answer}"),
         }
     };
     assert!(offset <= 300_000);
-    let rest = raw(
-        &hub,
-        &[&head(bytes.len() - offset, offset)[..], &bytes[offset..]].concat(),
-    );
+    let rest = raw(&hub, &[&head(bytes.len() - offset, offset)[..], &bytes[offset..]].concat());
     assert!(rest.starts_with("HTTP/1.1 201"), "{rest}");
     let whole = raw(
         &hub,
@@ -224,10 +179,8 @@ fn events_tell_the_story_of_a_job() {
     let hub = Hub::start(1);
     let mut stream = TcpStream::connect(hub.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let request = format!(
-        "GET /v1/events HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\r\n",
-        hub.address, hub.token
-    );
+    let request =
+        format!("GET /v1/events HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\r\n", hub.address, hub.token);
     stream.write_all(request.as_bytes()).unwrap();
     let mut seen = String::new();
     let mut buffer = [0; 4_096];

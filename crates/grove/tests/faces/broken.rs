@@ -78,10 +78,7 @@ fn ctrl_c_leaves_the_job_running_and_says_how_to_come_back() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
-    assert!(
-        rest.contains(&format!("job {id} keeps running: grove watch {id}")),
-        "{rest}"
-    );
+    assert!(rest.contains(&format!("job {id} keeps running: grove watch {id}")), "{rest}");
     assert!(hub.grove(&["jobs"]).out.contains("running"));
 }
 
@@ -89,15 +86,7 @@ fn ctrl_c_leaves_the_job_running_and_says_how_to_come_back() {
 fn a_reader_that_goes_away_ends_the_command_and_not_the_job() {
     let hub = Hub::start(1);
     let mut child = Command::new(env!("CARGO_BIN_EXE_grove"))
-        .args([
-            "--home",
-            hub.home().to_str().unwrap(),
-            "run",
-            "--range",
-            "0..20000",
-            &noop(),
-            "{}",
-        ])
+        .args(["--home", hub.home().to_str().unwrap(), "run", "--range", "0..20000", &noop(), "{}"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -106,10 +95,7 @@ fn a_reader_that_goes_away_ends_the_command_and_not_the_job() {
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(
-        ended.status.code() == Some(1) && said.contains("cannot write results to standard output"),
-        "{said}"
-    );
+    assert!(ended.status.code() == Some(1) && said.contains("cannot write results to standard output"), "{said}");
     let ran = hub.grove(&["watch"]);
     assert!(ran.code == 0 && ran.err.contains("20000 of 20000 done"), "{ran:?}");
 }
@@ -120,13 +106,7 @@ fn lying_node(home: &std::path::Path) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let home = grove::config::Home::at(home.to_owned());
     home.token_or_new().unwrap();
-    home.announce(&grove::config::Hub {
-        v: 1,
-        api: address,
-        link: address,
-        pid: 0,
-    })
-    .unwrap();
+    home.announce(&grove::config::Hub { v: 1, api: address, link: address, pid: 0 }).unwrap();
     let job = |standing: &str| {
         format!(
             r#"{{"v":1,"id":"0000000000009","name":"n","standing":"{standing}","stage":"work","submitted_ms":1,"ended_ms":2,
@@ -157,19 +137,12 @@ fn lying_node(home: &std::path::Path) -> SocketAddr {
             let mut head = BufReader::new(client.try_clone().unwrap());
             let mut first = String::new();
             head.read_line(&mut first).unwrap();
-            let body = if first.contains("/results") {
-                pages.next().unwrap()
-            } else {
-                job("running")
-            };
+            let body = if first.contains("/results") { pages.next().unwrap() } else { job("running") };
             let mut line = String::new();
             while head.read_line(&mut line).unwrap() > 2 {
                 line.clear();
             }
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
+            let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
             client.write_all(head.as_bytes()).unwrap();
             client.write_all(body.as_bytes()).unwrap();
         }
@@ -180,12 +153,7 @@ fn lying_node(home: &std::path::Path) -> SocketAddr {
 #[test]
 fn a_result_that_turns_out_to_be_a_lie_is_put_right_or_owned_up_to() {
     for (words, code, out, err) in [
-        (
-            &["get", "--wait"][..],
-            1,
-            "lie\nb\n",
-            "1 result changed after it was printed",
-        ),
+        (&["get", "--wait"][..], 1, "lie\nb\n", "1 result changed after it was printed"),
         (&["get", "--wait", "-o", "out"], 0, "", "1 result put right"),
     ] {
         let folder = tempfile::tempdir().unwrap();
@@ -194,10 +162,7 @@ fn a_result_that_turns_out_to_be_a_lie_is_put_right_or_owned_up_to() {
         assert_eq!((ran.code, ran.out.as_str()), (code, out), "{}", ran.err);
         assert!(ran.err.contains(err), "{}", ran.err);
         if words.contains(&"-o") {
-            assert_eq!(
-                std::fs::read_to_string(folder.path().join("out/input 1.txt")).unwrap(),
-                "truth\n"
-            );
+            assert_eq!(std::fs::read_to_string(folder.path().join("out/input 1.txt")).unwrap(), "truth\n");
         }
     }
 }

@@ -6,12 +6,7 @@ use std::net::TcpListener;
 
 fn check(ran: &Ran, code: i32, expect: &str) {
     let has = expect.split('|').all(|part| ran.err.contains(part));
-    assert!(
-        has && ran.code == code,
-        "expected {code} {expect:?}, found {} {:?}",
-        ran.code,
-        ran.err
-    );
+    assert!(has && ran.code == code, "expected {code} {expect:?}, found {} {:?}", ran.code, ran.err);
     assert!(ran.err.contains("\nhint: "), "an error ends in a hint: {:?}", ran.err);
     assert_eq!(ran.out, "", "nothing of it is data");
 }
@@ -27,32 +22,16 @@ fn what_is_no_tool_is_named() {
         "cannot use text.wasm as a tool: this is not a WebAssembly",
     );
     write("empty.wasm", b"");
-    check(
-        &hub.grove(&["run", "empty.wasm", ":::", "a"]),
-        1,
-        "cannot use empty.wasm as a tool: the file is empty",
-    );
+    check(&hub.grove(&["run", "empty.wasm", ":::", "a"]), 1, "cannot use empty.wasm as a tool: the file is empty");
     write("component.wasm", b"\0asm\x0d\0\x01\0");
-    check(
-        &hub.grove(&["run", "component.wasm", ":::", "a"]),
-        1,
-        "component.wasm|component, which is not supported",
-    );
-    check(
-        &hub.grove(&["run", "missing.wasm", ":::", "a"]),
-        1,
-        "cannot read the tool missing.wasm: No such file",
-    );
+    check(&hub.grove(&["run", "component.wasm", ":::", "a"]), 1, "component.wasm|component, which is not supported");
+    check(&hub.grove(&["run", "missing.wasm", ":::", "a"]), 1, "cannot read the tool missing.wasm: No such file");
     // `(import "env" "socket" (func))`, a memory and an empty `_start`.
     let module =
         b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x0e\x01\x03env\x06socket\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
         \x07\x13\x02\x06memory\x02\0\x06_start\0\x01\x0a\x04\x01\x02\0\x0b";
     write("socket.wasm", module);
-    check(
-        &hub.grove(&["run", "socket.wasm", ":::", "a"]),
-        1,
-        "socket.wasm|needs what is not given here: env.socket",
-    );
+    check(&hub.grove(&["run", "socket.wasm", ":::", "a"]), 1, "socket.wasm|needs what is not given here: env.socket");
 }
 
 #[test]
@@ -61,32 +40,12 @@ fn inputs_that_are_not_there_are_named() {
     fs::write(hub.dir.path().join("empty.txt"), "").unwrap();
     let tool = noop();
     check(&hub.grove(&["run", &tool, ":::"]), 2, "no inputs stand after :::");
-    check(
-        &hub.grove(&["run", &tool, "::::", "empty.txt"]),
-        2,
-        "there are no inputs in empty.txt",
-    );
-    check(
-        &hub.grove(&["run", &tool, "::::", "missing.txt"]),
-        1,
-        "cannot read missing.txt: No such file",
-    );
-    check(
-        &hub.grove(&["run", "--range", "5..5", &tool]),
-        2,
-        "there are no inputs in the range",
-    );
+    check(&hub.grove(&["run", &tool, "::::", "empty.txt"]), 2, "there are no inputs in empty.txt");
+    check(&hub.grove(&["run", &tool, "::::", "missing.txt"]), 1, "cannot read missing.txt: No such file");
+    check(&hub.grove(&["run", "--range", "5..5", &tool]), 2, "there are no inputs in the range");
     check(&hub.grove(&["run", "--range", "5", &tool]), 2, "a range is FIRST..END");
-    check(
-        &hub.grove(&["run", &tool, "--range", "0..5"]),
-        2,
-        "--range stands after the tool",
-    );
-    check(
-        &hub.grove(&["run", "--range", "0..5", &tool, ":::", "a"]),
-        2,
-        "inputs come from one of",
-    );
+    check(&hub.grove(&["run", &tool, "--range", "0..5"]), 2, "--range stands after the tool");
+    check(&hub.grove(&["run", "--range", "0..5", &tool, ":::", "a"]), 2, "inputs come from one of");
     check(&hub.grove(&["run", "--stdin", &tool, ":::", "."]), 1, ". is not a file");
     let ran = hub.grove(&["run", "--check", "believe", &tool, ":::", "a"]);
     assert!(ran.code == 2 && ran.err.contains("spot=PERCENT"), "{ran:?}");
@@ -101,53 +60,27 @@ fn money_that_is_not_there_is_named() {
         7,
         "the budget buys not even one part|credits or more",
     );
-    check(
-        &hub.grove(&["run", "--budget", "5000", &tool, ":::", "a"]),
-        7,
-        "more than the 1000.00 credits|grove lend",
-    );
-    check(
-        &hub.grove(&["run", "--check", "prove", &tool, ":::", "a"]),
-        1,
-        "cannot check answers|--check spot",
-    );
-    check(
-        &hub.grove(&["run", "--merge", &tool, ":::", "a"]),
-        1,
-        "cannot merge answers",
-    );
+    check(&hub.grove(&["run", "--budget", "5000", &tool, ":::", "a"]), 7, "more than the 1000.00 credits|grove lend");
+    check(&hub.grove(&["run", "--check", "prove", &tool, ":::", "a"]), 1, "cannot check answers|--check spot");
+    check(&hub.grove(&["run", "--merge", &tool, ":::", "a"]), 1, "cannot merge answers");
 }
 
 #[test]
 fn a_job_that_is_not_there_is_named_and_an_ambiguous_one_lists_what_it_could_be() {
     let hub = Hub::start(0);
     check(&hub.grove(&["watch", "last"]), 1, "there are no jobs yet");
-    check(
-        &hub.grove(&["get", "zzzz"]),
-        1,
-        "there is no job \"zzzz\"|`grove jobs` lists them",
-    );
+    check(&hub.grove(&["get", "zzzz"]), 1, "there is no job \"zzzz\"|`grove jobs` lists them");
     check(&hub.grove(&["cancel", "0000000000000"]), 1, "there is no job");
     check(&hub.grove(&["why", "../../x"]), 1, "there is no job \"../../x\"");
     let tool = noop();
     // Ids begin with one of sixteen digits: of seventeen jobs two begin alike.
-    let ids: Vec<String> = (0..17)
-        .map(|_| hub.grove(&["run", "--detach", &tool, ":::", "a"]).out.trim().to_owned())
-        .collect();
+    let ids: Vec<String> =
+        (0..17).map(|_| hub.grove(&["run", "--detach", &tool, ":::", "a"]).out.trim().to_owned()).collect();
     let alike = |digit: char| ids.iter().filter(|id| id.starts_with(digit)).count();
-    let digit = ids
-        .iter()
-        .filter_map(|id| id.chars().next())
-        .find(|digit| alike(*digit) > 1)
-        .unwrap();
+    let digit = ids.iter().filter_map(|id| id.chars().next()).find(|digit| alike(*digit) > 1).unwrap();
     let ran = hub.grove(&["watch", &digit.to_string()]);
     check(&ran, 1, "is the beginning of several jobs: ");
-    assert_eq!(
-        ids.iter().filter(|id| ran.err.contains(*id)).count(),
-        alike(digit).min(8),
-        "{}",
-        ran.err
-    );
+    assert_eq!(ids.iter().filter(|id| ran.err.contains(*id)).count(), alike(digit).min(8), "{}", ran.err);
 }
 
 #[test]
@@ -162,44 +95,17 @@ fn a_hub_that_is_not_there_and_a_token_that_is_not_right() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().join("home");
     let grove = |words: &[&str]| grove_in(&home, folder.path(), words, b"");
-    check(
-        &grove(&["jobs"]),
-        6,
-        "no hub has been started here|hub.json is missing|grove up",
-    );
-    check(
-        &grove(&["--hub", "10.0.0.1:80", "jobs"]),
-        2,
-        "not the address and port of a hub on this machine",
-    );
-    check(
-        &grove(&["--hub", "127.0.0.1:1", "jobs"]),
-        5,
-        "there is no token in|home/token",
-    );
+    check(&grove(&["jobs"]), 6, "no hub has been started here|hub.json is missing|grove up");
+    check(&grove(&["--hub", "10.0.0.1:80", "jobs"]), 2, "not the address and port of a hub on this machine");
+    check(&grove(&["--hub", "127.0.0.1:1", "jobs"]), 5, "there is no token in|home/token");
     fs::create_dir(&home).unwrap();
     grove::config::Home::at(home.clone()).token_or_new().unwrap();
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
-    check(
-        &grove(&["--hub", &port, "jobs"]),
-        6,
-        &format!("the hub at {port} does not answer"),
-    );
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    check(&grove(&["--hub", &port, "jobs"]), 6, &format!("the hub at {port} does not answer"));
     let hub = Hub::start(0);
-    check(
-        &grove(&["--hub", &hub.address.to_string(), "jobs"]),
-        5,
-        "the token is missing or wrong",
-    );
+    check(&grove(&["--hub", &hub.address.to_string(), "jobs"]), 5, "the token is missing or wrong");
     let ran = grove(&["--hub", &port, "doctor"]);
-    assert!(
-        ran.code == 1 && ran.out.contains("bad  hub") && ran.out.contains("     hint: "),
-        "{ran:?}"
-    );
+    assert!(ran.code == 1 && ran.out.contains("bad  hub") && ran.out.contains("     hint: "), "{ran:?}");
 }
 
 #[test]

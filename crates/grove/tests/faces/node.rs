@@ -16,16 +16,9 @@ struct Process {
 impl Process {
     /// Starts it, and waits until it says that it is ready.
     fn start(home: &Path, words: &[&str]) -> Process {
-        let mut child = command(home)
-            .args(words)
-            .arg("--json")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command(home).args(words).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).unwrap_or_else(|_| {
             let mut said = String::new();
             child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
@@ -35,15 +28,8 @@ impl Process {
     }
 
     fn hub(home: &Path, slots: &str) -> Process {
-        let lends = if slots == "0" {
-            &["--no-lend"][..]
-        } else {
-            &["--slots", slots]
-        };
-        Process::start(
-            home,
-            &[&["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"], lends].concat(),
-        )
+        let lends = if slots == "0" { &["--no-lend"][..] } else { &["--slots", slots] };
+        Process::start(home, &[&["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"], lends].concat())
     }
 
     /// Asks it to stop; the exit code.
@@ -64,10 +50,7 @@ impl Drop for Process {
 
 fn command(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grove"));
-    command
-        .env("GROVE_HOME", home)
-        .env("XDG_CONFIG_HOME", home)
-        .env("GROVE_LOG", "error");
+    command.env("GROVE_HOME", home).env("XDG_CONFIG_HOME", home).env("GROVE_LOG", "error");
     command.stdin(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -89,17 +72,11 @@ fn a_hub_runs_a_tool_and_leaves_in_good_order() {
     let ran = grove(&home, &["run", "--json", &noop(), ":::", "a", "b"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:?}");
     let status = grove(&home, &["status"]);
-    assert!(
-        status.out.contains("lends 1 slot") && status.out.contains("seccomp"),
-        "{status:?}"
-    );
+    assert!(status.out.contains("lends 1 slot") && status.out.contains("seccomp"), "{status:?}");
     assert!(grove(&home, &["doctor"]).out.contains("ok   hub"));
     assert_eq!(hub.stop(), Some(0));
     let ran = grove(&home, &["jobs"]);
-    assert!(
-        ran.code == 6 && ran.err.contains("hint: start one with `grove up`"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 6 && ran.err.contains("hint: start one with `grove up`"), "{ran:?}");
 }
 
 #[test]
@@ -111,10 +88,7 @@ fn a_lender_works_for_a_hub_that_does_not_and_a_restart_forgets_no_job() {
     drop(hub);
     let hub = Process::hub(&home, "0");
     let lender = Process::start(&home, &["lend", "--slots", "1"]);
-    let second = Process::start(
-        &home,
-        &["lend", "--slots", "1", "--hub", hub.ready["api"].as_str().unwrap()],
-    );
+    let second = Process::start(&home, &["lend", "--slots", "1", "--hub", hub.ready["api"].as_str().unwrap()]);
     let ran = grove(&home, &["watch", "last"]);
     assert!(ran.code == 0 && ran.err.contains("is done: 1 of 1 done"), "{ran:?}");
     let begun = std::time::Instant::now();
@@ -133,25 +107,12 @@ fn what_is_taken_is_named() {
     let taken = taken.to_string();
     for (flag, other) in [("--listen", "--link"), ("--link", "--listen")] {
         let ran = grove(&home, &["up", flag, &taken, other, "127.0.0.1:0"]);
-        assert!(
-            ran.code == 1
-                && ran
-                    .err
-                    .contains(&format!("error: {taken} is in use by another program")),
-            "{ran:?}"
-        );
-        assert!(
-            ran.err
-                .contains("\nhint: stop that one, or choose another address with "),
-            "{ran:?}"
-        );
+        assert!(ran.code == 1 && ran.err.contains(&format!("error: {taken} is in use by another program")), "{ran:?}");
+        assert!(ran.err.contains("\nhint: stop that one, or choose another address with "), "{ran:?}");
     }
     let _hub = Process::hub(&home, "0");
     let ran = grove(&home, &["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"]);
-    assert!(
-        ran.code == 1 && ran.err.contains("is in use by another node"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 1 && ran.err.contains("is in use by another node"), "{ran:?}");
 }
 
 #[test]
@@ -162,10 +123,7 @@ fn a_lender_without_a_hub_says_so() {
     assert!(ran.code == 5 && ran.err.contains("there is no token in"), "{ran:?}");
     grove::config::Home::at(home.clone()).token_or_new().unwrap();
     let ran = grove(&home, &["lend"]);
-    assert!(
-        ran.code == 6 && ran.err.contains("\nhint: start one with `grove up`"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 6 && ran.err.contains("\nhint: start one with `grove up`"), "{ran:?}");
     let ran = grove(&home, &["up", "--listen", "0.0.0.0:0"]);
     assert!(ran.code == 2 && ran.err.contains("hint: use 127.0.0.1"), "{ran:?}");
 }

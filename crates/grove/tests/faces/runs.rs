@@ -7,20 +7,10 @@ use std::fs;
 fn inputs_become_results_in_their_order() {
     let hub = Hub::start(2);
     let ran = hub.grove(&["run", &noop(), "-x", "{}", ":::", "b", "a", "c d"]);
-    assert_eq!(
-        (ran.out.as_str(), ran.code),
-        ("[-x b]\n[-x a]\n[-x c d]\n", 0),
-        "{}",
-        ran.err
-    );
+    assert_eq!((ran.out.as_str(), ran.code), ("[-x b]\n[-x a]\n[-x c d]\n", 0), "{}", ran.err);
     assert!(ran.err.contains("is done: 3 of 3 done, 0 failed"), "{}", ran.err);
     let ran = hub.grove(&["run", &noop(), "{2}{1}", ":::", "a", "b", ":::", "1", "2"]);
-    assert_eq!(
-        (ran.out.as_str(), ran.code),
-        ("[1a]\n[2a]\n[1b]\n[2b]\n", 0),
-        "{}",
-        ran.err
-    );
+    assert_eq!((ran.out.as_str(), ran.code), ("[1a]\n[2a]\n[1b]\n[2b]\n", 0), "{}", ran.err);
 }
 
 #[test]
@@ -47,37 +37,15 @@ fn files_lines_and_numbers_are_inputs() {
     let ran = hub.grove(&["run", "--range", "5..=7", &noop()]);
     assert_eq!((ran.out.as_str(), ran.code), ("[5]\n[6]\n[7]\n", 0), "{}", ran.err);
     let ran = hub.grove(&["run", "--range", "0..10", "--chunk", "4", &noop(), "{1}-{2}"]);
-    assert_eq!(
-        (ran.out.as_str(), ran.code),
-        ("[0-4]\n[4-8]\n[8-10]\n", 0),
-        "{}",
-        ran.err
-    );
+    assert_eq!((ran.out.as_str(), ran.code), ("[0-4]\n[4-8]\n[8-10]\n", 0), "{}", ran.err);
     let ran = hub.grove(&["run", "--stdin", &noop(), ":::", "in.txt", "word"]);
-    assert_eq!(
-        (ran.out == format!("[]{lines}\n[]word\n"), ran.code),
-        (true, 0),
-        "{}",
-        ran.err
-    );
+    assert_eq!((ran.out == format!("[]{lines}\n[]word\n"), ran.code), (true, 0), "{}", ran.err);
 }
 
 #[test]
 fn results_become_files_named_after_their_inputs() {
     let hub = Hub::start(2);
-    let ran = hub.grove(&[
-        "run",
-        "-o",
-        "out",
-        &noop(),
-        ":::",
-        "x/a.csv",
-        "y/a.csv",
-        "../up",
-        "big",
-        "file",
-        "fail",
-    ]);
+    let ran = hub.grove(&["run", "-o", "out", &noop(), ":::", "x/a.csv", "y/a.csv", "../up", "big", "file", "fail"]);
     assert_eq!((ran.code, ran.out.as_str()), (3, ""), "{}", ran.err);
     let read = |name: &str| fs::read_to_string(hub.dir.path().join("out").join(name)).unwrap();
     assert_eq!(read("a.csv.txt"), "[x/a.csv]\n");
@@ -86,49 +54,24 @@ fn results_become_files_named_after_their_inputs() {
     assert_eq!(read("big.txt"), "x".repeat(100_000), "a blob");
     assert_eq!(read("file/sub/one.txt"), "in a file");
     assert!(!hub.dir.path().join("up").exists() && !hub.dir.path().join("up.txt").exists());
-    assert!(
-        ran.err
-            .contains("part 6 (fail) failed: exit code 3\n  it was asked to \\u{1b}[31mfail"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("part 6 (fail) failed: exit code 3\n  it was asked to \\u{1b}[31mfail"), "{}", ran.err);
     assert!(ran.err.contains("hint: grove retry "), "{}", ran.err);
     let ran = hub.grove(&["get", "last", "-o", "again"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
-    assert_eq!(
-        fs::read_to_string(hub.dir.path().join("again/input 1.txt")).unwrap(),
-        "[x/a.csv]\n"
-    );
+    assert_eq!(fs::read_to_string(hub.dir.path().join("again/input 1.txt")).unwrap(), "[x/a.csv]\n");
 }
 
 #[test]
 fn json_is_for_programs() {
     let hub = Hub::start(1);
     let ran = hub.grove(&["run", "--json", &noop(), ":::", "a", "bytes"]);
-    let lines: Vec<serde_json::Value> = ran
-        .out
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), ran.code), (3, 0), "{}", ran.err);
     assert!(lines.iter().all(|line| line["v"] == 1));
-    assert_eq!(
-        (lines[0]["type"].as_str(), lines[0]["stdout"].as_str()),
-        (Some("result"), Some("[a]\n"))
-    );
+    assert_eq!((lines[0]["type"].as_str(), lines[0]["stdout"].as_str()), (Some("result"), Some("[a]\n")));
     assert_eq!(lines[1]["stdout"]["base64"], "//4A");
-    assert_eq!(
-        (lines[2]["type"].as_str(), lines[2]["standing"].as_str()),
-        (Some("job"), Some("done"))
-    );
-    for words in [
-        &["jobs"][..],
-        &["status"],
-        &["credits"],
-        &["why", "last"],
-        &["why"],
-        &["doctor"],
-    ] {
+    assert_eq!((lines[2]["type"].as_str(), lines[2]["standing"].as_str()), (Some("job"), Some("done")));
+    for words in [&["jobs"][..], &["status"], &["credits"], &["why", "last"], &["why"], &["doctor"]] {
         let ran = hub.grove(&[words, &["--json"]].concat());
         let value: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
         assert_eq!((&value["v"], ran.code), (&1.into(), 0), "{words:?} {}", ran.err);
@@ -145,11 +88,7 @@ fn a_job_is_followed_by_its_id_and_stopped() {
     let ran = hub.grove(&["run", "--detach", &noop(), ":::", "a"]);
     let id = ran.out.trim().to_owned();
     assert_eq!((ran.code, id.len()), (0, 13), "{ran:?}");
-    assert!(
-        ran.err.contains("no lender yet: waiting\nhint: grove lend"),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("no lender yet: waiting\nhint: grove lend"), "{}", ran.err);
     let ran = hub.grove(&["why", &id[..5]]);
     assert!(ran.code == 0 && ran.out.contains("- nobody lends\n  hint: "), "{ran:?}");
     let ran = hub.grove(&["get", "last"]);
@@ -157,10 +96,7 @@ fn a_job_is_followed_by_its_id_and_stopped() {
     let ran = hub.grove(&["cancel", &id[..5]]);
     assert!(ran.code == 0 && ran.err.contains("is cancelled"), "{ran:?}");
     let ran = hub.grove(&["watch"]);
-    assert!(
-        ran.code == 1 && ran.err.contains("is cancelled: 0 of 1 done"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 1 && ran.err.contains("is cancelled: 0 of 1 done"), "{ran:?}");
 }
 
 #[test]
@@ -181,10 +117,7 @@ fn an_open_job_takes_inputs_and_gives_results_at_once() {
     let ran = hub.grove(&["send", &id, "--close"]);
     assert!(ran.code == 0 && ran.err.contains("takes no more inputs"), "{ran:?}");
     let ran = hub.grove(&["watch", &id]);
-    assert!(
-        ran.code == 3 && ran.err.contains("3053 of 3054 done, 1 failed"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 3 && ran.err.contains("3053 of 3054 done, 1 failed"), "{ran:?}");
     let ran = hub.grove(&["send", &id, ":::", "late"]);
     assert!(ran.code == 1 && ran.err.contains("takes no inputs"), "{ran:?}");
     let ran = hub.grove(&["retry", &id]);
@@ -197,11 +130,7 @@ fn ten_million_inputs_are_accepted_at_once_and_read_by_page() {
     let begun = std::time::Instant::now();
     let ran = hub.grove(&["run", "--detach", "--range", "0..10_000_000", &noop()]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(
-        begun.elapsed() < std::time::Duration::from_secs(20),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{:?}", begun.elapsed());
     let ran = hub.grove(&["jobs"]);
     assert!(ran.out.contains("0/10000000"), "{}", ran.out);
 }

@@ -57,10 +57,7 @@ impl Draw {
             let bytes = self.some(40, |draw| u8::try_from(draw.below(256)).unwrap());
             Data::Inline { bytes: bytes.into() }
         } else {
-            Data::Blob {
-                id: self.digest(),
-                len: self.number(),
-            }
+            Data::Blob { id: self.digest(), len: self.number() }
         }
     }
 
@@ -77,12 +74,7 @@ impl Draw {
     fn tool(&mut self) -> Tool {
         Tool {
             module: self.digest(),
-            abilities: Abilities {
-                split: self.flip(),
-                merge: self.flip(),
-                check: self.flip(),
-                first: self.flip(),
-            },
+            abilities: Abilities { split: self.flip(), merge: self.flip(), check: self.flip(), first: self.flip() },
             args: self.some(5, |draw| draw.text(9).into_boxed_str()),
             stdin: self.flip(),
             real_time: self.flip(),
@@ -98,27 +90,13 @@ impl Draw {
     fn gift(&mut self, tools: &[Arc<Tool>]) -> Gift {
         let (ways, depth) = (self.number(), u8::try_from(self.below(256)).unwrap());
         let per_mille = u32::try_from(self.below(1_001)).unwrap();
-        let acts = [
-            Act::Run,
-            Act::Split { ways },
-            Act::Merge,
-            Act::Check,
-            Act::Solve { depth },
-        ];
-        let checks = [
-            Check::Prove {
-                spot_per_mille: per_mille,
-            },
-            Check::Spot { per_mille },
-            Check::Copies,
-            Check::Trust,
-        ];
+        let acts = [Act::Run, Act::Split { ways }, Act::Merge, Act::Check, Act::Solve { depth }];
+        let checks =
+            [Check::Prove { spot_per_mille: per_mille }, Check::Spot { per_mille }, Check::Copies, Check::Trust];
         let inputs = if self.flip() {
             Inputs::Numbers { from: self.number() }
         } else {
-            Inputs::Carried {
-                data: self.some(12, Draw::data),
-            }
+            Inputs::Carried { data: self.some(12, Draw::data) }
         };
         Gift {
             lease: self.lease(),
@@ -144,17 +122,9 @@ impl Draw {
             Trap::OutOfFuel,
             Trap::NotATool,
         ];
-        let (trap, code) = (
-            self.pick(&traps),
-            i32::from_ne_bytes(self.next().to_ne_bytes()[..4].try_into().unwrap()),
-        );
-        let outcomes = [
-            Outcome::Right,
-            Outcome::Exit { code },
-            Outcome::Trapped { trap },
-            Outcome::OutOfFuel,
-            Outcome::Broken,
-        ];
+        let (trap, code) = (self.pick(&traps), i32::from_ne_bytes(self.next().to_ne_bytes()[..4].try_into().unwrap()));
+        let outcomes =
+            [Outcome::Right, Outcome::Exit { code }, Outcome::Trapped { trap }, Outcome::OutOfFuel, Outcome::Broken];
         Answer {
             span: self.span(),
             outcome: self.pick(&outcomes),
@@ -179,13 +149,7 @@ impl Draw {
     /// A message of the kind with that number, in the order of the enum.
     pub(super) fn message_of(&mut self, kind: u64) -> Message {
         let slots = u32::try_from(self.below(2_000)).unwrap();
-        let whys = [
-            Decline::Full,
-            Decline::Paused,
-            Decline::Ancestor,
-            Decline::TooDeep,
-            Decline::Absurd,
-        ];
+        let whys = [Decline::Full, Decline::Paused, Decline::Ancestor, Decline::TooDeep, Decline::Absurd];
         match kind {
             0 => Message::Hello {
                 incarnation: Incarnation(self.number()),
@@ -195,31 +159,14 @@ impl Draw {
             },
             1 => {
                 let tools: Vec<Arc<Tool>> = (0..3).map(|_| Arc::new(self.tool())).collect();
-                Message::Give {
-                    gifts: self.some(6, |draw| draw.gift(&tools)),
-                }
+                Message::Give { gifts: self.some(6, |draw| draw.gift(&tools)) }
             }
-            2 => Message::Cancel {
-                leases: self.some(20, Draw::lease),
-            },
-            3 => Message::Noted {
-                noted: self.some(20, |draw| (draw.lease(), draw.span())),
-            },
-            4 => Message::Pay {
-                total: Credits(self.number()),
-            },
-            5 => Message::Decline {
-                leases: self.some(20, Draw::lease),
-                why: self.pick(&whys),
-            },
-            6 => Message::Alive {
-                slots,
-                holding: self.some(20, Draw::lease),
-            },
-            7 => Message::Done {
-                lease: self.lease(),
-                answers: self.some(20, Draw::answer),
-            },
+            2 => Message::Cancel { leases: self.some(20, Draw::lease) },
+            3 => Message::Noted { noted: self.some(20, |draw| (draw.lease(), draw.span())) },
+            4 => Message::Pay { total: Credits(self.number()) },
+            5 => Message::Decline { leases: self.some(20, Draw::lease), why: self.pick(&whys) },
+            6 => Message::Alive { slots, holding: self.some(20, Draw::lease) },
+            7 => Message::Done { lease: self.lease(), answers: self.some(20, Draw::answer) },
             _ => Message::Bye,
         }
     }
@@ -233,9 +180,7 @@ pub(super) fn tiny(item: u64) -> Answer {
         fuel: Fuel(1_234_567),
         micros: 42,
         digest: Digest::default(),
-        output: Output::of(Data::Inline {
-            bytes: item.to_string().into_bytes().into(),
-        }),
+        output: Output::of(Data::Inline { bytes: item.to_string().into_bytes().into() }),
         pieces: 0,
     }
 }

@@ -61,19 +61,11 @@ async fn blobs_travel_both_ways() {
     let (lender, _calling) = pair(address, &mut hub).await;
     for len in [0, 1, 256 << 10, (1 << 20) + 1] {
         let digest = put(hub.folder.path(), len);
-        lender
-            .links
-            .fetch_blob(HUB, LEASE, digest, lender.sink(digest))
-            .await
-            .unwrap();
+        lender.links.fetch_blob(HUB, LEASE, digest, lender.sink(digest)).await.unwrap();
         let fetched = std::fs::read(lender.blob(digest)).unwrap();
         assert_eq!(*blake3::hash(&fetched).as_bytes(), digest.0);
         std::fs::remove_file(hub.blob(digest)).unwrap();
-        lender
-            .links
-            .send_blob(HUB, LEASE, digest, source(&lender, digest))
-            .await
-            .unwrap();
+        lender.links.send_blob(HUB, LEASE, digest, source(&lender, digest)).await.unwrap();
         assert_eq!(std::fs::read(hub.blob(digest)).unwrap(), fetched);
     }
 }
@@ -84,11 +76,7 @@ async fn a_broken_fetch_goes_on_where_it_was() {
     let (address, calls) = wire(address, LARGE as u64 / 2, u64::MAX).await;
     let (lender, _calling) = pair(address, &mut hub).await;
     let digest = put(hub.folder.path(), LARGE);
-    lender
-        .links
-        .fetch_blob(HUB, LEASE, digest, lender.sink(digest))
-        .await
-        .unwrap();
+    lender.links.fetch_blob(HUB, LEASE, digest, lender.sink(digest)).await.unwrap();
     assert_eq!(std::fs::metadata(lender.blob(digest)).unwrap().len(), LARGE as u64);
     assert!(calls.load(Ordering::Relaxed) >= 2, "it never broke");
 }
@@ -100,15 +88,8 @@ async fn a_broken_bring_goes_on_where_it_was() {
     let (lender, _calling) = pair(address, &mut hub).await;
     let digest = put(lender.folder.path(), LARGE);
     let (read, len) = (Arc::new(AtomicU64::new(0)), LARGE as u64);
-    let counted = Counted {
-        inner: source(&lender, digest),
-        read: Arc::clone(&read),
-    };
-    lender
-        .links
-        .send_blob(HUB, LEASE, digest, Box::new(counted))
-        .await
-        .unwrap();
+    let counted = Counted { inner: source(&lender, digest), read: Arc::clone(&read) };
+    lender.links.send_blob(HUB, LEASE, digest, Box::new(counted)).await.unwrap();
     assert_eq!(std::fs::metadata(hub.blob(digest)).unwrap().len(), len);
     assert!(calls.load(Ordering::Relaxed) >= 2, "it never broke");
     let read = read.load(Ordering::Relaxed);
@@ -141,20 +122,11 @@ async fn a_forged_blob_is_refused_and_nothing_of_it_kept() {
     bytes[2 << 20] ^= 1;
     std::fs::write(hub.blob(digest), &bytes).unwrap();
     let fetched = lender.links.fetch_blob(HUB, LEASE, digest, lender.sink(digest)).await;
-    assert!(
-        matches!(fetched, Err(BlobError::Wrong { blob }) if blob == digest),
-        "{fetched:?}"
-    );
+    assert!(matches!(fetched, Err(BlobError::Wrong { blob }) if blob == digest), "{fetched:?}");
     std::fs::write(lender.blob(digest), &bytes).unwrap();
     std::fs::remove_file(hub.blob(digest)).unwrap();
-    let brought = lender
-        .links
-        .send_blob(HUB, LEASE, digest, source(&lender, digest))
-        .await;
-    assert!(
-        matches!(brought, Err(BlobError::Wrong { blob }) if blob == digest),
-        "{brought:?}"
-    );
+    let brought = lender.links.send_blob(HUB, LEASE, digest, source(&lender, digest)).await;
+    assert!(matches!(brought, Err(BlobError::Wrong { blob }) if blob == digest), "{brought:?}");
     assert_eq!(std::fs::read_dir(hub.folder.path()).unwrap().count(), 0);
 }
 

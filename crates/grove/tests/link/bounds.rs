@@ -19,26 +19,16 @@ fn lots(most: usize) -> Vec<u64> {
 
 /// A done with one right answer, changed.
 fn answer(change: impl FnOnce(&mut wire::Answer)) -> Kind {
-    let mut answer = wire::Answer {
-        first: 1,
-        len: 1,
-        outcome: 1,
-        ..wire::Answer::default()
-    };
+    let mut answer = wire::Answer { first: 1, len: 1, outcome: 1, ..wire::Answer::default() };
     change(&mut answer);
-    Kind::Done(wire::Done {
-        lease: 1,
-        answers: vec![answer],
-    })
+    Kind::Done(wire::Done { lease: 1, answers: vec![answer] })
 }
 
 /// A give with one gift, changed.
 fn give(change: impl FnOnce(&mut wire::Give)) -> Kind {
     let gift = numbers(1, &plain_tool(), vec![Span { first: 0, len: 1 }]);
     let mut frames = write::frames(Message::Give { gifts: vec![gift] });
-    let Some(Kind::Give(mut give)) = frames.remove(0).kind else {
-        panic!("a give")
-    };
+    let Some(Kind::Give(mut give)) = frames.remove(0).kind else { panic!("a give") };
     change(&mut give);
     Kind::Give(give)
 }
@@ -54,30 +44,15 @@ fn tool(change: impl FnOnce(&mut wire::Tool)) -> Kind {
 #[test]
 fn no_list_is_longer_than_its_limit() {
     let held = limits::GIFTS_PER_PEER_MAX;
-    let data = wire::Data {
-        kind: Some(wire::data::Kind::Inline(Default::default())),
-    };
-    let carried = wire::Carried {
-        data: vec![data; limits::GIFT_INPUTS_MAX as usize + 1],
-    };
-    let Kind::Done(mut done) = answer(|_| {}) else {
-        panic!("a done")
-    };
+    let data = wire::Data { kind: Some(wire::data::Kind::Inline(Default::default())) };
+    let carried = wire::Carried { data: vec![data; limits::GIFT_INPUTS_MAX as usize + 1] };
+    let Kind::Done(mut done) = answer(|_| {}) else { panic!("a done") };
     done.answers = vec![done.answers[0].clone(); limits::ANSWERS_MAX + 1];
     let over = [
-        Kind::Hello(wire::Hello {
-            holding: lots(held),
-            ..wire::Hello::default()
-        }),
-        Kind::Alive(wire::Alive {
-            holding: lots(held),
-            slots: 1,
-        }),
+        Kind::Hello(wire::Hello { holding: lots(held), ..wire::Hello::default() }),
+        Kind::Alive(wire::Alive { holding: lots(held), slots: 1 }),
         Kind::Cancel(wire::Cancel { leases: lots(4_096) }),
-        Kind::Declined(wire::Declined {
-            leases: lots(4_096),
-            why: 1,
-        }),
+        Kind::Declined(wire::Declined { leases: lots(4_096), why: 1 }),
         Kind::Noted(wire::Noted { noted: lots(3 * 4_096) }),
         give(|give| give.gifts = vec![wire::Gift::default(); held + 1]),
         give(|give| give.tools = vec![wire::Tool::default(); held + 1]),
@@ -136,10 +111,7 @@ fn no_value_is_out_of_bounds() {
         tool(|tool| tool.args = vec![long(); 2]),
         Kind::Noted(wire::Noted { noted: vec![1, 2] }),
         Kind::Noted(wire::Noted { noted: vec![1, 2, 0] }),
-        Kind::Declined(wire::Declined {
-            leases: vec![1],
-            why: 0,
-        }),
+        Kind::Declined(wire::Declined { leases: vec![1], why: 0 }),
     ];
     for kind in wrong {
         let said = format!("{kind:?}");

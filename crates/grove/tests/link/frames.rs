@@ -14,10 +14,7 @@ pub(super) fn hear(bytes: Vec<u8>) -> Result<Message, Flaw> {
 }
 
 fn frames(message: &Message) -> Vec<Vec<u8>> {
-    write::frames(message.clone())
-        .iter()
-        .map(Frame::encode_to_vec)
-        .collect()
+    write::frames(message.clone()).iter().map(Frame::encode_to_vec).collect()
 }
 
 #[test]
@@ -26,38 +23,23 @@ fn every_message_is_heard_as_it_was_said() {
         let message = Draw(seed).message_of(seed % 9);
         let frames = frames(&message);
         assert_eq!(frames.len(), 1, "seed {seed}");
-        assert_eq!(
-            hear(frames.into_iter().next().unwrap()).as_ref(),
-            Ok(&message),
-            "seed {seed}"
-        );
+        assert_eq!(hear(frames.into_iter().next().unwrap()).as_ref(), Ok(&message), "seed {seed}");
     }
 }
 
 #[test]
 fn long_messages_go_in_several_frames_and_nothing_is_lost() {
     let answers = (0..10_000).map(|item| {
-        let stdout = Data::Inline {
-            bytes: vec![7; limits::INLINE_MAX].into(),
-        };
-        grove_core::message::Answer {
-            output: Output::of(stdout),
-            ..tiny(item)
-        }
+        let stdout = Data::Inline { bytes: vec![7; limits::INLINE_MAX].into() };
+        grove_core::message::Answer { output: Output::of(stdout), ..tiny(item) }
     });
     let answers: Vec<_> = answers.collect();
-    let frames = frames(&Message::Done {
-        lease: Lease(1),
-        answers: answers.clone(),
-    });
+    let frames = frames(&Message::Done { lease: Lease(1), answers: answers.clone() });
     assert!(frames.len() > 10 && frames.iter().all(|frame| frame.len() < 2 << 20));
     let mut heard = Vec::new();
     for frame in frames {
         match hear(frame) {
-            Ok(Message::Done {
-                lease: Lease(1),
-                answers,
-            }) => heard.extend(answers),
+            Ok(Message::Done { lease: Lease(1), answers }) => heard.extend(answers),
             other => panic!("{other:?}"),
         }
     }
@@ -73,10 +55,7 @@ fn long_messages_go_in_several_frames_and_nothing_is_lost() {
 fn a_gift_of_numbers_is_small_whatever_it_covers() {
     let tool = plain_tool();
     let gifts = |count| {
-        let pieces = vec![Span {
-            first: 1_000_000,
-            len: 4_096,
-        }];
+        let pieces = vec![Span { first: 1_000_000, len: 4_096 }];
         let gifts = (0..count).map(|lease| numbers(lease, &tool, pieces.clone())).collect();
         frames(&Message::Give { gifts })[0].len()
     };
@@ -87,10 +66,7 @@ fn a_gift_of_numbers_is_small_whatever_it_covers() {
 #[test]
 fn a_tiny_answer_takes_few_bytes() {
     let answers = (0..4_096).map(tiny).collect();
-    let frames = frames(&Message::Done {
-        lease: Lease(1),
-        answers,
-    });
+    let frames = frames(&Message::Done { lease: Lease(1), answers });
     assert_eq!(frames.len(), 1);
     assert!(frames[0].len() < 4_096 * 32, "{}", frames[0].len());
 }
@@ -104,19 +80,7 @@ fn fields_of_a_later_version_are_skipped() {
         prost::encoding::encode_varint(100 << 3 | wire_type, &mut tag);
         tag
     };
-    bytes.extend(
-        [
-            tag(0),
-            vec![1],
-            tag(1),
-            vec![0; 8],
-            tag(2),
-            vec![2, 9, 9],
-            tag(5),
-            vec![0; 4],
-        ]
-        .concat(),
-    );
+    bytes.extend([tag(0), vec![1], tag(1), vec![0; 8], tag(2), vec![2, 9, 9], tag(5), vec![0; 4]].concat());
     assert_eq!(hear(bytes), Ok(Message::Bye));
 }
 
@@ -164,14 +128,6 @@ fn the_committed_rust_belongs_to_the_contract() {
     let seal = [lines.next(), lines.next(), lines.next()].map(Option::unwrap);
     let body = lines.next().unwrap();
     let hint = "hint: run `cargo proto` and commit the result";
-    assert_eq!(
-        seal[1],
-        format!("// contract {}", blake3::hash(contract)),
-        "the contract has changed\n{hint}"
-    );
-    assert_eq!(
-        seal[2],
-        format!("// made {}", blake3::hash(body.as_bytes())),
-        "it was edited by hand\n{hint}"
-    );
+    assert_eq!(seal[1], format!("// contract {}", blake3::hash(contract)), "the contract has changed\n{hint}");
+    assert_eq!(seal[2], format!("// made {}", blake3::hash(body.as_bytes())), "it was edited by hand\n{hint}");
 }

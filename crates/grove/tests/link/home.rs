@@ -32,15 +32,8 @@ impl Place {
     pub(super) fn new(node: NodeId) -> Place {
         let (sender, events) = mpsc::channel(64);
         let folder = tempfile::tempdir().unwrap();
-        let house = House {
-            events: sender,
-            folder: folder.path().to_owned(),
-        };
-        Place {
-            links: Links::new(node, Arc::new(house)),
-            events,
-            folder,
-        }
+        let house = House { events: sender, folder: folder.path().to_owned() };
+        Place { links: Links::new(node, Arc::new(house)), events, folder }
     }
 
     /// A node that takes calls, and where.
@@ -130,11 +123,7 @@ impl Home for House {
 /// Puts a blob of pseudo-random bytes into a folder.
 pub(super) fn put(folder: &Path, len: usize) -> Digest {
     let mut bytes = Vec::new();
-    blake3::Hasher::new()
-        .finalize_xof()
-        .take(len as u64)
-        .read_to_end(&mut bytes)
-        .unwrap();
+    blake3::Hasher::new().finalize_xof().take(len as u64).read_to_end(&mut bytes).unwrap();
     let digest = Digest(*blake3::hash(&bytes).as_bytes());
     std::fs::write(folder.join(digest.to_string()), bytes).unwrap();
     digest
@@ -170,13 +159,7 @@ impl Draft {
         let (path, target) = (folder.join(format!("{digest}.part")), folder.join(digest.to_string()));
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
         let len = file.metadata()?.len();
-        Ok(Draft {
-            file,
-            path,
-            target,
-            digest,
-            len,
-        })
+        Ok(Draft { file, path, target, digest, len })
     }
 }
 

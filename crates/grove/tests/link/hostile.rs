@@ -27,12 +27,8 @@ async fn stranger(address: SocketAddr) -> NodeClient<Channel> {
 
 fn named<T>(body: T, token: &str) -> Request<T> {
     let mut request = Request::new(body);
-    request
-        .metadata_mut()
-        .insert("authorization", format!("Bearer {token}").parse().unwrap());
-    request
-        .metadata_mut()
-        .insert("grove-node", "0000000000000002".parse().unwrap());
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request.metadata_mut().insert("grove-node", "0000000000000002".parse().unwrap());
     request
 }
 
@@ -46,36 +42,19 @@ async fn without_the_token_nobody_gets_in() {
     let mut lender = Place::new(LENDER);
     let wrong: Token = "another-token".parse().unwrap();
     let _calling = lender.links.dial(&address.to_string(), wrong);
-    assert!(matches!(
-        lender.event().await,
-        Event::Unreached { why: Why::Refused, .. }
-    ));
+    assert!(matches!(lender.event().await, Event::Unreached { why: Why::Refused, .. }));
 
     let mut client = stranger(address).await;
     let nothing = || tokio_stream::empty::<Frame>();
-    for mut call in [
-        named(nothing(), "a-token-for-test"),
-        named(nothing(), ""),
-        Request::new(nothing()),
-    ] {
+    for mut call in [named(nothing(), "a-token-for-test"), named(nothing(), ""), Request::new(nothing())] {
         assert_eq!(client.speak(call).await.unwrap_err().code(), Code::Unauthenticated);
         call = named(nothing(), "a-token-for-tests");
         call.metadata_mut().remove("grove-node");
-        assert_eq!(
-            client.speak(call).await.unwrap_err().code(),
-            Code::Unauthenticated,
-            "it says no name"
-        );
+        assert_eq!(client.speak(call).await.unwrap_err().code(), Code::Unauthenticated, "it says no name");
     }
     let mut as_hub = named(nothing(), "a-token-for-tests");
-    as_hub
-        .metadata_mut()
-        .insert("grove-node", "0000000000000001".parse().unwrap());
-    assert_eq!(
-        client.speak(as_hub).await.unwrap_err().code(),
-        Code::Unauthenticated,
-        "it is not the hub"
-    );
+    as_hub.metadata_mut().insert("grove-node", "0000000000000001".parse().unwrap());
+    assert_eq!(client.speak(as_hub).await.unwrap_err().code(), Code::Unauthenticated, "it is not the hub");
     let want = wire::Want::default();
     assert_eq!(client.fetch(want).await.unwrap_err().code(), Code::Unauthenticated);
     let store = client.store(tokio_stream::once(wire::Chunk::default())).await;
@@ -94,16 +73,9 @@ async fn refused(frames: Vec<Frame>) -> (Code, Why) {
     let (mut hub, address) = Place::hub().await;
     let mut client = stranger(address).await;
     let frames = tokio_stream::iter(frames).chain(tokio_stream::pending());
-    let mut heard = client
-        .speak(named(frames, "a-token-for-tests"))
-        .await
-        .unwrap()
-        .into_inner();
+    let mut heard = client.speak(named(frames, "a-token-for-tests")).await.unwrap().into_inner();
     hub.linked(LENDER).await;
-    let told = timeout(Duration::from_secs(10), heard.message())
-        .await
-        .expect("no word why")
-        .unwrap_err();
+    let told = timeout(Duration::from_secs(10), heard.message()).await.expect("no word why").unwrap_err();
     (told.code(), hub.unlinked(LENDER).await)
 }
 
@@ -112,16 +84,7 @@ async fn whoever_sends_nonsense_is_not_spoken_to_any_more() {
     let too_many = frame(Kind::Cancel(wire::Cancel { leases: vec![1; 5_000] }));
     let (code, why) = refused(vec![too_many]).await;
     assert_eq!(code, Code::InvalidArgument);
-    assert!(
-        matches!(
-            why,
-            Why::Flaw(Flaw::TooMany {
-                what: "leases",
-                most: 4_096
-            })
-        ),
-        "{why:?}"
-    );
+    assert!(matches!(why, Why::Flaw(Flaw::TooMany { what: "leases", most: 4_096 })), "{why:?}");
 
     let (code, why) = refused(vec![Frame { kind: None }]).await;
     assert_eq!(code, Code::InvalidArgument);
@@ -132,22 +95,13 @@ async fn whoever_sends_nonsense_is_not_spoken_to_any_more() {
 async fn an_oversized_frame_is_refused_by_its_first_bytes() {
     let (mut hub, address) = Place::hub().await;
     let mut client = stranger(address).await.max_encoding_message_size(64 << 20);
-    let tool = wire::Tool {
-        args: vec!["x".repeat(5 << 20)],
-        ..wire::Tool::default()
-    };
-    let large = frame(Kind::Give(wire::Give {
-        tools: vec![tool],
-        gifts: vec![],
-    }));
+    let tool = wire::Tool { args: vec!["x".repeat(5 << 20)], ..wire::Tool::default() };
+    let large = frame(Kind::Give(wire::Give { tools: vec![tool], gifts: vec![] }));
     let frames = tokio_stream::once(large).chain(tokio_stream::pending());
     let _heard = client.speak(named(frames, "a-token-for-tests")).await.unwrap();
     hub.linked(LENDER).await;
     let why = hub.unlinked(LENDER).await;
-    assert!(
-        matches!(&why, Why::Lost(status) if status.code() == Code::OutOfRange),
-        "{why:?}"
-    );
+    assert!(matches!(&why, Why::Lost(status) if status.code() == Code::OutOfRange), "{why:?}");
 }
 
 #[tokio::test]
@@ -158,9 +112,7 @@ async fn a_neighbour_that_never_reads_is_cut_off() {
     let unread = client.speak(named(said, "a-token-for-tests")).await.unwrap();
     hub.linked(LENDER).await;
     let mut gift = numbers(1, &plain_tool(), vec![Span { first: 0, len: 256 }]);
-    let input = Data::Inline {
-        bytes: vec![1; 4_096].into(),
-    };
+    let input = Data::Inline { bytes: vec![1; 4_096].into() };
     gift.inputs = Inputs::Carried { data: vec![input; 256] };
     let message = Message::Give { gifts: vec![gift] };
     let mut sent = 0;
@@ -178,10 +130,7 @@ async fn a_neighbour_that_never_reads_is_cut_off() {
     // The connection is gone, not only the conversation.
     drop(unread);
     let again = client.speak(named(tokio_stream::pending::<Frame>(), "a-token-for-tests"));
-    timeout(Duration::from_secs(10), again)
-        .await
-        .expect("it can call again")
-        .ok();
+    timeout(Duration::from_secs(10), again).await.expect("it can call again").ok();
 }
 
 #[tokio::test]
@@ -191,15 +140,8 @@ async fn what_no_frame_can_hold_is_not_sent() {
     let _calling = lender.links.dial(&address.to_string(), token());
     hub.linked(LENDER).await;
     let mut gift = numbers(1, &plain_tool(), vec![Span { first: 0, len: 1 }]);
-    gift.inputs = Inputs::Carried {
-        data: vec![Data::Inline {
-            bytes: vec![1; 5 << 20].into(),
-        }],
-    };
-    assert_eq!(
-        hub.links.send(LENDER, Message::Give { gifts: vec![gift] }),
-        Err(NotSent::TooLarge)
-    );
+    gift.inputs = Inputs::Carried { data: vec![Data::Inline { bytes: vec![1; 5 << 20].into() }] };
+    assert_eq!(hub.links.send(LENDER, Message::Give { gifts: vec![gift] }), Err(NotSent::TooLarge));
     hub.links.send(LENDER, Message::Bye).unwrap();
     lender.linked(HUB).await;
     assert_eq!(lender.heard().await, (HUB, Message::Bye), "the link stands");
@@ -229,9 +171,7 @@ async fn many_silent_strangers_do_not_keep_others_out_for_long() {
     }
     // Those beyond the limit are turned away at once; the others go when their patience ends, or here, by themselves.
     let mut last = silent.pop().unwrap();
-    let turned_away = timeout(Duration::from_secs(20), last.read(&mut [0]))
-        .await
-        .expect("the last one is still there");
+    let turned_away = timeout(Duration::from_secs(20), last.read(&mut [0])).await.expect("the last one is still there");
     assert!(matches!(turned_away, Ok(0) | Err(_)));
     drop(silent);
     let mut lender = Place::new(LENDER);

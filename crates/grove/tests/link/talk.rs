@@ -47,10 +47,7 @@ async fn last_words_arrive_before_a_link_is_closed() {
     assert!(matches!(hub.unlinked(LENDER).await, Why::Closed));
     assert!(matches!(lender.unlinked(HUB).await, Why::Dropped));
     assert_eq!(lender.links.send(HUB, Message::Bye), Err(NotSent::NotLinked));
-    assert!(matches!(
-        lender.event().await,
-        Event::Unreached { why: Why::Dropped, .. }
-    ));
+    assert!(matches!(lender.event().await, Event::Unreached { why: Why::Dropped, .. }));
     assert!(hub.is_quiet().await, "a closed link calls no more");
 }
 
@@ -106,10 +103,7 @@ async fn a_lender_finds_its_hub_again() {
     hub.links.serve(listener, token());
     lender.linked(HUB).await;
     hub.linked(LENDER).await;
-    let message = Message::Done {
-        lease: Lease(1),
-        answers: (0..4_096).map(tiny).collect(),
-    };
+    let message = Message::Done { lease: Lease(1), answers: (0..4_096).map(tiny).collect() };
     lender.links.send(HUB, message.clone()).unwrap();
     assert_eq!(hub.heard().await, (LENDER, message));
 }
@@ -118,8 +112,7 @@ async fn a_lender_finds_its_hub_again() {
 async fn any_stream_of_bytes_is_a_transport() {
     let (mut hub, mut lender) = (Place::new(HUB), Place::new(LENDER));
     let (streams, incoming) = tokio::sync::mpsc::channel(4);
-    hub.links
-        .serve_over(tokio_stream::wrappers::ReceiverStream::new(incoming), token());
+    hub.links.serve_over(tokio_stream::wrappers::ReceiverStream::new(incoming), token());
     let _calling = lender.links.dial_over("a pipe", token(), move || {
         let streams = streams.clone();
         async move {
@@ -143,9 +136,7 @@ async fn where_nobody_listens_the_cause_is_said_in_plain_words() {
     let _calling = lender.links.dial(&address, token());
     for _ in 0..3 {
         match lender.event().await {
-            Event::Unreached {
-                address: called, why, ..
-            } => {
+            Event::Unreached { address: called, why, .. } => {
                 assert_eq!(*called, *address);
                 assert!(why.to_string().starts_with("lost: Connection refused"), "{why}");
             }

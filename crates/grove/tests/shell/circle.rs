@@ -44,33 +44,17 @@ impl Net {
     pub(super) fn start(&self, dir: &Path, role: Role, act: Act) -> Member {
         let opened = open(dir, role);
         let (id, door) = (opened.id(), opened.door());
-        let place = Place {
-            side: opened.side(),
-            passing: opened.passing(),
-            blobs: door.blobs().clone(),
-        };
+        let place = Place { side: opened.side(), passing: opened.passing(), blobs: door.blobs().clone() };
         self.0.lock().unwrap().insert(id, place);
-        let wires = Arc::new(Calls {
-            me: id,
-            net: self.clone(),
-            runtime: Handle::current(),
-            lines: Mutex::default(),
-        });
-        let executors = Arc::new(Closures {
-            act,
-            blobs: door.blobs().clone(),
-        });
+        let wires = Arc::new(Calls { me: id, net: self.clone(), runtime: Handle::current(), lines: Mutex::default() });
+        let executors = Arc::new(Closures { act, blobs: door.blobs().clone() });
         let running = opened.start(wires, executors, Handle::current()).unwrap();
         Member { id, door, running }
     }
 
     pub(super) fn link(&self, one: &Member, other: &Member) {
         for (here, there) in [(one.id, other.id), (other.id, one.id)] {
-            self.place(here)
-                .unwrap()
-                .side
-                .happened(Event::Linked { node: there })
-                .unwrap();
+            self.place(here).unwrap().side.happened(Event::Linked { node: there }).unwrap();
         }
     }
 
@@ -118,14 +102,8 @@ impl Wires for Calls {
     fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
             let (here, there) = (self.net.place(self.me).unwrap(), self.net.place(giver).unwrap());
-            assert!(
-                there.passing.may_fetch(self.me, lease, blob).await,
-                "{blob:?} under {lease:?}"
-            );
-            assert!(
-                !there.passing.may_fetch(self.me, Lease(lease.0 + 1_000), blob).await,
-                "a lease that nobody gave"
-            );
+            assert!(there.passing.may_fetch(self.me, lease, blob).await, "{blob:?} under {lease:?}");
+            assert!(!there.passing.may_fetch(self.me, Lease(lease.0 + 1_000), blob).await, "a lease that nobody gave");
             copy(&there.blobs, &here.blobs, blob);
             Ok(())
         })
@@ -134,10 +112,7 @@ impl Wires for Calls {
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
             let (here, there) = (self.net.place(self.me).unwrap(), self.net.place(giver).unwrap());
-            assert!(
-                there.passing.may_bring(self.me, lease).await.is_some(),
-                "{blob:?} under {lease:?}"
-            );
+            assert!(there.passing.may_bring(self.me, lease).await.is_some(), "{blob:?} under {lease:?}");
             copy(&here.blobs, &there.blobs, blob);
             Ok(())
         })
@@ -163,25 +138,15 @@ struct Closures {
 impl Executors for Closures {
     fn run(&self, order: Order, out: Results) -> Soon<'_, Result<(), RunError>> {
         Box::pin(async move {
-            assert!(
-                self.blobs.has(&BlobId(order.module.0)).unwrap(),
-                "the tool is here before it is run"
-            );
+            assert!(self.blobs.has(&BlobId(order.module.0)).unwrap(), "the tool is here before it is run");
             for (nth, part) in order.parts.iter().enumerate() {
                 let (status, stdout) = match (self.act)(part) {
                     Ok(stdout) => (Status::Exit(0), stdout),
                     Err(status) => (status, Vec::new()),
                 };
                 let fuel = 1_000_000 + stdout.len() as u64;
-                let outcome = Outcome {
-                    status,
-                    stdout,
-                    stderr_tail: vec![],
-                    files: vec![],
-                    fuel,
-                    cpu_us: 1,
-                    wall_us: 1,
-                };
+                let outcome =
+                    Outcome { status, stdout, stderr_tail: vec![], files: vec![], fuel, cpu_us: 1, wall_us: 1 };
                 if out.send(vec![(nth, outcome)]).await.is_err() {
                     break;
                 }
@@ -204,18 +169,11 @@ pub(super) fn open(dir: &Path, role: Role) -> Opened {
 }
 
 pub(super) fn hub() -> Role {
-    Role {
-        slots: 0,
-        ..Role::default()
-    }
+    Role { slots: 0, ..Role::default() }
 }
 
 pub(super) fn lender() -> Role {
-    Role {
-        slots: 2,
-        hub: false,
-        ..Role::default()
-    }
+    Role { slots: 2, hub: false, ..Role::default() }
 }
 
 /// A job for a tool that is there in name only.
@@ -247,10 +205,7 @@ pub(super) fn job(door: &Door, id: u64, source: Source) -> Job {
 /// Waits for the end of a job; says how it ended and what its items' outputs are.
 pub(super) async fn outputs(door: &Door, job: JobId) -> (Standing, Vec<(u64, Vec<u8>)>) {
     let all = Span { first: 0, len: 1 << 40 };
-    tokio::time::timeout(Duration::from_secs(60), door.finished(job, all))
-        .await
-        .expect("ends in time")
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(60), door.finished(job, all)).await.expect("ends in time").unwrap();
     let view = door.look(move |node| node.view_job(job).unwrap()).await.unwrap();
     let (stage, first) = if view.merged { view.answer } else { (2, 0) };
     let mut all = Vec::new();

@@ -10,9 +10,7 @@ use grove_sandbox::{Part, Status};
 use std::sync::Arc;
 
 fn inline(text: &str) -> Data {
-    Data::Inline {
-        bytes: Arc::from(text.as_bytes()),
-    }
+    Data::Inline { bytes: Arc::from(text.as_bytes()) }
 }
 
 /// Prints the square of the number given as its argument.
@@ -32,20 +30,11 @@ fn echo(part: &Part) -> Result<Vec<u8>, Status> {
 /// Counts words: splits a text by lines, adds counts.
 fn words(part: &Part) -> Result<Vec<u8>, Status> {
     let text = String::from_utf8_lossy(&part.stdin).into_owned();
-    let counted = |items: Vec<&str>| {
-        items
-            .iter()
-            .map(|item| format!("{}\n{item}", item.len()))
-            .collect::<String>()
-    };
+    let counted = |items: Vec<&str>| items.iter().map(|item| format!("{}\n{item}", item.len())).collect::<String>();
     Ok(match part.args[0].as_str() {
         "split" => counted(text.split_inclusive('\n').collect()),
         "run" => text.split_whitespace().count().to_string(),
-        "merge" => items(&text)
-            .iter()
-            .map(|count| count.parse::<u64>().unwrap())
-            .sum::<u64>()
-            .to_string(),
+        "merge" => items(&text).iter().map(|count| count.parse::<u64>().unwrap()).sum::<u64>().to_string(),
         other => panic!("asked to {other}"),
     }
     .into_bytes())
@@ -71,21 +60,12 @@ async fn two_lenders_answer_as_one_would() {
     assert!(circle::accepted(&hub.door.submit(numbers, Vec::new()).await.unwrap()));
     let (standing, found) = outputs(&hub.door, JobId(7)).await;
     assert_eq!(standing, Standing::Done);
-    let right: Vec<(u64, Vec<u8>)> = (0..3_000)
-        .map(|item: u64| (item, ((item + 10) * (item + 10)).to_string().into_bytes()))
-        .collect();
+    let right: Vec<(u64, Vec<u8>)> =
+        (0..3_000).map(|item: u64| (item, ((item + 10) * (item + 10)).to_string().into_bytes())).collect();
     assert_eq!(found, right);
-    let books = hub
-        .door
-        .look(|node| (node.state().ledger().sum(), node.state().misfits()))
-        .await
-        .unwrap();
+    let books = hub.door.look(|node| (node.state().ledger().sum(), node.state().misfits())).await.unwrap();
     assert_eq!(books, (0, 0));
-    let earned = hub
-        .door
-        .look(|node| node.view_peers().iter().filter(|peer| peer.balance > 0).count())
-        .await
-        .unwrap();
+    let earned = hub.door.look(|node| node.view_peers().iter().filter(|peer| peer.balance > 0).count()).await.unwrap();
     assert!(earned > 0, "somebody was paid");
 }
 
@@ -114,15 +94,8 @@ async fn a_tool_that_splits_and_merges_leaves_one_answer() {
     let lender = net.start(dirs[1].path(), lender(), words);
     net.link(&hub, &lender);
     let mut job = job(&hub.door, 1, Source::Listed { count: 3 });
-    let abilities = Abilities {
-        split: true,
-        merge: true,
-        ..Abilities::default()
-    };
-    job.tool = Arc::new(Tool {
-        abilities,
-        ..(*job.tool).clone()
-    });
+    let abilities = Abilities { split: true, merge: true, ..Abilities::default() };
+    job.tool = Arc::new(Tool { abilities, ..(*job.tool).clone() });
     job.merge = true;
     let text = |lines: usize| inline(&"one two three\n".repeat(lines));
     hub.door.submit(job, vec![text(5), text(100), text(1)]).await.unwrap();
@@ -138,29 +111,13 @@ async fn lines_of_a_blob_go_out_in_chunks_on_standard_input() {
     let lender = net.start(dirs[1].path(), lender(), count);
     net.link(&hub, &lender);
     let blob = hub.door.blobs().put_bytes(b"a\nb\nc\nd\ne").unwrap();
-    let mut job = job(
-        &hub.door,
-        1,
-        Source::Lines {
-            blob: grove_core::id::Digest(blob.0),
-            count: 5,
-        },
-    );
+    let mut job = job(&hub.door, 1, Source::Lines { blob: grove_core::id::Digest(blob.0), count: 5 });
     job.chunk = Chunk::Items(2);
-    job.tool = Arc::new(Tool {
-        stdin: true,
-        ..(*job.tool).clone()
-    });
+    job.tool = Arc::new(Tool { stdin: true, ..(*job.tool).clone() });
     hub.door.submit(job, Vec::new()).await.unwrap();
     let (_, found) = outputs(&hub.door, JobId(1)).await;
-    let found: Vec<(u64, String)> = found
-        .into_iter()
-        .map(|(n, out)| (n, String::from_utf8(out).unwrap()))
-        .collect();
-    assert_eq!(
-        found,
-        [(0, r#""a\nb""#.into()), (2, r#""c\nd""#.into()), (4, r#""e""#.into())]
-    );
+    let found: Vec<(u64, String)> = found.into_iter().map(|(n, out)| (n, String::from_utf8(out).unwrap())).collect();
+    assert_eq!(found, [(0, r#""a\nb""#.into()), (2, r#""c\nd""#.into()), (4, r#""e""#.into())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

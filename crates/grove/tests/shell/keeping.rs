@@ -28,11 +28,7 @@ async fn a_hub_that_stops_in_the_middle_goes_on_where_it_was() {
         assert_eq!(*first_id.get_or_insert(hub.id), hub.id, "a node keeps its name");
         net.link(&hub, &lender);
         if life == 0 {
-            let inputs = (0..2_000)
-                .map(|n: u64| Data::Inline {
-                    bytes: Arc::from(n.to_string().as_bytes()),
-                })
-                .collect();
+            let inputs = (0..2_000).map(|n: u64| Data::Inline { bytes: Arc::from(n.to_string().as_bytes()) }).collect();
             let job = job(&hub.door, id.0, Source::Listed { count: 2_000 });
             assert!(circle::accepted(&hub.door.submit(job, inputs).await.unwrap()));
         }
@@ -57,27 +53,14 @@ async fn the_first_start_mints_once_and_news_come_after_their_commit() {
     let person = Account::Person(PersonId(1));
     for life in 0..2_u64 {
         let hub = net.start(dir.path(), Role { slots: 1, ..hub() }, SLOW);
-        let has = hub
-            .door
-            .look(move |node| node.state().ledger().balance(person))
-            .await
-            .unwrap();
-        assert!(
-            has <= limits::FIRST_GRANT && (life > 0 || has == limits::FIRST_GRANT),
-            "{has:?}"
-        );
+        let has = hub.door.look(move |node| node.state().ledger().balance(person)).await.unwrap();
+        assert!(has <= limits::FIRST_GRANT && (life > 0 || has == limits::FIRST_GRANT), "{has:?}");
         let mut news = hub.door.news();
-        let refused = hub
-            .door
-            .submit(job(&hub.door, 9, Source::Numbers { from: 0, count: 0 }), Vec::new())
-            .await;
+        let refused = hub.door.submit(job(&hub.door, 9, Source::Numbers { from: 0, count: 0 }), Vec::new()).await;
         assert!(!circle::accepted(&refused.unwrap()));
         assert!(news.try_recv().is_err(), "nothing happened");
         let id = JobId(5 + life);
-        hub.door
-            .submit(job(&hub.door, id.0, Source::Numbers { from: 0, count: 1 }), Vec::new())
-            .await
-            .unwrap();
+        hub.door.submit(job(&hub.door, id.0, Source::Numbers { from: 0, count: 1 }), Vec::new()).await.unwrap();
         let told = news.recv().await.unwrap();
         assert!(matches!(told[0].news, News::Submitted { job } if job == id), "{told:?}");
         outputs(&hub.door, id).await;
@@ -90,26 +73,13 @@ async fn the_first_start_mints_once_and_news_come_after_their_commit() {
 async fn a_node_over_its_quota_stops_and_says_so() {
     let (net, dirs) = (Net::default(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
     let long: Act = |_| Ok(vec![b'x'; 4_000]);
-    let mut hub = net.start(
-        dirs[0].path(),
-        Role {
-            disk_bytes: 256 << 10,
-            ..hub()
-        },
-        long,
-    );
+    let mut hub = net.start(dirs[0].path(), Role { disk_bytes: 256 << 10, ..hub() }, long);
     let lender = net.start(dirs[1].path(), lender(), long);
     net.link(&hub, &lender);
     let job = job(&hub.door, 1, Source::Numbers { from: 0, count: 1_000 });
     hub.door.submit(job, Vec::new()).await.unwrap();
-    let error = tokio::time::timeout(Duration::from_secs(30), hub.running.ended())
-        .await
-        .unwrap()
-        .unwrap_err();
-    assert!(
-        matches!(error, ShellError::Store(StoreError::OverQuota { .. })),
-        "{error}"
-    );
+    let error = tokio::time::timeout(Duration::from_secs(30), hub.running.ended()).await.unwrap().unwrap_err();
+    assert!(matches!(error, ShellError::Store(StoreError::OverQuota { .. })), "{error}");
     assert!(error.to_string().contains("hint: "), "{error}");
     net.lose(hub.id);
     drop(hub);

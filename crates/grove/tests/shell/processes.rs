@@ -11,9 +11,7 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn tool(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tools/prebuilt")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/prebuilt").join(name)
 }
 
 /// What the kernel prints for each number, one after another, without any node.
@@ -22,13 +20,7 @@ fn sequential(numbers: std::ops::Range<u64>) -> Vec<String> {
     let tool = Tool::build(&engine, &std::fs::read(tool("kernels.wasm")).unwrap()).unwrap();
     let run = |number: u64| {
         let args = vec!["mul128".to_owned(), number.to_string()];
-        let outcome = tool.run(
-            &Part {
-                args,
-                ..Part::default()
-            },
-            &Terms::default(),
-        );
+        let outcome = tool.run(&Part { args, ..Part::default() }, &Terms::default());
         assert_eq!(outcome.status, Status::Exit(0));
         String::from_utf8(outcome.stdout).unwrap().trim().to_owned()
     };
@@ -70,28 +62,17 @@ struct Circle {
 
 impl Circle {
     fn new() -> Circle {
-        Circle {
-            home: tempfile::tempdir().unwrap(),
-            ports: None,
-        }
+        Circle { home: tempfile::tempdir().unwrap(), ports: None }
     }
 
     fn grove(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_grove"));
-        command
-            .args(args)
-            .env("GROVE_HOME", self.home.path())
-            .env("GROVE_LOG", "warn")
-            .stdin(Stdio::null());
+        command.args(args).env("GROVE_HOME", self.home.path()).env("GROVE_LOG", "warn").stdin(Stdio::null());
         command
     }
 
     fn start(&self, args: &[&str]) -> Process {
-        let log = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.home.path().join("log"))
-            .unwrap();
+        let log = std::fs::OpenOptions::new().append(true).create(true).open(self.home.path().join("log")).unwrap();
         Process(self.grove(args).stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
@@ -132,17 +113,7 @@ impl Circle {
     fn submit(&self, numbers: std::ops::Range<u64>) -> String {
         let range = format!("{}..{}", numbers.start, numbers.end);
         let kernels = tool("kernels.wasm");
-        let args = [
-            "run",
-            "-d",
-            "--check",
-            "trust",
-            "--range",
-            &range,
-            kernels.to_str().unwrap(),
-            "mul128",
-            "{}",
-        ];
+        let args = ["run", "-d", "--check", "trust", "--range", &range, kernels.to_str().unwrap(), "mul128", "{}"];
         let (id, code) = self.ask(&args);
         assert_eq!(code, 0, "{}", self.log());
         id.trim().to_owned()
@@ -154,14 +125,10 @@ impl Circle {
         loop {
             let (text, code) = self.ask(&["get", job, "--json"]);
             let said: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-            let is_over = said
-                .iter()
-                .any(|line| line["type"] == "job" && line["standing"] == "done");
+            let is_over = said.iter().any(|line| line["type"] == "job" && line["standing"] == "done");
             if code == 0 && is_over {
                 let results = said.iter().filter(|line| line["type"] == "result");
-                return results
-                    .map(|line| line["stdout"].as_str().unwrap_or_default().trim().to_owned())
-                    .collect();
+                return results.map(|line| line["stdout"].as_str().unwrap_or_default().trim().to_owned()).collect();
             }
             let view = self.ask(&["jobs", "--json"]).0;
             assert!(begun.elapsed() < PATIENCE, "{text}\n{view}\n{}", self.log());
@@ -172,10 +139,7 @@ impl Circle {
     fn ledger_sum(&self) -> String {
         let (text, code) = self.ask(&["credits", "--json"]);
         assert_eq!(code, 0);
-        serde_json::from_str::<serde_json::Value>(&text).unwrap()["ledger_sum"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["ledger_sum"].as_str().unwrap().to_owned()
     }
 }
 
@@ -233,17 +197,8 @@ fn a_tool_that_is_none_is_a_clear_failure() {
     let mut circle = Circle::new();
     let _hub = circle.hub();
     let path = circle.home.path().join("text.wasm");
-    std::fs::File::create(&path)
-        .unwrap()
-        .write_all(b"no module at all")
-        .unwrap();
-    let out = circle
-        .grove(&["run", path.to_str().unwrap(), ":::", "1"])
-        .output()
-        .unwrap();
+    std::fs::File::create(&path).unwrap().write_all(b"no module at all").unwrap();
+    let out = circle.grove(&["run", path.to_str().unwrap(), ":::", "1"]).output().unwrap();
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(
-        !out.status.success() && said.contains("not a WebAssembly module") && said.contains("hint: "),
-        "{said}"
-    );
+    assert!(!out.status.success() && said.contains("not a WebAssembly module") && said.contains("hint: "), "{said}");
 }

@@ -15,10 +15,7 @@ const CHILD: &str = "GROVE_TEST_STORE_CHILD";
 const TASK: u64 = 1;
 
 fn open(dir: &Path) -> (Store, Opened) {
-    let settings = Settings {
-        reserve_bytes: 0,
-        ..Settings::default()
-    };
+    let settings = Settings { reserve_bytes: 0, ..Settings::default() };
     Store::open(dir, settings).unwrap()
 }
 
@@ -40,17 +37,9 @@ fn the_child() {
             store.compact([facts.clone()]).unwrap();
         }
         let pages = Page::pack(TASK, 0, [(number, &facts)]).unwrap();
-        let position = store
-            .commit(&Commit {
-                facts: &facts,
-                pages: &pages,
-                ..Commit::default()
-            })
-            .unwrap();
+        let position = store.commit(&Commit { facts: &facts, pages: &pages, ..Commit::default() }).unwrap();
         assert_eq!(position.0, number);
-        writeln!(out, "\nacknowledged {number}")
-            .and_then(|()| out.flush())
-            .unwrap();
+        writeln!(out, "\nacknowledged {number}").and_then(|()| out.flush()).unwrap();
     }
 }
 
@@ -65,9 +54,7 @@ fn start(dir: &Path) -> (Child, Receiver<u64>) {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (send, receive) = channel();
     std::thread::spawn(move || {
-        let numbers = lines
-            .map_while(Result::ok)
-            .filter_map(|line| line.strip_prefix("acknowledged ")?.parse().ok());
+        let numbers = lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("acknowledged ")?.parse().ok());
         numbers.take_while(|number| send.send(*number).is_ok()).count()
     });
     (child, receive)
@@ -78,10 +65,7 @@ fn assert_whole(dir: &Path, acknowledged: u64) {
     let (store, opened) = open(dir);
     let last = opened.last.0;
     assert!(!opened.created || acknowledged == 0);
-    assert!(
-        last == acknowledged || last == acknowledged + 1,
-        "{acknowledged} acknowledged, {last} found"
-    );
+    assert!(last == acknowledged || last == acknowledged + 1, "{acknowledged} acknowledged, {last} found");
     let mut next = None;
     store
         .replay(|at, facts| {
@@ -114,9 +98,7 @@ fn nothing_acknowledged_is_lost_when_the_node_is_killed() {
     for kill in 0..KILLS {
         let (mut child, receive) = start(dir.path());
         acknowledged = receive.recv_timeout(Duration::from_secs(60)).unwrap();
-        random = random
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         std::thread::sleep(Duration::from_micros(random >> 47));
         child.kill().unwrap();
         child.wait().unwrap();
@@ -124,8 +106,5 @@ fn nothing_acknowledged_is_lost_when_the_node_is_killed() {
         assert_whole(dir.path(), acknowledged);
         assert!(acknowledged > kill as u64);
     }
-    assert!(
-        acknowledged > KILLS as u64 * 5,
-        "{acknowledged} commits are too few to show anything"
-    );
+    assert!(acknowledged > KILLS as u64 * 5, "{acknowledged} commits are too few to show anything");
 }

@@ -27,11 +27,7 @@ impl Drop for Mounted {
 }
 
 fn mount(args: &[&str], dir: &Path) -> bool {
-    let status = Command::new("mount")
-        .args(args)
-        .arg(dir)
-        .stderr(std::process::Stdio::null())
-        .status();
+    let status = Command::new("mount").args(args).arg(dir).stderr(std::process::Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
@@ -45,18 +41,12 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_lost() {
     let Some(_mounted) = Mounted::new(dir.path(), "size=12m") else {
         return;
     };
-    let settings = Settings {
-        reserve_bytes: 0,
-        ..Settings::default()
-    };
+    let settings = Settings { reserve_bytes: 0, ..Settings::default() };
     let (mut store, _) = Store::open(dir.path(), settings.clone()).unwrap();
     let mut acknowledged = 0;
     let error = loop {
         // Facts alone are let in to the last byte.
-        match store.commit(&Commit {
-            facts: &[7; 20_000],
-            ..Commit::default()
-        }) {
+        match store.commit(&Commit { facts: &[7; 20_000], ..Commit::default() }) {
             Ok(_) => acknowledged += 1,
             Err(error) => break error,
         }
@@ -70,12 +60,7 @@ fn a_full_disk_is_said_to_be_full_and_nothing_is_lost() {
     let (mut store, opened) = Store::open(dir.path(), settings).unwrap();
     assert!(opened.last.0 == acknowledged || opened.last.0 == acknowledged + 1);
     assert_eq!(replayed(&store), opened.last.0);
-    store
-        .commit(&Commit {
-            facts: b"on",
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { facts: b"on", ..Commit::default() }).unwrap();
 }
 
 #[test]
@@ -84,27 +69,16 @@ fn a_disk_that_fills_up_refuses_results_and_blobs_first() {
     let Some(_mounted) = Mounted::new(dir.path(), "size=24m") else {
         return;
     };
-    let settings = Settings {
-        reserve_bytes: 8 << 20,
-        ..Settings::default()
-    };
+    let settings = Settings { reserve_bytes: 8 << 20, ..Settings::default() };
     let (mut store, _) = Store::open(dir.path(), settings).unwrap();
     for size in [1 << 20, 4096] {
         let refused = (0..u32::MAX).find_map(|n| store.blobs().put_bytes(&n.to_le_bytes().repeat(size / 4)).err());
         assert!(matches!(refused, Some(StoreError::LowSpace { .. })), "{refused:?}");
     }
     let pages = Page::pack(1, 0, [(0, [7; 8192])]).unwrap();
-    let refused = store.commit(&Commit {
-        pages: &pages,
-        ..Commit::default()
-    });
+    let refused = store.commit(&Commit { pages: &pages, ..Commit::default() });
     assert!(matches!(refused, Err(StoreError::LowSpace { .. })), "{refused:?}");
-    store
-        .commit(&Commit {
-            facts: b"facts still go in",
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { facts: b"facts still go in", ..Commit::default() }).unwrap();
 }
 
 #[test]

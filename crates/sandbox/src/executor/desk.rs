@@ -49,23 +49,11 @@ struct Running {
 impl Desk {
     /// Opens a desk that writes to a socket.
     pub(super) fn open(socket: &UnixStream) -> Result<Desk, FrameError> {
-        let state = State {
-            waiting: Vec::new(),
-            bytes: 0,
-            written: Instant::now(),
-            running: None,
-            serial: 0,
-            asleep: false,
-        };
-        let shared = Arc::new(Shared {
-            state: Mutex::new(state),
-            begun: Condvar::new(),
-            socket: socket.try_clone()?,
-        });
+        let state =
+            State { waiting: Vec::new(), bytes: 0, written: Instant::now(), running: None, serial: 0, asleep: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), begun: Condvar::new(), socket: socket.try_clone()? });
         let watched = Arc::clone(&shared);
-        std::thread::Builder::new()
-            .name("watch".into())
-            .spawn(move || watched.watch())?;
+        std::thread::Builder::new().name("watch".into()).spawn(move || watched.watch())?;
         Ok(Desk { shared })
     }
 
@@ -86,11 +74,7 @@ impl Desk {
         state.bytes += answer.outcome.stdout.len() + answer.outcome.files.iter().map(|f| f.bytes.len()).sum::<usize>();
         state.waiting.push(answer);
         let due = state.waiting.len() >= FLUSH_ANSWERS || state.bytes >= FLUSH_BYTES;
-        if last || due || state.written.elapsed() >= FLUSH_AFTER {
-            self.shared.write(&mut state)
-        } else {
-            Ok(())
-        }
+        if last || due || state.written.elapsed() >= FLUSH_AFTER { self.shared.write(&mut state) } else { Ok(()) }
     }
 }
 
@@ -104,11 +88,7 @@ impl Shared {
         state.bytes = 0;
         state.written = Instant::now();
         let answers = std::mem::take(&mut state.waiting);
-        if answers.is_empty() {
-            Ok(())
-        } else {
-            send(&self.socket, &Tell::Ran(answers), &[])
-        }
+        if answers.is_empty() { Ok(()) } else { send(&self.socket, &Tell::Ran(answers), &[]) }
     }
 
     /// Time is counted in looks, each for what it can at most have taken, so that a process which its node froze
@@ -123,11 +103,7 @@ impl Shared {
                 state.asleep = false;
                 looked = Instant::now();
             }
-            state = self
-                .begun
-                .wait_timeout(state, LOOK_EVERY)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.begun.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0;
             let since = looked.elapsed().min(LOOK_EVERY * 2);
             looked = Instant::now();
             if !state.waiting.is_empty() && self.write(&mut state).is_err() {
@@ -146,16 +122,8 @@ impl Shared {
     /// WebAssembly cannot be interrupted cheaply, so the whole process goes; its node has others ready.
     fn give_up(&self, state: &mut State, running: Running, spent: Duration) -> ! {
         let micros = u64::try_from(spent.as_micros()).unwrap_or(u64::MAX);
-        let outcome = Outcome {
-            wall_us: micros,
-            cpu_us: micros,
-            ..Outcome::early(Status::TimedOut)
-        };
-        state.waiting.push(Answer {
-            order: running.order,
-            place: running.place,
-            outcome,
-        });
+        let outcome = Outcome { wall_us: micros, cpu_us: micros, ..Outcome::early(Status::TimedOut) };
+        state.waiting.push(Answer { order: running.order, place: running.place, outcome });
         // Should the node be gone, there is nobody to tell.
         let told = self.write(state).is_ok();
         std::process::exit(i32::from(!told))

@@ -28,42 +28,17 @@ const SMALL_UIDS: std::ops::Range<u32> = 20_000..60_000;
 pub(crate) fn raise(plan: &Plan) -> Result<Vec<Wall>, Wall> {
     look_at_own_pages();
     let root = rustix::process::geteuid().is_root();
-    let namespaces = above(
-        "namespaces",
-        "no network, no shared memory, no mounts",
-        enter_namespaces(root),
-    );
-    let empty = above(
-        "empty root",
-        "no file of this machine can even be named",
-        enter_empty_root(plan),
-    );
+    let namespaces = above("namespaces", "no network, no shared memory, no mounts", enter_namespaces(root));
+    let empty = above("empty root", "no file of this machine can even be named", enter_empty_root(plan));
     let user = if root {
-        floor(
-            "own user",
-            "this machine's files and processes are somebody else's",
-            become_user(plan.uid),
-        )?
+        floor("own user", "this machine's files and processes are somebody else's", become_user(plan.uid))?
     } else {
-        Wall {
-            name: "own user".into(),
-            stands: false,
-            floor: false,
-            why: "the node does not run as root".into(),
-        }
+        Wall { name: "own user".into(), stands: false, floor: false, why: "the node does not run as root".into() }
     };
     Ok(vec![
         user,
-        floor(
-            "limits",
-            "memory, files and processes are bounded",
-            set_limits(plan, root),
-        )?,
-        floor(
-            "no privileges",
-            "no rights, and no program can give it any",
-            give_up_privileges(),
-        )?,
+        floor("limits", "memory, files and processes are bounded", set_limits(plan, root))?,
+        floor("no privileges", "no rights, and no program can give it any", give_up_privileges())?,
         floor("dies with its node", "nothing is left behind", die_with_parent())?,
         empty,
         namespaces,
@@ -78,10 +53,7 @@ fn look_at_own_pages() {
     let Ok(all) = rustix::thread::capabilities(None) else {
         return;
     };
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        ..all
-    };
+    let none = CapabilitySets { effective: CapabilitySet::empty(), ..all };
     if rustix::thread::set_capabilities(None, none).is_ok() {
         crate::tool::can_see_own_pages();
         // Should this fail, the walls that need rights do not stand, and say so.
@@ -90,22 +62,14 @@ fn look_at_own_pages() {
 }
 
 fn floor(name: &str, keeps: &str, raised: io::Result<()>) -> Result<Wall, Wall> {
-    let wall = Wall {
-        floor: true,
-        ..above(name, keeps, raised)
-    };
+    let wall = Wall { floor: true, ..above(name, keeps, raised) };
     if wall.stands { Ok(wall) } else { Err(wall) }
 }
 
 fn above(name: &str, keeps: &str, raised: io::Result<()>) -> Wall {
     let stands = raised.is_ok();
     let why = raised.err().map_or_else(|| keeps.to_owned(), |error| error.to_string());
-    Wall {
-        name: name.to_owned(),
-        stands,
-        floor: false,
-        why,
-    }
+    Wall { name: name.to_owned(), stands, floor: false, why }
 }
 
 #[expect(unsafe_code, reason = "rustix marks the call so for a flag that is not used here")]
@@ -140,15 +104,8 @@ fn set_ids(id: u32) -> io::Result<()> {
 }
 
 fn set_limits(plan: &Plan, own_user: bool) -> io::Result<()> {
-    let set = |resource, most: u64| {
-        rustix::process::setrlimit(
-            resource,
-            Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            },
-        )
-    };
+    let set =
+        |resource, most: u64| rustix::process::setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     // Not the address space, of which the engine reserves much and uses little.
     set(Resource::Data, plan.data_bytes)?;
     set(Resource::Core, 0)?;
@@ -168,11 +125,7 @@ fn set_limits(plan: &Plan, own_user: bool) -> io::Result<()> {
 /// Inside a user namespace of its own a process has all rights there, until it gives them up.
 fn give_up_privileges() -> io::Result<()> {
     let none = CapabilitySet::empty();
-    let nothing = CapabilitySets {
-        effective: none,
-        permitted: none,
-        inheritable: none,
-    };
+    let nothing = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, nothing)?;
     Ok(rustix::thread::set_no_new_privs(true)?)
 }

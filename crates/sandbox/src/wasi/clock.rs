@@ -20,10 +20,7 @@ pub(crate) enum World {
 
 impl World {
     pub(crate) fn made(seed: u64) -> World {
-        World::Made {
-            passed_ns: 0,
-            dice: seed,
-        }
+        World::Made { passed_ns: 0, dice: seed }
     }
 
     pub(crate) fn real() -> World {
@@ -35,9 +32,7 @@ impl World {
         match self {
             World::Made { .. } => EPOCH_NS.saturating_add(self.passed_ns()),
             World::Real { .. } => {
-                let since = SystemTime::now()
-                    .duration_since(SystemTime::UNIX_EPOCH)
-                    .unwrap_or_default();
+                let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
             }
         }

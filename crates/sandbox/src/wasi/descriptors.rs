@@ -28,17 +28,8 @@ pub(super) enum Descriptor {
     Stdin,
     Stdout,
     Stderr,
-    Folder {
-        node: Node,
-        preopened: Option<&'static str>,
-    },
-    File {
-        node: Node,
-        at: u64,
-        read: bool,
-        write: bool,
-        flags: u32,
-    },
+    Folder { node: Node, preopened: Option<&'static str> },
+    File { node: Node, at: u64, read: bool, write: bool, flags: u32 },
 }
 
 impl Descriptor {
@@ -56,17 +47,11 @@ impl Descriptor {
 
 impl Host {
     pub(super) fn descriptor(&self, fd: u32) -> Result<&Descriptor, Errno> {
-        self.descriptors
-            .get(fd as usize)
-            .and_then(Option::as_ref)
-            .ok_or(Errno::BADF)
+        self.descriptors.get(fd as usize).and_then(Option::as_ref).ok_or(Errno::BADF)
     }
 
     fn descriptor_mut(&mut self, fd: u32) -> Result<&mut Descriptor, Errno> {
-        self.descriptors
-            .get_mut(fd as usize)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::BADF)
+        self.descriptors.get_mut(fd as usize).and_then(Option::as_mut).ok_or(Errno::BADF)
     }
 
     pub(super) fn folder(&self, fd: u32) -> Result<Node, Errno> {
@@ -78,11 +63,7 @@ impl Host {
 
     /// The lowest free number, as POSIX programs expect.
     pub(super) fn open(&mut self, opened: Descriptor) -> Result<u32, Errno> {
-        let fd = self
-            .descriptors
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or(self.descriptors.len());
+        let fd = self.descriptors.iter().position(Option::is_none).unwrap_or(self.descriptors.len());
         if fd >= DESCRIPTORS_MAX {
             return Err(Errno::MFILE);
         }
@@ -230,13 +211,7 @@ fn write_once(host: &mut Host, fd: u32, bytes: &[u8]) -> Done {
                 host.stderr.drain(..host.stderr.len() - STDERR_TAIL_BYTES);
             }
         }
-        Descriptor::File {
-            node,
-            at,
-            write: true,
-            flags,
-            ..
-        } => {
+        Descriptor::File { node, at, write: true, flags, .. } => {
             let from = match (flags & FLAG_APPEND != 0, host.tree.kind(node)) {
                 (true, Kind::File { size }) => size,
                 (true, Kind::Folder) | (false, _) => at,
@@ -363,11 +338,7 @@ impl FileStat {
             Kind::Folder => (TYPE_FOLDER, 0),
             Kind::File { size } => (TYPE_FILE, size),
         };
-        FileStat {
-            number: node as u64 + 1,
-            kind,
-            size,
-        }
+        FileStat { number: node as u64 + 1, kind, size }
     }
 
     pub(super) fn encode(&self) -> [u8; 64] {
@@ -383,11 +354,7 @@ impl FileStat {
 pub(super) fn fd_filestat_get(host: &mut Host, guest: &mut Guest<'_>, fd: u32, out: u32) -> Done {
     let stat = match host.descriptor(fd)?.node() {
         Some(node) => FileStat::of(&host.tree, node),
-        None => FileStat {
-            number: 0,
-            kind: TYPE_UNKNOWN,
-            size: 0,
-        },
+        None => FileStat { number: 0, kind: TYPE_UNKNOWN, size: 0 },
     };
     Ok(guest.put(out, &stat.encode())?)
 }
@@ -418,11 +385,7 @@ pub(super) fn fd_filestat_set_times(
 /// A time is either told or now, not both.
 pub(super) fn sound_times(flags: u32) -> Result<(), Errno> {
     let both = |told: u32| flags & (told | told << 1) == told | told << 1;
-    if flags > 15 || both(1) || both(4) {
-        Err(Errno::INVAL)
-    } else {
-        Ok(())
-    }
+    if flags > 15 || both(1) || both(4) { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 pub(super) fn fd_allocate(host: &mut Host, guest: &mut Guest<'_>, fd: u32, offset: u64, len: u64) -> Done {
@@ -449,10 +412,7 @@ pub(super) fn fd_datasync(host: &mut Host, guest: &mut Guest<'_>, fd: u32) -> Do
 }
 
 pub(super) fn fd_prestat_get(host: &mut Host, guest: &mut Guest<'_>, fd: u32, out: u32) -> Done {
-    let Descriptor::Folder {
-        preopened: Some(name), ..
-    } = host.descriptor(fd)?
-    else {
+    let Descriptor::Folder { preopened: Some(name), .. } = host.descriptor(fd)? else {
         return Err(Errno::BADF.into());
     };
     guest.put_u32(out, 0)?;
@@ -461,10 +421,7 @@ pub(super) fn fd_prestat_get(host: &mut Host, guest: &mut Guest<'_>, fd: u32, ou
 }
 
 pub(super) fn fd_prestat_dir_name(host: &mut Host, guest: &mut Guest<'_>, fd: u32, path: u32, len: u32) -> Done {
-    let Descriptor::Folder {
-        preopened: Some(name), ..
-    } = host.descriptor(fd)?
-    else {
+    let Descriptor::Folder { preopened: Some(name), .. } = host.descriptor(fd)? else {
         return Err(Errno::BADF.into());
     };
     if (len as usize) < name.len() {

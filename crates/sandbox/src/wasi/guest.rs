@@ -15,17 +15,11 @@ impl<'a> Guest<'a> {
     }
 
     pub(super) fn bytes(&self, at: u32, len: u32) -> Result<&[u8], Errno> {
-        self.memory
-            .get(at as usize..)
-            .and_then(|rest| rest.get(..len as usize))
-            .ok_or(Errno::FAULT)
+        self.memory.get(at as usize..).and_then(|rest| rest.get(..len as usize)).ok_or(Errno::FAULT)
     }
 
     pub(super) fn bytes_mut(&mut self, at: u32, len: u32) -> Result<&mut [u8], Errno> {
-        self.memory
-            .get_mut(at as usize..)
-            .and_then(|rest| rest.get_mut(..len as usize))
-            .ok_or(Errno::FAULT)
+        self.memory.get_mut(at as usize..).and_then(|rest| rest.get_mut(..len as usize)).ok_or(Errno::FAULT)
     }
 
     pub(super) fn put(&mut self, at: u32, bytes: &[u8]) -> Result<(), Errno> {
@@ -58,18 +52,12 @@ impl<'a> Guest<'a> {
 
     /// One buffer of a scattered read or a gathered write: its address and length.
     pub(super) fn vector(&self, vectors: u32, index: u32) -> Result<(u32, u32), Errno> {
-        let at = vectors
-            .checked_add(index.checked_mul(8).ok_or(Errno::FAULT)?)
-            .ok_or(Errno::FAULT)?;
+        let at = vectors.checked_add(index.checked_mul(8).ok_or(Errno::FAULT)?).ok_or(Errno::FAULT)?;
         Ok((self.u32(at)?, self.u32(at.checked_add(4).ok_or(Errno::FAULT)?)?))
     }
 }
 
 /// Refuses more buffers than any program needs in one call.
 pub(super) fn few(count: u32) -> Result<u32, Errno> {
-    if count > VECTORS_MAX {
-        Err(Errno::INVAL)
-    } else {
-        Ok(count)
-    }
+    if count > VECTORS_MAX { Err(Errno::INVAL) } else { Ok(count) }
 }

@@ -30,23 +30,14 @@ pub(super) fn path_open(
     let path = guest.text(path, len)?;
     let (node, created) = match host.tree.walk(folder, path)? {
         Place::Here(node) => (Some(node), None),
-        Place::In {
-            node: Some(node),
-            slash,
-            ..
-        } => {
+        Place::In { node: Some(node), slash, .. } => {
             if slash && host.tree.kind(node) != Kind::Folder {
                 return Err(Errno::NOTDIR.into());
             }
             (Some(node), None)
         }
         Place::In { slash: true, .. } => (None, None),
-        Place::In {
-            folder,
-            name,
-            node: None,
-            slash: false,
-        } => (None, Some((folder, name))),
+        Place::In { folder, name, node: None, slash: false } => (None, Some((folder, name))),
     };
     let node = match (node, created) {
         (Some(_), _) if how & CREATE != 0 && how & EXCLUSIVE != 0 => return Err(Errno::EXIST.into()),
@@ -68,13 +59,7 @@ pub(super) fn path_open(
             if how & TRUNCATE != 0 {
                 host.tree.resize(node, 0)?;
             }
-            Descriptor::File {
-                node,
-                at: 0,
-                read: rights & OPEN_READ != 0,
-                write,
-                flags,
-            }
+            Descriptor::File { node, at: 0, read: rights & OPEN_READ != 0, write, flags }
         }
     };
     let opened = host.open(opened)?;
@@ -108,21 +93,12 @@ pub(super) fn path_filestat_set_times(
 ) -> Done {
     sound_times(flags)?;
     let node = host.tree.find(host.folder(fd)?, guest.text(path, len)?)?;
-    if host.tree.writable(node) {
-        Ok(())
-    } else {
-        Err(Errno::ROFS.into())
-    }
+    if host.tree.writable(node) { Ok(()) } else { Err(Errno::ROFS.into()) }
 }
 
 pub(super) fn path_create_directory(host: &mut Host, guest: &mut Guest<'_>, fd: u32, path: u32, len: u32) -> Done {
     match host.tree.walk(host.folder(fd)?, guest.text(path, len)?)? {
-        Place::In {
-            folder,
-            name,
-            node: None,
-            ..
-        } => {
+        Place::In { folder, name, node: None, .. } => {
             host.tree.make_folder(folder, name)?;
             Ok(())
         }
@@ -141,13 +117,7 @@ pub(super) fn path_remove_directory(host: &mut Host, guest: &mut Guest<'_>, fd: 
 }
 
 pub(super) fn path_unlink_file(host: &mut Host, guest: &mut Guest<'_>, fd: u32, path: u32, len: u32) -> Done {
-    let Place::In {
-        folder,
-        name,
-        node,
-        slash,
-    } = host.tree.walk(host.folder(fd)?, guest.text(path, len)?)?
-    else {
+    let Place::In { folder, name, node, slash } = host.tree.walk(host.folder(fd)?, guest.text(path, len)?)? else {
         return Err(Errno::ISDIR.into());
     };
     match host.tree.kind(node.ok_or(Errno::NOENT)?) {
@@ -176,18 +146,8 @@ pub(super) fn path_rename(
     let source = host.tree.walk(host.folder(from_fd)?, guest.text(from, from_len)?)?;
     let target = host.tree.walk(host.folder(fd)?, guest.text(path, len)?)?;
     let (
-        Place::In {
-            folder: old_folder,
-            name: old_name,
-            node,
-            slash: old_slash,
-        },
-        Place::In {
-            folder,
-            name,
-            node: replaced,
-            slash,
-        },
+        Place::In { folder: old_folder, name: old_name, node, slash: old_slash },
+        Place::In { folder, name, node: replaced, slash },
     ) = (source, target)
     else {
         return Err(Errno::INVAL.into());

@@ -77,10 +77,7 @@ pub(super) fn poll_oneoff(
     let mut ready = Vec::new();
     let mut clocks = Vec::new();
     for index in 0..count {
-        let at = index
-            .checked_mul(SUBSCRIPTION_BYTES)
-            .and_then(|by| input.checked_add(by))
-            .ok_or(Errno::FAULT)?;
+        let at = index.checked_mul(SUBSCRIPTION_BYTES).and_then(|by| input.checked_add(by)).ok_or(Errno::FAULT)?;
         let raw: [u8; SUBSCRIPTION_BYTES as usize] = guest.array(at)?;
         let word = |from: usize| u64::from_le_bytes(std::array::from_fn(|i| raw[from + i]));
         let (user, kind) = (word(0), raw[8]);
@@ -93,11 +90,7 @@ pub(super) fn poll_oneoff(
             continue;
         }
         let (id, timeout, flags) = (word(16) as u32, word(24), word(40) as u16);
-        let wait = if flags & CLOCK_ABSOLUTE == 0 {
-            timeout
-        } else {
-            timeout.saturating_sub(read_clock(host, id)?)
-        };
+        let wait = if flags & CLOCK_ABSOLUTE == 0 { timeout } else { timeout.saturating_sub(read_clock(host, id)?) };
         clocks.push((wait, user));
     }
     if let (true, Some(&(shortest, _))) = (ready.is_empty(), clocks.iter().min()) {
@@ -129,11 +122,7 @@ pub(super) fn sched_yield(_: &mut Host, _: &mut Guest<'_>) -> Done {
 
 pub(super) fn random_get(host: &mut Host, guest: &mut Guest<'_>, at: u32, len: u32) -> Done {
     host.charge(u64::from(len))?;
-    if host.world.roll(guest.bytes_mut(at, len)?) {
-        Ok(())
-    } else {
-        Err(Errno::NOSYS.into())
-    }
+    if host.world.roll(guest.bytes_mut(at, len)?) { Ok(()) } else { Err(Errno::NOSYS.into()) }
 }
 
 /// Sockets: nothing that a part is given is one, and none can be made.

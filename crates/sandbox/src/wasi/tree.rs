@@ -52,19 +52,12 @@ pub(super) enum Place {
     /// The folder that the path began at, or one it came back to.
     Here(Node),
     /// Something in a folder, whether it exists or not; `slash` if the path insists that it is a folder.
-    In {
-        folder: Node,
-        name: String,
-        node: Option<Node>,
-        slash: bool,
-    },
+    In { folder: Node, name: String, node: Option<Node>, slash: bool },
 }
 
 impl Tree {
     pub(super) fn new(given: &[(String, Bytes)], bytes_max: u64, count_max: u32) -> Result<Tree, String> {
-        let empty = || Body::Folder {
-            children: BTreeMap::new(),
-        };
+        let empty = || Body::Folder { children: BTreeMap::new() };
         let nodes = vec![empty(), empty()];
         let mut tree = Tree {
             nodes,
@@ -77,8 +70,7 @@ impl Tree {
             count_max: u32::MAX,
         };
         for (path, Bytes(bytes)) in given {
-            tree.place_given(path, bytes)
-                .map_err(|_| format!("no file can be called {path:?}"))?;
+            tree.place_given(path, bytes).map_err(|_| format!("no file can be called {path:?}"))?;
         }
         (tree.given, tree.count, tree.count_max) = (tree.nodes.len(), 0, count_max);
         Ok(tree)
@@ -90,13 +82,7 @@ impl Tree {
         for parent in parents.split('/').filter(|name| !name.is_empty()) {
             folder = match self.child(folder, checked(parent)?)? {
                 Some(node) => node,
-                None => self.add(
-                    folder,
-                    parent.to_owned(),
-                    Body::Folder {
-                        children: BTreeMap::new(),
-                    },
-                )?,
+                None => self.add(folder, parent.to_owned(), Body::Folder { children: BTreeMap::new() })?,
             };
         }
         if self.child(folder, checked(name)?)?.is_some() {
@@ -109,12 +95,8 @@ impl Tree {
     pub(super) fn kind(&self, node: Node) -> Kind {
         match &self.nodes[node] {
             Body::Folder { .. } => Kind::Folder,
-            Body::Given(bytes) => Kind::File {
-                size: bytes.len() as u64,
-            },
-            Body::Made(bytes) => Kind::File {
-                size: bytes.len() as u64,
-            },
+            Body::Given(bytes) => Kind::File { size: bytes.len() as u64 },
+            Body::Made(bytes) => Kind::File { size: bytes.len() as u64 },
             Body::Gone => Kind::File { size: 0 },
         }
     }
@@ -136,10 +118,7 @@ impl Tree {
         }
         let mut above = vec![];
         let mut at = from;
-        let mut names = path
-            .split('/')
-            .filter(|name| !name.is_empty() && *name != ".")
-            .peekable();
+        let mut names = path.split('/').filter(|name| !name.is_empty() && *name != ".").peekable();
         while let Some(name) = names.next() {
             if name == ".." {
                 at = above.pop().ok_or(Errno::PERM)?;
@@ -148,12 +127,7 @@ impl Tree {
             let node = self.child(at, checked(name)?)?;
             if names.peek().is_none() {
                 let slash = path.ends_with('/') || path.ends_with("/.");
-                return Ok(Place::In {
-                    folder: at,
-                    name: name.to_owned(),
-                    node,
-                    slash,
-                });
+                return Ok(Place::In { folder: at, name: name.to_owned(), node, slash });
             }
             above.push(at);
             at = node.ok_or(Errno::NOENT)?;
@@ -170,11 +144,7 @@ impl Tree {
             Place::Here(node) => Ok(node),
             Place::In { node, slash, .. } => {
                 let node = node.ok_or(Errno::NOENT)?;
-                if slash && self.kind(node) != Kind::Folder {
-                    Err(Errno::NOTDIR)
-                } else {
-                    Ok(node)
-                }
+                if slash && self.kind(node) != Kind::Folder { Err(Errno::NOTDIR) } else { Ok(node) }
             }
         }
     }
@@ -201,13 +171,7 @@ impl Tree {
     }
 
     pub(super) fn make_folder(&mut self, folder: Node, name: String) -> Result<Node, Fault> {
-        self.add(
-            folder,
-            name,
-            Body::Folder {
-                children: BTreeMap::new(),
-            },
-        )
+        self.add(folder, name, Body::Folder { children: BTreeMap::new() })
     }
 
     fn add(&mut self, folder: Node, name: String, body: Body) -> Result<Node, Fault> {
@@ -291,10 +255,7 @@ impl Tree {
             Body::Folder { .. } => return Err(Errno::ISDIR),
             Body::Gone => return Err(Errno::BADF),
         };
-        let rest = usize::try_from(at)
-            .ok()
-            .and_then(|at| bytes.get(at..))
-            .unwrap_or_default();
+        let rest = usize::try_from(at).ok().and_then(|at| bytes.get(at..)).unwrap_or_default();
         Ok(&rest[..most.min(rest.len())])
     }
 
@@ -320,9 +281,7 @@ impl Tree {
         let Body::Made(bytes) = &mut self.nodes[node] else {
             return Err(Errno::ROFS.into());
         };
-        let total = (self.bytes - bytes.len() as u64)
-            .checked_add(size)
-            .ok_or(Stop::FilesTooLarge)?;
+        let total = (self.bytes - bytes.len() as u64).checked_add(size).ok_or(Stop::FilesTooLarge)?;
         if total > self.bytes_max {
             return Err(Stop::FilesTooLarge.into());
         }

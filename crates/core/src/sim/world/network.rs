@@ -9,10 +9,7 @@ impl World {
     pub(super) fn convey(&mut self, from: usize, to: NodeId, message: Message, to_self: &mut Vec<Event>) {
         let to = usize::try_from(to.0 - 1).unwrap_or(0);
         if to == from {
-            return to_self.push(Event::Heard {
-                from: self.computers[from].id,
-                message,
-            });
+            return to_self.push(Event::Heard { from: self.computers[from].id, message });
         }
         self.stats.messages += 1;
         let Some(link) = self.link(from, to) else { return };
@@ -32,29 +29,14 @@ impl World {
         }
         for _ in 0..times {
             let slow = !peace && self.network.per_mille(faults.delay);
-            let wait = if slow {
-                self.network.between(1, 3_000)
-            } else {
-                self.network.between(0, 3)
-            };
-            self.later(
-                wait,
-                Next::Arrive {
-                    from,
-                    to,
-                    link,
-                    message: message.clone(),
-                },
-            );
+            let wait = if slow { self.network.between(1, 3_000) } else { self.network.between(0, 3) };
+            self.later(wait, Next::Arrive { from, to, link, message: message.clone() });
         }
     }
 
     pub(super) fn link(&self, a: usize, b: usize) -> Option<u64> {
         let ends = (a.min(b), a.max(b));
-        self.links
-            .iter()
-            .find(|link| link.ends == ends && link.up)
-            .map(|link| link.epoch)
+        self.links.iter().find(|link| link.ends == ends && link.up).map(|link| link.epoch)
     }
 
     pub(super) fn arrive(&mut self, from: usize, to: usize, link: u64, message: Message) -> Result<(), String> {
@@ -65,12 +47,7 @@ impl World {
             self.computers[to].seen.extend(gifts.iter().map(|gift| gift.lease));
         }
         let sender = self.computers[from].id;
-        let again = Next::Arrive {
-            from,
-            to,
-            link,
-            message: message.clone(),
-        };
+        let again = Next::Arrive { from, to, link, message: message.clone() };
         self.tell(to, Event::Heard { from: sender, message }, again)
     }
 
@@ -161,15 +138,7 @@ impl World {
         if let Some((from, to, message)) = self.old_messages.pop()
             && let Some(link) = self.link(from, to)
         {
-            self.later(
-                self.now.0 % 50,
-                Next::Arrive {
-                    from,
-                    to,
-                    link,
-                    message,
-                },
-            );
+            self.later(self.now.0 % 50, Next::Arrive { from, to, link, message });
         }
         Ok(())
     }

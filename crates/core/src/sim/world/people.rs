@@ -39,24 +39,13 @@ impl World {
         let job = Box::new(job(&self.plan.errands[errand], errand));
         let ask = AskId(errand as u64 + 1);
         let again = Next::Submit { errand };
-        self.tell(
-            0,
-            Event::Asked {
-                ask,
-                wish: Wish::Submit { job },
-            },
-            again,
-        )
+        self.tell(0, Event::Asked { ask, wish: Wish::Submit { job } }, again)
     }
 
     pub(super) fn extend(&mut self, errand: usize) -> Result<(), String> {
         let what = &self.plan.errands[errand];
         let (id, from) = (job_id(errand), what.items);
-        let wish = Wish::Extend {
-            job: id,
-            from,
-            count: what.items,
-        };
+        let wish = Wish::Extend { job: id, from, count: what.items };
         self.tell(0, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand })?;
         let known = self.computers[0].node.as_ref().and_then(|brain| brain.view_job(id));
         let extended = known.is_some_and(|view| view.counts.items > from || view.standing != Standing::Running);
@@ -100,10 +89,7 @@ fn job(what: &Errand, errand: usize) -> Job {
         owner: PersonId(1),
         name: Arc::from("errand"),
         tool: Arc::new(what.toy.tool()),
-        source: Source::Numbers {
-            from: 0,
-            count: what.items,
-        },
+        source: Source::Numbers { from: 0, count: what.items },
         chunk: what.chunk,
         check: what.check,
         merge: what.merge,

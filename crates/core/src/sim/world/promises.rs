@@ -18,12 +18,7 @@ impl World {
         let Some(brain) = &self.computers[0].node else {
             return false;
         };
-        let ended = |errand: usize| {
-            brain
-                .state()
-                .job(job_id(errand))
-                .is_none_or(|book| book.ended.is_some())
-        };
+        let ended = |errand: usize| brain.state().job(job_id(errand)).is_none_or(|book| book.ended.is_some());
         (0..self.plan.errands.len()).all(|errand| self.accepted.contains(&errand) && ended(errand))
     }
 
@@ -50,13 +45,8 @@ impl World {
                 )
             })
             .collect();
-        let purses: Vec<String> = brain
-            .state()
-            .tasks()
-            .keys()
-            .filter_map(|id| brain.state().purse(*id))
-            .map(|p| format!("{p:?}"))
-            .collect();
+        let purses: Vec<String> =
+            brain.state().tasks().keys().filter_map(|id| brain.state().purse(*id)).map(|p| format!("{p:?}")).collect();
         format!("{} | {} | {:?}", told.join("; "), purses.join("; "), brain.view_peers())
     }
 
@@ -68,10 +58,7 @@ impl World {
                 self.same_after_replay(node)?;
             }
         }
-        let mut books = self.computers[0]
-            .node
-            .iter()
-            .flat_map(|brain| brain.state().ledger().accounts());
+        let mut books = self.computers[0].node.iter().flat_map(|brain| brain.state().ledger().accounts());
         if let Some((account, held)) = books.find(|(account, _)| matches!(account, Account::Hold(_))) {
             return Err(format!("{held} are still set aside on {account:?}"));
         }
@@ -101,15 +88,8 @@ impl World {
         let root = view.root;
         if view.merged && view.standing == Standing::Done {
             let (stage, first) = view.answer;
-            let row = crate::node::Row {
-                task: root,
-                stage,
-                first,
-            };
-            let told = disk
-                .answer(row)
-                .map(|kept| toy::text(&kept.output.stdout))
-                .unwrap_or_default();
+            let row = crate::node::Row { task: root, stage, first };
+            let told = disk.answer(row).map(|kept| toy::text(&kept.output.stdout)).unwrap_or_default();
             if !merged_agrees(what.toy, view.counts.items, &told) {
                 return Err(format!("job {errand}: merged answer {told:?} is wrong"));
             }
@@ -120,10 +100,7 @@ impl World {
 
     pub(super) fn examine_items(&self, errand: usize, toy: Toy, root: TaskId, items: u64) -> Result<(), String> {
         let mut at = 0;
-        for kept in self.computers[0]
-            .disk
-            .answers(root, Stage::Work.row(), Span { first: 0, len: items })
-        {
+        for kept in self.computers[0].disk.answers(root, Stage::Work.row(), Span { first: 0, len: items }) {
             if kept.span.first != at {
                 return Err(format!("job {errand}: item {at} has no answer"));
             }
@@ -162,11 +139,7 @@ impl World {
                 let Some(other) = there.and_then(|there| there.node.as_ref()) else {
                     continue;
                 };
-                let heard = other
-                    .state()
-                    .peer(giver.id)
-                    .map(|record| record.paid_us)
-                    .unwrap_or_default();
+                let heard = other.state().peer(giver.id).map(|record| record.paid_us).unwrap_or_default();
                 if heard > record.paid_them {
                     return Err(format!("{node:?} believes {heard:?}, was paid {:?}", record.paid_them));
                 }
@@ -201,10 +174,7 @@ fn merged_agrees(toy: Toy, items: u64, told: &str) -> bool {
 /// A state that came out of the journal is the state that was lost, but for what was done for neighbours.
 fn same(state: &State, replayed: &State) -> Result<(), String> {
     let lasting = |state: &State| {
-        let facts = state
-            .facts()
-            .into_iter()
-            .filter(|fact| !matches!(fact, Fact::Numbered { .. }));
+        let facts = state.facts().into_iter().filter(|fact| !matches!(fact, Fact::Numbered { .. }));
         let facts = facts.map(without_trust);
         let nobody = |fact: &Fact| matches!(fact, Fact::Known { record, .. } if *record == Record::default());
         facts.filter(|fact| !nobody(fact)).collect::<Vec<_>>()

@@ -31,27 +31,9 @@ impl World {
         // Answers come in two batches, so that half a gift can be lost.
         let late = answers.split_off(answers.len() / 2);
         if !answers.is_empty() {
-            self.later(
-                wait / 2,
-                Next::Finish {
-                    node,
-                    life,
-                    giver,
-                    lease,
-                    answers,
-                },
-            );
+            self.later(wait / 2, Next::Finish { node, life, giver, lease, answers });
         }
-        self.later(
-            wait,
-            Next::Finish {
-                node,
-                life,
-                giver,
-                lease,
-                answers: late,
-            },
-        );
+        self.later(wait, Next::Finish { node, life, giver, lease, answers: late });
     }
 
     pub(super) fn misbehave(&mut self, node: usize, act: Act, answer: &mut Answer) {
@@ -80,13 +62,7 @@ impl World {
         if computer.life != life || !computer.running.contains(&(giver, lease)) {
             return Ok(());
         }
-        let again = Next::Finish {
-            node,
-            life,
-            giver,
-            lease,
-            answers: answers.clone(),
-        };
+        let again = Next::Finish { node, life, giver, lease, answers: answers.clone() };
         if self.computers[node].honesty == Honesty::Forger && !self.peace {
             self.forge(node, giver, &answers);
         }
@@ -96,10 +72,7 @@ impl World {
     /// Says that it has answers to leases of others.
     pub(super) fn forge(&mut self, node: usize, giver: NodeId, answers: &[Answer]) {
         let guess = Lease(self.lies.below(200));
-        let lease = self.computers[node]
-            .seen
-            .last()
-            .map_or(guess, |seen| Lease(seen.0 ^ self.lies.below(4)));
+        let lease = self.computers[node].seen.last().map_or(guess, |seen| Lease(seen.0 ^ self.lies.below(4)));
         let mut forged = answers.to_vec();
         for answer in &mut forged {
             answer.output = Output::of(toy::data("666"));
@@ -108,15 +81,7 @@ impl World {
         }
         for guess in 0..4 {
             let lease = Lease(lease.0.wrapping_sub(guess));
-            self.convey(
-                node,
-                giver,
-                Message::Done {
-                    lease,
-                    answers: forged.clone(),
-                },
-                &mut Vec::new(),
-            );
+            self.convey(node, giver, Message::Done { lease, answers: forged.clone() }, &mut Vec::new());
         }
     }
 }

@@ -39,8 +39,7 @@ impl State {
             let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
             self.clear(lease, &[pending.span])?;
             let task = self.tasks.get_mut(&id)?;
-            task.parts
-                .accept(pending.by, pending.span, pending.fuel, pending.failed);
+            task.parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
             if let Some(book) = task.parts.unvested.get_mut(&pending.by) {
                 book.passed += 1;
             }
@@ -63,11 +62,7 @@ impl State {
             self.clear(lease, &[pending.span])?;
             let parts = &mut self.tasks.get_mut(&id)?.parts;
             if audit {
-                parts.set_aside(Pending {
-                    proof: Proof::Audit,
-                    at: None,
-                    ..pending
-                });
+                parts.set_aside(Pending { proof: Proof::Audit, at: None, ..pending });
             } else {
                 parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
             }
@@ -92,10 +87,7 @@ impl State {
         task.parts.again.add(pending.span);
         self.unowe(root, pending.fuel);
         // The run that refuted it stays out until its own answer is dealt with.
-        if self
-            .lease(lease)
-            .is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit))
-        {
+        if self.lease(lease).is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit)) {
             self.clear(lease, &[pending.span])?;
         }
         self.refused += 1;
@@ -122,12 +114,7 @@ impl State {
         }
         let leases: Vec<Lease> = record.leases.iter().copied().collect();
         leases.into_iter().for_each(|lease| self.end_lease(lease));
-        let tasks: Vec<TaskId> = self
-            .tasks
-            .iter()
-            .filter(|(_, task)| !task.over)
-            .map(|(id, _)| *id)
-            .collect();
+        let tasks: Vec<TaskId> = self.tasks.iter().filter(|(_, task)| !task.over).map(|(id, _)| *id).collect();
         for id in tasks {
             let Some(task) = self.tasks.get_mut(&id) else { continue };
             let lies = task.parts.pending.values().filter(|pending| pending.by == node);

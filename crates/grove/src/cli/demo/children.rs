@@ -49,12 +49,7 @@ impl Children {
             .map_err(|error| Failure::new(Exit::Error, format!("cannot make {}: {error}", home.display())))?;
         let up = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
         let hub = start(&home, "hub", &up, Role::Honest)?;
-        let mut children = Children {
-            home,
-            hub,
-            lenders: Vec::new(),
-            known: BTreeSet::new(),
-        };
+        let mut children = Children { home, hub, lenders: Vec::new(), known: BTreeSet::new() };
         let begun = Instant::now();
         while Home::at(children.home.clone()).hub().is_err() {
             if children.hub.try_wait()?.is_some() || begun.elapsed() > START_TIME {
@@ -67,10 +62,7 @@ impl Children {
 
     /// Where the commands of this demo find its hub.
     pub(super) fn place(&self) -> Place {
-        Place {
-            home: Some(self.home.clone()),
-            hub: None,
-        }
+        Place { home: Some(self.home.clone()), hub: None }
     }
 
     /// Starts a lender and waits until the hub knows it; says the name under which it does.
@@ -87,12 +79,7 @@ impl Children {
             if let Some(peer) = new {
                 let node = peer.node.clone();
                 self.known.insert(node.clone());
-                self.lenders.push(Lender {
-                    process,
-                    node: node.clone(),
-                    role,
-                    done_to: false,
-                });
+                self.lenders.push(Lender { process, node: node.clone(), role, done_to: false });
                 return Ok(node);
             }
             if process.try_wait()?.is_some() || begun.elapsed() > START_TIME {
@@ -163,15 +150,8 @@ fn start(home: &Path, name: &str, arguments: &[&str], role: Role) -> anyhow::Res
         command.arg("--pretend");
     }
     // What is set for the person's own node is not meant for these.
-    for variable in [
-        "GROVE_HOME",
-        "GROVE_HUB",
-        "GROVE_LISTEN",
-        "GROVE_LINK",
-        "GROVE_SLOTS",
-        "GROVE_DISK",
-        "GROVE_KEEP",
-    ] {
+    for variable in ["GROVE_HOME", "GROVE_HUB", "GROVE_LISTEN", "GROVE_LINK", "GROVE_SLOTS", "GROVE_DISK", "GROVE_KEEP"]
+    {
         command.env_remove(variable);
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -206,10 +186,7 @@ fn freeze(process: &Child) {
 
 #[cfg(unix)]
 fn signal(process: &Child, signal: rustix::process::Signal) {
-    if let Some(pid) = i32::try_from(process.id())
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-    {
+    if let Some(pid) = i32::try_from(process.id()).ok().and_then(rustix::process::Pid::from_raw) {
         let _ = rustix::process::kill_process(pid, signal);
     }
 }

@@ -72,9 +72,7 @@ pub(super) fn listen(hub: &Hub, job: &str) -> Result<Events, Failure> {
     std::thread::spawn(move || {
         let lines = BufReader::new(body.into_reader()).lines();
         for line in lines.map_while(Result::ok) {
-            let event = line
-                .strip_prefix("data:")
-                .and_then(|data| serde_json::from_str::<Event>(data.trim()).ok());
+            let event = line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Event>(data.trim()).ok());
             let Some(event) = event.filter(|event| event.kind.job().is_none_or(|of| of == job)) else {
                 continue;
             };
@@ -108,12 +106,8 @@ impl Play {
         let begun = *self.begun_ms.get_or_insert(event.at_ms);
         self.now_ms = event.at_ms.saturating_sub(begun);
         match &event.kind {
-            EventKind::Given {
-                task, lease, to, kind, ..
-            } => self.given(task.0, lease.0, to, kind),
-            EventKind::Answered {
-                lease, by, runs, fuel, ..
-            } => self.answered(lease.0, by, *runs, fuel.0),
+            EventKind::Given { task, lease, to, kind, .. } => self.given(task.0, lease.0, to, kind),
+            EventKind::Answered { lease, by, runs, fuel, .. } => self.answered(lease.0, by, *runs, fuel.0),
             EventKind::Returned { lease, .. } => self.close(lease.0, Outcome::Returned),
             EventKind::Settled { task, by, .. } => self.settled(task.0, by),
             EventKind::Refused { by, .. } => self.refused(by),
@@ -137,17 +131,7 @@ impl Play {
         self.lanes[at].holds += 1;
         let now = self.now_ms;
         let kind = kind.to_owned();
-        self.open.insert(
-            lease,
-            Bar {
-                lane: at,
-                task,
-                kind,
-                from_ms: now,
-                to_ms: now,
-                outcome: Outcome::Answered,
-            },
-        );
+        self.open.insert(lease, Bar { lane: at, task, kind, from_ms: now, to_ms: now, outcome: Outcome::Answered });
     }
 
     fn answered(&mut self, lease: u64, by: &str, runs: u64, fuel: u64) {
@@ -163,30 +147,18 @@ impl Play {
         if let Some(bar) = self.open.remove(&lease) {
             let lane = &mut self.lanes[bar.lane];
             lane.holds = lane.holds.saturating_sub(1);
-            self.bars.push(Bar {
-                to_ms: self.now_ms,
-                outcome,
-                ..bar
-            });
+            self.bars.push(Bar { to_ms: self.now_ms, outcome, ..bar });
         }
     }
 
     fn settled(&mut self, task: u64, by: &str) {
         self.found += 1;
         let at = self.lanes.iter().position(|lane| lane.node == by);
-        let bar = self
-            .bars
-            .iter_mut()
-            .rev()
-            .find(|bar| bar.task == task && Some(bar.lane) == at);
+        let bar = self.bars.iter_mut().rev().find(|bar| bar.task == task && Some(bar.lane) == at);
         if let Some(bar) = bar {
             bar.outcome = Outcome::Found;
         }
-        let line = format!(
-            "{:6.2} s  {} found the factors of a number",
-            self.seconds(),
-            self.name(by)
-        );
+        let line = format!("{:6.2} s  {} found the factors of a number", self.seconds(), self.name(by));
         self.log.push(line);
     }
 
@@ -200,9 +172,7 @@ impl Play {
             lane.mark = Some("found out, not paid");
             lane.caught = true;
         }
-        self.log.push(format!(
-            "{seconds:6.2} s  {name} was found out: its answers are refused, it is not paid"
-        ));
+        self.log.push(format!("{seconds:6.2} s  {name} was found out: its answers are refused, it is not paid"));
     }
 
     /// Something was done to a lender.
@@ -265,13 +235,7 @@ impl Play {
         let Some(end) = self.finished.get(&item).copied() else {
             return 0;
         };
-        let before = self
-            .finished
-            .values()
-            .copied()
-            .filter(|at| *at < end)
-            .max()
-            .unwrap_or(0);
+        let before = self.finished.values().copied().filter(|at| *at < end).max().unwrap_or(0);
         (end - before) * 1_000
     }
 
@@ -321,66 +285,19 @@ mod tests {
         };
         hear(&mut play, 1_000, given(1));
         assert!(play.is_busy("a") && play.doing(0).is_some());
-        let answered = EventKind::Answered {
-            job: job(),
-            task: Big(7),
-            lease: Big(1),
-            by: to(),
-            runs: 2,
-            fuel: Big(5),
-            micros: 9,
-        };
+        let answered =
+            EventKind::Answered { job: job(), task: Big(7), lease: Big(1), by: to(), runs: 2, fuel: Big(5), micros: 9 };
         hear(&mut play, 1_250, answered);
-        hear(
-            &mut play,
-            1_250,
-            EventKind::Settled {
-                job: job(),
-                task: Big(7),
-                by: to(),
-            },
-        );
-        hear(
-            &mut play,
-            1_300,
-            EventKind::Finished {
-                job: job(),
-                item: 0,
-                count: 1,
-                failed: false,
-                by: None,
-            },
-        );
-        hear(
-            &mut play,
-            1_300,
-            EventKind::Paid {
-                job: job(),
-                to: to(),
-                amount: Big(40),
-            },
-        );
+        hear(&mut play, 1_250, EventKind::Settled { job: job(), task: Big(7), by: to() });
+        hear(&mut play, 1_300, EventKind::Finished { job: job(), item: 0, count: 1, failed: false, by: None });
+        hear(&mut play, 1_300, EventKind::Paid { job: job(), to: to(), amount: Big(40) });
         hear(&mut play, 1_400, given(2));
-        hear(
-            &mut play,
-            1_500,
-            EventKind::Refused {
-                job: job(),
-                task: Big(7),
-                by: to(),
-            },
-        );
+        hear(&mut play, 1_500, EventKind::Refused { job: job(), task: Big(7), by: to() });
         play.end();
-        let bars: Vec<(u64, u64, Outcome)> = play
-            .bars()
-            .iter()
-            .map(|bar| (bar.from_ms, bar.to_ms, bar.outcome))
-            .collect();
+        let bars: Vec<(u64, u64, Outcome)> =
+            play.bars().iter().map(|bar| (bar.from_ms, bar.to_ms, bar.outcome)).collect();
         assert_eq!(bars, [(0, 250, Outcome::Refused), (400, 500, Outcome::Returned)]);
-        assert_eq!(
-            (play.parts(), play.fuel(), play.caught(), play.took(0)),
-            (2, 5, 1, 300_000)
-        );
+        assert_eq!((play.parts(), play.fuel(), play.caught(), play.took(0)), (2, 5, 1, 300_000));
         assert_eq!(play.lanes()[0].micro_credits, 40);
     }
 }

@@ -23,13 +23,7 @@ impl Screen {
     pub(super) fn new(numbers: &[Number]) -> Screen {
         let live = io::stderr().is_terminal();
         let colour = live && std::env::var_os("NO_COLOR").is_none();
-        Screen {
-            live,
-            colour,
-            numbers: numbers.len(),
-            drawn: 0,
-            said: Instant::now(),
-        }
+        Screen { live, colour, numbers: numbers.len(), drawn: 0, said: Instant::now() }
     }
 
     pub(super) fn draw(&mut self, play: &Play) {
@@ -119,11 +113,7 @@ pub(super) fn table(rows: impl Iterator<Item = [String; 4]>) -> io::Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [0, 1, 2, 3].map(width);
     for row in &rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
-            .collect();
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         say::line(cells.join("  ").trim_end())?;
     }
     say::line("")

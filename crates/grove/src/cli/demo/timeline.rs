@@ -36,30 +36,17 @@ fn draw(play: &Play, wall: Duration) -> String {
         let y = TOP + ROW * at as f64;
         let _ = writeln!(out, "<text x=\"10\" y=\"{:.0}\">{}</text>", y + 14.0, lane.name);
         if let Some(mark) = lane.mark {
-            let _ = writeln!(
-                out,
-                "<text x=\"10\" y=\"{:.0}\" font-size=\"9\" fill=\"#c00\">{mark}</text>",
-                y + 25.0
-            );
+            let _ = writeln!(out, "<text x=\"10\" y=\"{:.0}\" font-size=\"9\" fill=\"#c00\">{mark}</text>", y + 25.0);
         }
         let end = WIDTH - 20.0;
         let y = y + ROW - 6.0;
-        let _ = writeln!(
-            out,
-            "<line x1=\"{LEFT}\" y1=\"{y:.0}\" x2=\"{end}\" y2=\"{y:.0}\" stroke=\"#ddd\"/>"
-        );
+        let _ = writeln!(out, "<line x1=\"{LEFT}\" y1=\"{y:.0}\" x2=\"{end}\" y2=\"{y:.0}\" stroke=\"#ddd\"/>");
     }
     play.bars().iter().for_each(|bar| one(&mut out, bar, scale));
     let y = TOP + ROW * play.lanes().len() as f64 + 20.0;
     for step in 0..=10 {
-        let (x, seconds) = (
-            LEFT + scale * last as f64 * f64::from(step) / 10.0,
-            last as f64 * f64::from(step) / 1e4,
-        );
-        let _ = writeln!(
-            out,
-            "<text x=\"{x:.0}\" y=\"{y:.0}\" fill=\"#666\">{seconds:.1} s</text>"
-        );
+        let (x, seconds) = (LEFT + scale * last as f64 * f64::from(step) / 10.0, last as f64 * f64::from(step) / 1e4);
+        let _ = writeln!(out, "<text x=\"{x:.0}\" y=\"{y:.0}\" fill=\"#666\">{seconds:.1} s</text>");
     }
     out.push_str("</svg>\n");
     out
@@ -84,10 +71,6 @@ fn one(out: &mut String, bar: &Bar, scale: f64) {
     );
     if bar.outcome == Outcome::Found {
         let end = x + width;
-        let _ = writeln!(
-            out,
-            "<circle cx=\"{end:.1}\" cy=\"{:.0}\" r=\"5\" fill=\"#111\"/>",
-            y + 11.0
-        );
+        let _ = writeln!(out, "<circle cx=\"{end:.1}\" cy=\"{:.0}\" r=\"5\" fill=\"#111\"/>", y + 11.0);
     }
 }

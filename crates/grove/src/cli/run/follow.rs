@@ -90,17 +90,12 @@ impl<'h> Follow<'h> {
         }
         let id = say::short_id(&self.job.id);
         if changed > 0 && !out.can_correct() {
-            let message = format!(
-                "{} changed after it was printed: its lender was found out",
-                say::many(changed, "result")
-            );
+            let message =
+                format!("{} changed after it was printed: its lender was found out", say::many(changed, "result"));
             return Err(Failure::new(Exit::Error, message).hint(format!("read them again: grove get {id}")));
         }
         if changed > 0 {
-            say::talk(&format!(
-                "{} put right: their lender was found out",
-                say::many(changed, "result")
-            ));
+            say::talk(&format!("{} put right: their lender was found out", say::many(changed, "result")));
         }
         Ok(())
     }
@@ -122,10 +117,7 @@ impl<'h> Follow<'h> {
         out.job(&self.job)?;
         if self.job.standing == StandingShape::Running {
             let id = say::short_id(&self.job.id);
-            say::talk(&format!(
-                "job {id} still runs: {} of {} done; grove watch {id}",
-                self.job.done, self.job.items
-            ));
+            say::talk(&format!("job {id} still runs: {} of {} done; grove watch {id}", self.job.done, self.job.items));
             return Ok(Exit::Done);
         }
         Ok(self.exit())
@@ -149,23 +141,15 @@ impl<'h> Follow<'h> {
     }
 
     fn results(&self, from: u64, limit: usize, wait_ms: u64) -> Result<Results, Failure> {
-        let path = page(
-            &self.job.id,
-            &format!("/results?from={from}&limit={limit}&wait_ms={wait_ms}"),
-        );
-        self.hub
-            .insist(|| self.hub.get(&path))
-            .map_err(|failure| match failure.exit {
-                Exit::Unreachable => {
-                    let id = say::short_id(&self.job.id);
-                    Failure {
-                        message: format!("{}; job {id} is on its books", failure.message),
-                        ..failure
-                    }
+        let path = page(&self.job.id, &format!("/results?from={from}&limit={limit}&wait_ms={wait_ms}"));
+        self.hub.insist(|| self.hub.get(&path)).map_err(|failure| match failure.exit {
+            Exit::Unreachable => {
+                let id = say::short_id(&self.job.id);
+                Failure { message: format!("{}; job {id} is on its books", failure.message), ..failure }
                     .hint(format!("start it again with `grove up`, then: grove watch {id}"))
-                }
-                _ => failure,
-            })
+            }
+            _ => failure,
+        })
     }
 
     /// Says how it ended.
@@ -192,10 +176,9 @@ fn ended_text(job: &JobShape) -> String {
         StandingShape::Done => ("done", String::new()),
         StandingShape::Failed => ("over, some parts failed", format!("\nhint: grove retry {id}")),
         StandingShape::Cancelled => ("cancelled", format!("\nhint: what is done: grove get {id}")),
-        StandingShape::Unpaid => (
-            "over, its budget is spent",
-            format!("\nhint: go on with grove retry {id} --budget CREDITS"),
-        ),
+        StandingShape::Unpaid => {
+            ("over, its budget is spent", format!("\nhint: go on with grove retry {id} --budget CREDITS"))
+        }
         StandingShape::Running => ("running", String::new()),
     };
     format!(

@@ -57,40 +57,26 @@ impl Inputs {
 
     /// What is piped in, or nothing.
     pub(super) fn once() -> Result<Inputs, Failure> {
-        let piped = if std::io::stdin().is_terminal() {
-            Vec::new()
-        } else {
-            spool::piped_bytes()?
-        };
+        let piped = if std::io::stdin().is_terminal() { Vec::new() } else { spool::piped_bytes()? };
         Ok(Inputs::Once(piped))
     }
 
     pub(super) fn numbers(from: u64, count: u64) -> Result<Inputs, Failure> {
-        if count == 0 {
-            Err(empty("the range"))
-        } else {
-            Ok(Inputs::Numbers { from, count })
-        }
+        if count == 0 { Err(empty("the range")) } else { Ok(Inputs::Numbers { from, count }) }
     }
 
     pub(super) fn lines(path: &Path) -> Result<Inputs, Failure> {
         let spool = Spool::open(path)?;
-        if spool.lines == 0 {
-            Err(empty(&path.display().to_string()))
-        } else {
-            Ok(Inputs::Lines(spool))
-        }
+        if spool.lines == 0 { Err(empty(&path.display().to_string())) } else { Ok(Inputs::Lines(spool)) }
     }
 
     /// From `:::` and `::::`. Where the tool reads its inputs, one that names a file stands for what is in it.
     pub(super) fn gather(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
         match sources {
             [Source::File(path)] => Inputs::lines(path),
-            [Source::Given(words)] if reads => words
-                .iter()
-                .map(|word| Item::read(word))
-                .collect::<Result<_, _>>()
-                .and_then(Inputs::listed),
+            [Source::Given(words)] if reads => {
+                words.iter().map(|word| Item::read(word)).collect::<Result<_, _>>().and_then(Inputs::listed)
+            }
             [Source::Given(words)] => Inputs::listed(words.iter().cloned().map(Item::Text).collect()),
             _ => Inputs::listed(combined(sources)?.into_iter().map(Item::Text).collect()),
         }
@@ -110,10 +96,8 @@ impl Inputs {
             return Spool::of_texts(items.iter().map(Item::label)).map(Inputs::Lines);
         }
         if items.len() > LISTED_MAX {
-            return Err(
-                Failure::usage(format!("{} files are too many for one job", items.len()))
-                    .hint("send them some at a time: `grove run --open`, then `grove send`"),
-            );
+            return Err(Failure::usage(format!("{} files are too many for one job", items.len()))
+                .hint("send them some at a time: `grove run --open`, then `grove send`"));
         }
         Ok(Inputs::Listed(items))
     }
@@ -126,24 +110,16 @@ impl Inputs {
     pub(super) fn source(&self, hub: &Hub) -> Result<SourceShape, Failure> {
         match self {
             Inputs::Once(bytes) if bytes.len() as u64 > INLINE_FILE_MAX => {
-                Ok(SourceShape::Inputs(vec![InputShape::Blob {
-                    blob: spool::send_bytes(hub, bytes)?,
-                }]))
+                Ok(SourceShape::Inputs(vec![InputShape::Blob { blob: spool::send_bytes(hub, bytes)? }]))
             }
             Inputs::Once(bytes) => Ok(SourceShape::Inputs(vec![shape(bytes)])),
             Inputs::Listed(items) => {
                 let mut room = BATCH_BYTES_MAX;
-                let shapes = items
-                    .iter()
-                    .map(|item| item.shape(hub, &mut room))
-                    .collect::<Result<_, _>>()?;
+                let shapes = items.iter().map(|item| item.shape(hub, &mut room)).collect::<Result<_, _>>()?;
                 Ok(SourceShape::Inputs(shapes))
             }
             Inputs::Lines(spool) => Ok(SourceShape::Lines { blob: spool.send(hub)? }),
-            Inputs::Numbers { from, count } => Ok(SourceShape::Numbers {
-                from: Big(*from),
-                count: *count,
-            }),
+            Inputs::Numbers { from, count } => Ok(SourceShape::Numbers { from: Big(*from), count: *count }),
         }
     }
 
@@ -169,15 +145,12 @@ impl Inputs {
             }
             Inputs::Listed(items) => {
                 let mut room = BATCH_BYTES_MAX;
-                items
-                    .iter()
-                    .map(|item| item.shape(hub, &mut room))
-                    .collect::<Result<_, _>>()?
+                items.iter().map(|item| item.shape(hub, &mut room)).collect::<Result<_, _>>()?
             }
             Inputs::Once(bytes) => vec![shape(bytes)],
-            Inputs::Numbers { from, count } => (*from..*from + *count)
-                .map(|n| InputShape::Text(n.to_string()))
-                .collect(),
+            Inputs::Numbers { from, count } => {
+                (*from..*from + *count).map(|n| InputShape::Text(n.to_string())).collect()
+            }
         };
         Ok(all.chunks(LISTED_MAX).map(<[InputShape]>::to_vec).collect())
     }
@@ -186,17 +159,12 @@ impl Inputs {
 impl Item {
     fn read(word: &str) -> Result<Item, Failure> {
         if word == "-" {
-            return Ok(Item::Bytes {
-                label: "stdin".to_owned(),
-                bytes: spool::piped_bytes()?,
-            });
+            return Ok(Item::Bytes { label: "stdin".to_owned(), bytes: spool::piped_bytes()? });
         }
         match std::fs::metadata(word) {
-            Ok(found) if found.is_file() => Ok(Item::File {
-                label: word.to_owned(),
-                path: word.into(),
-                len: found.len(),
-            }),
+            Ok(found) if found.is_file() => {
+                Ok(Item::File { label: word.to_owned(), path: word.into(), len: found.len() })
+            }
             Ok(_) => Err(Failure::new(Exit::Error, format!("{word} is not a file")).hint("name files, not folders")),
             Err(_) => Ok(Item::Text(word.to_owned())),
         }
@@ -233,9 +201,7 @@ impl Item {
 fn shape(bytes: &[u8]) -> InputShape {
     match std::str::from_utf8(bytes) {
         Ok(text) => InputShape::Text(text.to_owned()),
-        Err(_) => InputShape::Bytes {
-            base64: base64::engine::general_purpose::STANDARD.encode(bytes),
-        },
+        Err(_) => InputShape::Bytes { base64: base64::engine::general_purpose::STANDARD.encode(bytes) },
     }
 }
 
@@ -249,33 +215,22 @@ fn combined(sources: &[Source]) -> Result<Vec<String>, Failure> {
         };
         let count = all.len().saturating_mul(values.len());
         if count > COMBINED_MAX {
-            return Err(
-                Failure::usage(format!("{count} combinations are too many; {COMBINED_MAX} are not"))
-                    .hint("write them into a file, one a line: :::: file"),
-            );
+            return Err(Failure::usage(format!("{count} combinations are too many; {COMBINED_MAX} are not"))
+                .hint("write them into a file, one a line: :::: file"));
         }
         let column = |before: &String, value: &String| match nth {
             0 => value.clone(),
             _ => format!("{before}{COLUMN}{value}"),
         };
-        all = all
-            .iter()
-            .flat_map(|before| values.iter().map(move |value| column(before, value)))
-            .collect();
+        all = all.iter().flat_map(|before| values.iter().map(move |value| column(before, value))).collect();
     }
-    if all.is_empty() {
-        Err(empty("one of the sources"))
-    } else {
-        Ok(all)
-    }
+    if all.is_empty() { Err(empty("one of the sources")) } else { Ok(all) }
 }
 
 fn read_lines(path: &Path) -> Result<Vec<String>, Failure> {
     let spool = Spool::open(path)?;
     let lines = BufReader::new(spool.reader()?).lines().take(COMBINED_MAX + 1);
-    lines
-        .collect::<Result<_, _>>()
-        .map_err(|error| unreadable(&path.display().to_string(), &error))
+    lines.collect::<Result<_, _>>().map_err(|error| unreadable(&path.display().to_string(), &error))
 }
 
 fn empty(what: &str) -> Failure {
@@ -302,16 +257,9 @@ mod tests {
     fn a_file_is_its_contents_only_for_a_tool_that_reads() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        let Inputs::Listed(items) = Inputs::gather(&[given(&[path, "no-such-file"])], true).unwrap() else {
-            panic!()
-        };
-        assert!(
-            matches!(&items[..], [Item::File { len: 0, .. }, Item::Text(_)]),
-            "{items:?}"
-        );
-        let Inputs::Listed(items) = Inputs::gather(&[given(&[path])], false).unwrap() else {
-            panic!()
-        };
+        let Inputs::Listed(items) = Inputs::gather(&[given(&[path, "no-such-file"])], true).unwrap() else { panic!() };
+        assert!(matches!(&items[..], [Item::File { len: 0, .. }, Item::Text(_)]), "{items:?}");
+        let Inputs::Listed(items) = Inputs::gather(&[given(&[path])], false).unwrap() else { panic!() };
         assert!(matches!(&items[..], [Item::Text(_)]), "{items:?}");
     }
 
@@ -321,18 +269,13 @@ mod tests {
         assert_eq!(Inputs::lines(file.path()).unwrap_err().exit, Exit::Usage);
         assert_eq!(Inputs::numbers(5, 0).unwrap_err().exit, Exit::Usage);
         let failure = Inputs::lines(Path::new("/no/such/file")).unwrap_err();
-        assert!(
-            failure.exit == Exit::Error && failure.message.contains("/no/such/file"),
-            "{failure}"
-        );
+        assert!(failure.exit == Exit::Error && failure.message.contains("/no/such/file"), "{failure}");
     }
 
     #[test]
     fn very_many_words_become_lines() {
         let words: Vec<String> = (0..=LISTED_MAX).map(|n| n.to_string()).collect();
-        let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], false).unwrap() else {
-            panic!()
-        };
+        let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], false).unwrap() else { panic!() };
         assert_eq!(spool.lines, LISTED_MAX as u64 + 1);
     }
 }

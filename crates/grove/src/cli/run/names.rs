@@ -42,10 +42,7 @@ impl Names {
     }
 
     pub(super) fn lines(reader: Box<dyn Read>) -> Names {
-        Names::of(Kind::Lines {
-            reader: Box::new(BufReader::new(reader)),
-            next: 0,
-        })
+        Names::of(Kind::Lines { reader: Box::new(BufReader::new(reader)), next: 0 })
     }
 
     pub(super) fn unknown() -> Names {
@@ -90,10 +87,9 @@ impl Names {
             Kind::Merged(name) => Some(name.clone()),
             Kind::Numbers { from } if several => Some(format!("{}..{}", *from + at, *from + at + result.count)),
             Kind::Numbers { from } => Some((*from + at).to_string()),
-            Kind::Listed(names) if !several => usize::try_from(at)
-                .ok()
-                .and_then(|at| names.get(at))
-                .map(|name| name.replace(COLUMN, " ")),
+            Kind::Listed(names) if !several => {
+                usize::try_from(at).ok().and_then(|at| names.get(at)).map(|name| name.replace(COLUMN, " "))
+            }
             Kind::Lines { reader, next } if !several => line(&mut **reader, next, at),
             Kind::Listed(_) | Kind::Lines { .. } | Kind::Unknown => None,
         };
@@ -108,10 +104,7 @@ impl Names {
 fn line(reader: &mut dyn BufRead, next: &mut u64, wanted: u64) -> Option<String> {
     while *next <= wanted {
         let mut bytes = Vec::new();
-        (&mut *reader)
-            .take(LABEL_BYTES_MAX as u64)
-            .read_until(b'\n', &mut bytes)
-            .ok()?;
+        (&mut *reader).take(LABEL_BYTES_MAX as u64).read_until(b'\n', &mut bytes).ok()?;
         if bytes.is_empty() {
             return None;
         }
@@ -167,12 +160,7 @@ pub(super) fn safe_name(name: &str) -> String {
     }
     let trimmed = safe.trim_end_matches(['.', ' ']).len();
     safe.truncate(trimmed);
-    let stem = safe
-        .split('.')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(|c: char| c.is_ascii_digit())
-        .to_lowercase();
+    let stem = safe.split('.').next().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase();
     if safe.is_empty() || safe.starts_with(['.', '-']) || DEVICES.contains(&stem.as_str()) {
         safe.insert(0, '_');
     }
@@ -184,11 +172,7 @@ mod tests {
     use super::*;
 
     fn result(item: u64, count: u64) -> ResultShape {
-        ResultShape {
-            item,
-            count,
-            ..ResultShape::default()
-        }
+        ResultShape { item, count, ..ResultShape::default() }
     }
 
     #[test]
@@ -216,10 +200,7 @@ mod tests {
         assert_eq!(lines.name(&result(3, 1)), "input 4");
         assert_eq!(Names::numbers(10).name(&result(2, 3)), "12..15");
         let mut listed = Names::listed(vec!["a\u{1f}b".into()]).shifted(5);
-        assert_eq!(
-            [listed.name(&result(5, 1)), listed.name(&result(6, 1))],
-            ["a b", "input 7"]
-        );
+        assert_eq!([listed.name(&result(5, 1)), listed.name(&result(6, 1))], ["a b", "input 7"]);
         assert_eq!(Names::unknown().name(&result(4, 2)), "inputs 5-6");
     }
 }

@@ -56,24 +56,12 @@ impl<'h> Out<'h> {
         let to = match folder {
             Some(path) => {
                 std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))?;
-                To::Folder {
-                    path: path.to_owned(),
-                    names: FileNames::default(),
-                }
+                To::Folder { path: path.to_owned(), names: FileNames::default() }
             }
             None if json => To::Json,
-            None => To::Stdout {
-                terminal: io::stdout().is_terminal(),
-            },
+            None => To::Stdout { terminal: io::stdout().is_terminal() },
         };
-        Ok(Out {
-            hub,
-            names,
-            to,
-            notes: 0,
-            files_lost: false,
-            put: Vec::new(),
-        })
+        Ok(Out { hub, names, to, notes: 0, files_lost: false, put: Vec::new() })
     }
 
     /// One result.
@@ -132,11 +120,7 @@ impl<'h> Out<'h> {
 
     /// The job as it ended, for programs.
     pub(super) fn job(&mut self, job: &JobShape) -> Result<(), Failure> {
-        if matches!(self.to, To::Json) {
-            line("job", job)
-        } else {
-            Ok(())
-        }
+        if matches!(self.to, To::Json) { line("job", job) } else { Ok(()) }
     }
 
     /// All results are there.
@@ -162,15 +146,7 @@ impl<'h> Out<'h> {
 fn mark(result: &ResultShape) -> u32 {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hash = DefaultHasher::new();
-    (
-        result.item,
-        result.count,
-        &result.outcome,
-        result.exit,
-        &result.stdout,
-        &result.files,
-    )
-        .hash(&mut hash);
+    (result.item, result.count, &result.outcome, result.exit, &result.stdout, &result.files).hash(&mut hash);
     // Cut on purpose.
     hash.finish() as u32
 }
@@ -183,16 +159,7 @@ fn failure_text(name: &str, result: &ResultShape) -> String {
         (outcome, _, _) => outcome.replace('_', " "),
     };
     let mut text = format!("part {} ({}) failed: {how}", result.item + 1, say::short(name, 60));
-    for line in result
-        .note
-        .trim()
-        .lines()
-        .rev()
-        .take(5)
-        .collect::<Vec<_>>()
-        .iter()
-        .rev()
-    {
+    for line in result.note.trim().lines().rev().take(5).collect::<Vec<_>>().iter().rev() {
         text.push_str("\n  ");
         text.push_str(line);
     }
@@ -205,12 +172,8 @@ fn line(kind: &'static str, value: &impl Serialize) -> Result<(), Failure> {
     if let Some(fields) = value.as_object_mut() {
         fields.remove("v");
     }
-    let mut text = serde_json::to_vec(&Line {
-        v: V,
-        r#type: kind,
-        value: &value,
-    })
-    .map_err(|error| closed(&error.into()))?;
+    let mut text =
+        serde_json::to_vec(&Line { v: V, r#type: kind, value: &value }).map_err(|error| closed(&error.into()))?;
     text.push(b'\n');
     io::stdout().lock().write_all(&text).map_err(|error| closed(&error))
 }
@@ -219,21 +182,13 @@ fn show(hub: &Hub, content: &Content) -> Result<(), Failure> {
     let mut bytes = Vec::new();
     let len = match content {
         Content::Blob { blob, len, .. } if *len > SHOWN_BYTES_MAX => {
-            say::talk(&format!(
-                "({} in blob {blob}; -o FOLDER keeps it)",
-                crate::amount::bytes_text(*len)
-            ));
+            say::talk(&format!("({} in blob {blob}; -o FOLDER keeps it)", crate::amount::bytes_text(*len)));
             return Ok(());
         }
-        content => write(hub, content, &mut bytes)
-            .map(|()| bytes.len())
-            .map_err(|error| closed(&error))?,
+        content => write(hub, content, &mut bytes).map(|()| bytes.len()).map_err(|error| closed(&error))?,
     };
     let text = say::safe_bytes(&bytes[..len]);
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(|error| closed(&error))
+    io::stdout().lock().write_all(text.as_bytes()).map_err(|error| closed(&error))
 }
 
 /// The bytes, wherever they are.
@@ -241,9 +196,7 @@ fn write(hub: &Hub, content: &Content, to: &mut impl Write) -> io::Result<()> {
     match content {
         Content::Text(text) => to.write_all(text.as_bytes()),
         Content::Bytes { base64 } => {
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(base64)
-                .map_err(io::Error::other)?;
+            let bytes = base64::engine::general_purpose::STANDARD.decode(base64).map_err(io::Error::other)?;
             to.write_all(&bytes)
         }
         Content::Blob { url, .. } => {
@@ -260,12 +213,7 @@ fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<()
     }
     for file in &result.files {
         // The tool chose these names, and strangers chose the tool.
-        let steps = file
-            .name
-            .split(['/', '\\'])
-            .filter(|step| !step.is_empty())
-            .take(DEPTH_MAX)
-            .map(safe_name);
+        let steps = file.name.split(['/', '\\']).filter(|step| !step.is_empty()).take(DEPTH_MAX).map(safe_name);
         let path = steps.fold(folder.join(name), |path, step| path.join(step));
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
@@ -316,11 +264,8 @@ mod tests {
         };
         let expect = "part 3 (a.csv) failed: exit code 3\n  2\n  3\n  4\n  5\n  no such column";
         assert_eq!(failure_text("a.csv", &result), expect);
-        let trapped = ResultShape {
-            outcome: "trap".into(),
-            trap: Some("out_of_memory".into()),
-            ..ResultShape::default()
-        };
+        let trapped =
+            ResultShape { outcome: "trap".into(), trap: Some("out_of_memory".into()), ..ResultShape::default() };
         assert_eq!(failure_text("x", &trapped), "part 1 (x) failed: out of memory");
     }
 }

@@ -24,10 +24,7 @@ impl Progress {
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar
         });
-        Progress {
-            bar,
-            said: Instant::now(),
-        }
+        Progress { bar, said: Instant::now() }
     }
 
     /// The job as it is now.
@@ -63,11 +60,7 @@ impl Progress {
 
 fn text(job: &JobShape) -> String {
     let what = if job.stage == "merge" { "merging, " } else { "" };
-    let checking = if job.checking > 0 {
-        format!("  {} checking", job.checking)
-    } else {
-        String::new()
-    };
+    let checking = if job.checking > 0 { format!("  {} checking", job.checking) } else { String::new() };
     format!(
         "{what}{}/{} done  {} running  {} waiting{checking}  {} failed  {} credits",
         job.done,
@@ -86,9 +79,6 @@ mod tests {
     #[test]
     fn a_line_says_all_counts() {
         let job = crate::cli::jobs::tests::job();
-        assert_eq!(
-            text(&job),
-            "71/120 done  14 running  35 waiting  0 failed  2.10 credits"
-        );
+        assert_eq!(text(&job), "71/120 done  14 running  35 waiting  0 failed  2.10 credits");
     }
 }

@@ -44,12 +44,7 @@ impl Spool {
         let file = File::open(path).map_err(|error| unreadable(&what, &error))?;
         let mut hash = blake3::Hasher::new();
         hash.update_reader(&file).map_err(|error| unreadable(&what, &error))?;
-        Ok(Spool {
-            bytes: Bytes::File(file),
-            what,
-            blob: hash.finalize().to_hex().to_string(),
-            lines: 0,
-        })
+        Ok(Spool { bytes: Bytes::File(file), what, blob: hash.finalize().to_hex().to_string(), lines: 0 })
     }
 
     /// Texts as lines.
@@ -63,20 +58,13 @@ impl Spool {
     }
 
     fn look_through(bytes: Bytes, what: String) -> Result<Spool, Failure> {
-        let mut spool = Spool {
-            bytes,
-            what,
-            blob: String::new(),
-            lines: 0,
-        };
+        let mut spool = Spool { bytes, what, blob: String::new(), lines: 0 };
         let mut hash = blake3::Hasher::new();
         let (mut line, mut buffer) = (0_u64, vec![0; PIECE]);
         let mut reader = spool.reader()?;
         let mut lines = 0;
         loop {
-            let read = reader
-                .read(&mut buffer)
-                .map_err(|error| unreadable(&spool.what, &error))?;
+            let read = reader.read(&mut buffer).map_err(|error| unreadable(&spool.what, &error))?;
             if read == 0 {
                 break;
             }
@@ -84,11 +72,7 @@ impl Spool {
             for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
                 line += piece.len() as u64;
                 if line > LINE_BYTES_MAX {
-                    let message = format!(
-                        "line {} of {} is longer than {LINE_BYTES_MAX} bytes",
-                        lines + 1,
-                        spool.what
-                    );
+                    let message = format!("line {} of {} is longer than {LINE_BYTES_MAX} bytes", lines + 1, spool.what);
                     return Err(Failure::new(Exit::Error, message).hint("is it a text with one input a line?"));
                 }
                 if piece.ends_with(b"\n") {
@@ -108,8 +92,7 @@ impl Spool {
             Bytes::Memory(bytes) => Ok(Box::new(Cursor::new(bytes))),
             Bytes::File(file) => {
                 let mut file = file;
-                file.seek(SeekFrom::Start(0))
-                    .map_err(|error| unreadable(&self.what, &error))?;
+                file.seek(SeekFrom::Start(0)).map_err(|error| unreadable(&self.what, &error))?;
                 Ok(Box::new(file))
             }
         }
@@ -134,9 +117,7 @@ impl Spool {
                 return Ok(());
             };
             let mut reader = self.reader()?;
-            reader
-                .seek(SeekFrom::Start(offset))
-                .map_err(|error| unreadable(&self.what, &error))?;
+            reader.seek(SeekFrom::Start(offset)).map_err(|error| unreadable(&self.what, &error))?;
             hub.send_blob(&self.blob, offset, &mut reader)
         })?;
         Ok(self.blob.clone())
@@ -154,10 +135,7 @@ pub(super) fn send_bytes(hub: &Hub, bytes: &[u8]) -> Result<String, Failure> {
     hub.insist(|| match hub.missing_from(&blob)? {
         None => Ok(()),
         Some(offset) => {
-            let rest = usize::try_from(offset)
-                .ok()
-                .and_then(|offset| bytes.get(offset..))
-                .unwrap_or_default();
+            let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
             hub.send_blob(&blob, offset, &mut &*rest)
         }
     })?;
@@ -211,17 +189,12 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> u64 {
-        Spool::look_through(Bytes::Memory(text.into()), "x".to_owned())
-            .unwrap()
-            .lines
+        Spool::look_through(Bytes::Memory(text.into()), "x".to_owned()).unwrap().lines
     }
 
     #[test]
     fn lines_are_counted_as_the_hub_counts_them() {
-        assert_eq!(
-            [lines(""), lines("a"), lines("a\n"), lines("a\nb"), lines("\n\n")],
-            [0, 1, 1, 2, 2]
-        );
+        assert_eq!([lines(""), lines("a"), lines("a\n"), lines("a\nb"), lines("\n\n")], [0, 1, 1, 2, 2]);
     }
 
     #[test]
@@ -234,9 +207,7 @@ mod tests {
     #[test]
     fn what_is_too_much_for_memory_is_read_again_from_a_file() {
         let bytes = vec![b'a'; (MEMORY_BYTES_MAX + 3) as usize];
-        let Bytes::File(mut file) = keep(&bytes[..]).unwrap() else {
-            panic!("kept in memory")
-        };
+        let Bytes::File(mut file) = keep(&bytes[..]).unwrap() else { panic!("kept in memory") };
         assert_eq!(file.seek(SeekFrom::End(0)).unwrap(), MEMORY_BYTES_MAX + 3);
     }
 }

@@ -44,10 +44,7 @@ pub(in crate::cli) fn words(words: &[String]) -> Result<Words, Failure> {
             }
         }
     }
-    Ok(Words {
-        args: args.to_vec(),
-        sources,
-    })
+    Ok(Words { args: args.to_vec(), sources })
 }
 
 #[cfg(test)]
@@ -66,20 +63,9 @@ mod tests {
         let given = |words: &[&str]| Source::Given(words.iter().map(|word| (*word).to_owned()).collect());
         assert_eq!(
             found.sources,
-            [
-                given(&["a", "-b"]),
-                given(&["1"]),
-                Source::File("f".into()),
-                Source::File("g".into())
-            ]
+            [given(&["a", "-b"]), given(&["1"]), Source::File("f".into()), Source::File("g".into())]
         );
-        assert_eq!(
-            split("a b").unwrap(),
-            Words {
-                args: vec!["a".into(), "b".into()],
-                sources: Vec::new()
-            }
-        );
+        assert_eq!(split("a b").unwrap(), Words { args: vec!["a".into(), "b".into()], sources: Vec::new() });
     }
 
     #[test]

@@ -13,12 +13,7 @@ pub(super) fn private_folder(path: &Path) -> io::Result<()> {
 
 /// A new, empty file.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Whether nobody else may read it.

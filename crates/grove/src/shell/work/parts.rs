@@ -23,10 +23,7 @@ pub(super) fn terms(gift: &Gift) -> Terms {
         files_count: u32::try_from(FILES_MAX).unwrap_or(u32::MAX),
         wall_ms: caps.wall.0,
     };
-    Terms {
-        limits,
-        real_time: gift.tool.real_time,
-    }
+    Terms { limits, real_time: gift.tool.real_time }
 }
 
 /// The calls, in the order of the runs.
@@ -41,12 +38,7 @@ pub(super) fn parts(gift: &Gift, blobs: &Blobs) -> Result<Vec<Part>, RowError> {
                 Inputs::Numbers { from } => numbered(gift, from.saturating_add(run.first), run),
                 Inputs::Carried { .. } => carried(gift, data.next().unwrap_or(&NOTHING), run, blobs)?,
             };
-            Ok(Part {
-                args,
-                stdin,
-                files: Vec::new(),
-                seed: seed(gift.job, run.first),
-            })
+            Ok(Part { args, stdin, files: Vec::new(), seed: seed(gift.job, run.first) })
         })
         .collect()
 }
@@ -67,18 +59,8 @@ fn numbered(gift: &Gift, first: u64, run: Span) -> (Vec<String>, Arc<[u8]>) {
     }
     // A job that gives out ranges has a range of one at its end.
     let ranged = run.len > 1 || tool.args.iter().any(|arg| arg.contains(SECOND_COLUMN));
-    let input = if !ranged {
-        Input::Number(first)
-    } else {
-        Input::Range {
-            first,
-            end: first.saturating_add(run.len),
-        }
-    };
-    (
-        tokens::expand(&tool.args, input, run.first.saturating_add(1)),
-        Arc::from([]),
-    )
+    let input = if !ranged { Input::Number(first) } else { Input::Range { first, end: first.saturating_add(run.len) } };
+    (tokens::expand(&tool.args, input, run.first.saturating_add(1)), Arc::from([]))
 }
 
 fn carried(gift: &Gift, data: &Data, run: Span, blobs: &Blobs) -> Result<(Vec<String>, Arc<[u8]>), RowError> {
@@ -94,10 +76,7 @@ fn carried(gift: &Gift, data: &Data, run: Span, blobs: &Blobs) -> Result<(Vec<St
         return Ok((plain(tool), bytes));
     }
     let text = String::from_utf8_lossy(&bytes);
-    Ok((
-        tokens::expand(&tool.args, Input::Text(&text), run.first.saturating_add(1)),
-        Arc::from([]),
-    ))
+    Ok((tokens::expand(&tool.args, Input::Text(&text), run.first.saturating_add(1)), Arc::from([])))
 }
 
 /// The arguments of a tool that declares what it can do: what is asked of it comes first. `None` for a plain command.
@@ -120,11 +99,7 @@ fn plain(tool: &Tool) -> Vec<String> {
 
 /// A number, or several of them as `first..end`.
 pub(in crate::shell) fn number_text(first: u64, count: u64) -> String {
-    if count == 1 {
-        first.to_string()
-    } else {
-        format!("{first}..{}", first.saturating_add(count))
-    }
+    if count == 1 { first.to_string() } else { format!("{first}..{}", first.saturating_add(count)) }
 }
 
 /// What a run's random numbers are made from: its place in its job, never the machine.
@@ -138,9 +113,7 @@ pub(super) fn outcome(status: &Status, stderr_tail: &[u8]) -> (Outcome, Arc<str>
     let outcome = match status {
         Status::Exit(0) => Outcome::Right,
         Status::Died(_) => Outcome::Broken,
-        Status::Exit(code) => Outcome::Exit {
-            code: code.cast_signed(),
-        },
+        Status::Exit(code) => Outcome::Exit { code: code.cast_signed() },
         Status::Trap(_) | Status::BadInput(_) => trapped(Trap::Crashed),
         Status::OutOfFuel => Outcome::OutOfFuel,
         Status::OutOfMemory => trapped(Trap::OutOfMemory),

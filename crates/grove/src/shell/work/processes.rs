@@ -33,13 +33,10 @@ impl Executors for Processes {
         };
         let read = move || read_module(&blobs, module);
         Box::pin(async move {
-            self.executors
-                .run(order, read, &out)
-                .await
-                .map_err(|error| match error {
-                    executor::RunError::NotATool(why) => RunError::NotATool { why },
-                    broken => RunError::Broken { source: broken.into() },
-                })
+            self.executors.run(order, read, &out).await.map_err(|error| match error {
+                executor::RunError::NotATool(why) => RunError::NotATool { why },
+                broken => RunError::Broken { source: broken.into() },
+            })
         })
     }
 }
@@ -52,10 +49,7 @@ fn read_module(blobs: &Blobs, module: Digest) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; usize::try_from(blob.len()).map_err(io::Error::other)?];
     let mut filled = 0;
     while filled < bytes.len() {
-        match blob
-            .read_at(filled as u64, &mut bytes[filled..])
-            .map_err(io::Error::other)?
-        {
+        match blob.read_at(filled as u64, &mut bytes[filled..]).map_err(io::Error::other)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => filled += read,
         }

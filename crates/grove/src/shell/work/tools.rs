@@ -32,7 +32,5 @@ pub enum RunError {
     NotATool { why: String },
     /// This machine's doing.
     #[error("this machine could not run it: {source}")]
-    Broken {
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Broken { source: Box<dyn std::error::Error + Send + Sync> },
 }

@@ -34,9 +34,7 @@ struct Block {
 impl Map {
     /// Whether the block's bytes are the ones the map was made from.
     pub(super) fn check(&self, block: usize, bytes: &[u8]) -> bool {
-        self.blocks
-            .get(block)
-            .is_some_and(|known| known.hash == block_hash(bytes))
+        self.blocks.get(block).is_some_and(|known| known.hash == block_hash(bytes))
     }
 
     pub(super) fn blocks(&self) -> usize {
@@ -64,11 +62,8 @@ impl Map {
         }
         let check = blake3::hash(&bytes);
         bytes.extend_from_slice(check.as_bytes());
-        let mut file = private_options()
-            .write(true)
-            .create_new(true)
-            .open(temporary)
-            .map_err(io_error("create", temporary))?;
+        let mut file =
+            private_options().write(true).create_new(true).open(temporary).map_err(io_error("create", temporary))?;
         let written = file
             .write_all(&bytes)
             .map_err(io_error("write", temporary))
@@ -89,15 +84,8 @@ impl Map {
         let bytes = bytes.strip_prefix(MAGIC)?.strip_prefix(&id.0)?;
         let (found_len, bytes) = bytes.split_first_chunk()?;
         let (lines, bytes) = bytes.split_first_chunk()?;
-        let blocks = bytes
-            .chunks_exact(ENTRY)
-            .map(Block::decode)
-            .collect::<Option<Vec<_>>>()?;
-        let map = Self {
-            len: u64::from_le_bytes(*found_len),
-            lines: u64::from_le_bytes(*lines),
-            blocks,
-        };
+        let blocks = bytes.chunks_exact(ENTRY).map(Block::decode).collect::<Option<Vec<_>>>()?;
+        let map = Self { len: u64::from_le_bytes(*found_len), lines: u64::from_le_bytes(*lines), blocks };
         (map.len == len && map.blocks.len() as u64 == len.div_ceil(BLOCK as u64)).then_some(map)
     }
 }
@@ -105,10 +93,7 @@ impl Map {
 impl Block {
     fn decode(entry: &[u8]) -> Option<Self> {
         let (hash, newlines) = entry.split_first_chunk()?;
-        Some(Self {
-            hash: *hash,
-            newlines_before: u64::from_le_bytes(newlines.try_into().ok()?),
-        })
+        Some(Self { hash: *hash, newlines_before: u64::from_le_bytes(newlines.try_into().ok()?) })
     }
 }
 
@@ -156,21 +141,11 @@ impl Surveyor {
         }
         let open_line = self.last.is_some_and(|byte| byte != b'\n');
         let lines = self.newlines + u64::from(open_line);
-        (
-            BlobId(*self.hasher.finalize().as_bytes()),
-            Map {
-                len: self.len,
-                lines,
-                blocks: self.blocks,
-            },
-        )
+        (BlobId(*self.hasher.finalize().as_bytes()), Map { len: self.len, lines, blocks: self.blocks })
     }
 
     fn close_block(&mut self) {
-        self.blocks.push(Block {
-            hash: block_hash(&self.block),
-            newlines_before: self.newlines,
-        });
+        self.blocks.push(Block { hash: block_hash(&self.block), newlines_before: self.newlines });
         self.newlines += self.block.iter().filter(|byte| **byte == b'\n').count() as u64;
         self.block.clear();
     }

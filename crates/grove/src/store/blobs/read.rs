@@ -43,14 +43,7 @@ impl Blobs {
             Some(map) => map,
             None => self.make_map(id, &mut file, &path)?,
         };
-        Ok(BlobReader {
-            file,
-            path,
-            map,
-            position: 0,
-            block: Vec::new(),
-            block_number: None,
-        })
+        Ok(BlobReader { file, path, map, position: 0, block: Vec::new(), block_number: None })
     }
 
     /// How many lines a blob has.
@@ -70,10 +63,7 @@ impl Blobs {
         survey(file, path, &mut surveyor)?;
         let (found, map) = surveyor.finish();
         if found != *id {
-            return Err(StoreError::DamagedBlob {
-                file: path.to_owned(),
-                offset: 0,
-            });
+            return Err(StoreError::DamagedBlob { file: path.to_owned(), offset: 0 });
         }
         if map.is_kept() {
             map.save(id, &self.new_path(), &self.map_path(id))?;
@@ -111,9 +101,7 @@ impl BlobReader {
 
     pub fn line_range(&mut self, from: u64, count: usize) -> Result<Vec<Line>, StoreError> {
         let mut lines = Vec::new();
-        let count = u64::try_from(count)
-            .unwrap_or(u64::MAX)
-            .min(self.map.lines.saturating_sub(from));
+        let count = u64::try_from(count).unwrap_or(u64::MAX).min(self.map.lines.saturating_sub(from));
         if count == 0 {
             return Ok(lines);
         }
@@ -135,11 +123,7 @@ impl BlobReader {
                 line.extend_from_slice(now);
                 if line.len() > LINE_BYTES_MAX {
                     let (bytes, max) = (line.len() as u64, LINE_BYTES_MAX as u64);
-                    return Err(StoreError::TooLarge {
-                        what: "a line",
-                        bytes,
-                        max,
-                    });
+                    return Err(StoreError::TooLarge { what: "a line", bytes, max });
                 }
                 if end.is_some() {
                     bytes += line.len();
@@ -168,10 +152,7 @@ impl BlobReader {
             .map_err(io_error("read", &self.path))?;
         if !self.map.check(number, &self.block) {
             self.block.clear();
-            return Err(StoreError::DamagedBlob {
-                file: self.path.clone(),
-                offset,
-            });
+            return Err(StoreError::DamagedBlob { file: self.path.clone(), offset });
         }
         self.block_number = Some(number);
         Ok(())

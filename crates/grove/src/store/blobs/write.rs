@@ -48,11 +48,7 @@ impl Blobs {
                 Err(error) => return Err(io_error("receive into", &writer.draft.path)(error)),
             };
             if writer.len() + read as u64 > bytes_max {
-                return Err(StoreError::TooLarge {
-                    what: "a blob",
-                    bytes: writer.len() + read as u64,
-                    max: bytes_max,
-                });
+                return Err(StoreError::TooLarge { what: "a blob", bytes: writer.len() + read as u64, max: bytes_max });
             }
             writer.write(&buffer[..read])?;
         }
@@ -60,47 +56,23 @@ impl Blobs {
 
     pub fn writer(&self) -> Result<BlobWriter, StoreError> {
         let path = self.new_path();
-        let file = private_options()
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(io_error("create", &path))?;
-        Ok(BlobWriter {
-            draft: Draft::new(self.clone(), path, file),
-            finished: false,
-        })
+        let file = private_options().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
+        Ok(BlobWriter { draft: Draft::new(self.clone(), path, file), finished: false })
     }
 
     /// Begins an upload, or goes on with one that was broken off: `offset` says from where.
     pub fn upload(&self, id: BlobId) -> Result<Upload, StoreError> {
-        if !self
-            .0
-            .uploading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id)
-        {
+        if !self.0.uploading.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             return Err(StoreError::Uploading { id });
         }
         // From here on the drop of `upload` gives the name free again.
-        let mut upload = Upload {
-            draft: None,
-            id,
-            blobs: self.clone(),
-        };
+        let mut upload = Upload { draft: None, id, blobs: self.clone() };
         let path = self.partial_path(&id);
-        let mut file = private_options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(io_error("open", &path))?;
+        let mut file =
+            private_options().read(true).append(true).create(true).open(&path).map_err(io_error("open", &path))?;
         let mut surveyor = Surveyor::default();
         survey(&mut file, &path, &mut surveyor)?;
-        upload.draft = Some(Draft {
-            surveyor,
-            ..Draft::new(self.clone(), path, file)
-        });
+        upload.draft = Some(Draft { surveyor, ..Draft::new(self.clone(), path, file) });
         Ok(upload)
     }
 }
@@ -153,10 +125,7 @@ impl Upload {
         let (found, map) = std::mem::take(&mut draft.surveyor).finish();
         if found != self.id {
             draft.discard();
-            return Err(StoreError::WrongBlob {
-                expected: self.id,
-                found,
-            });
+            return Err(StoreError::WrongBlob { expected: self.id, found });
         }
         draft.publish(&found, &map)?;
         Ok(found)
@@ -165,12 +134,7 @@ impl Upload {
 
 impl Drop for Upload {
     fn drop(&mut self) {
-        self.blobs
-            .0
-            .uploading
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
+        self.blobs.0.uploading.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }
 
@@ -187,13 +151,7 @@ struct Draft {
 
 impl Draft {
     fn new(blobs: Blobs, path: PathBuf, file: File) -> Self {
-        Self {
-            blobs,
-            path,
-            file,
-            surveyor: Surveyor::default(),
-            check_at: 0,
-        }
+        Self { blobs, path, file, surveyor: Surveyor::default(), check_at: 0 }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {

@@ -17,10 +17,7 @@ fn replay_equals_what_was_committed() {
     drop(store);
 
     let (store, again) = open(dir.path());
-    assert_eq!(
-        (again.created, again.repaired, again.last),
-        (false, false, Position(200))
-    );
+    assert_eq!((again.created, again.repaired, again.last), (false, false, Position(200)));
     assert_eq!(again.store_id, opened.store_id);
     assert_eq!(replayed(&store), expected);
 }
@@ -64,9 +61,7 @@ fn a_compacted_journal_replays_the_snapshot_and_what_came_after() {
     let (mut store, _) = open(dir.path());
     (0..50).for_each(|n| _ = commit_facts(&mut store, &[n; 1000]));
     commit_results(&mut store, 1, &[(0, "kept")]);
-    store
-        .compact([b"first".to_vec(), b"second".to_vec(), Vec::new(), b"last".to_vec()])
-        .unwrap();
+    store.compact([b"first".to_vec(), b"second".to_vec(), Vec::new(), b"last".to_vec()]).unwrap();
     assert!(store.journal_bytes() < 1000);
     commit_facts(&mut store, b"after");
     let expected: Vec<(u64, Vec<u8>)> = [(51, "first"), (51, "second"), (51, "last"), (52, "after")]
@@ -77,10 +72,7 @@ fn a_compacted_journal_replays_the_snapshot_and_what_came_after() {
     drop(store);
 
     let (mut store, opened) = open(dir.path());
-    assert_eq!(
-        (opened.last, store.journal_bytes(), store.used_bytes()),
-        (Position(52), journal_bytes, used)
-    );
+    assert_eq!((opened.last, store.journal_bytes(), store.used_bytes()), (Position(52), journal_bytes, used));
     assert_eq!(replayed(&store), expected);
     assert_eq!(results_by(&store.reader(), 1, 10), [(0, "kept".to_owned())]);
     store.compact([]).unwrap();
@@ -148,9 +140,7 @@ fn many_overlapping_pages_read_as_a_plain_map_would() {
     let mut model = std::collections::BTreeMap::new();
     let mut random = 7_u64;
     for round in 0..120 {
-        random = random
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         let (first, length) = ((random >> 33) % 3000, 1 + (random >> 21) % 1024);
         let text = format!("round {round}");
         let results: Vec<(u64, &str)> = (first..first + length).map(|item| (item, text.as_str())).collect();
@@ -161,17 +151,7 @@ fn many_overlapping_pages_read_as_a_plain_map_would() {
     for limit in [1000, 64, 977] {
         assert_eq!(results_by(&store.reader(), 3, limit), expected);
     }
-    assert!(
-        store
-            .reader()
-            .result(PageKey {
-                task: 3,
-                stage: 0,
-                first_item: 2000
-            })
-            .unwrap()
-            .is_some()
-    );
+    assert!(store.reader().result(PageKey { task: 3, stage: 0, first_item: 2000 }).unwrap().is_some());
 }
 
 #[test]
@@ -201,42 +181,16 @@ fn a_reader_sees_whole_commits_from_another_thread() {
 fn a_result_is_lifted_to_another_task_within_the_commit() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(dir.path());
-    let key = |task, stage, first_item| PageKey {
-        task,
-        stage,
-        first_item,
-    };
+    let key = |task, stage, first_item| PageKey { task, stage, first_item };
     commit_results(&mut store, 1, &[(10, "ten"), (11, "eleven"), (12, "twelve")]);
     commit_results(&mut store, 1, &[(11, "ELEVEN")]);
-    let lifts = [
-        Lift {
-            from: key(1, 0, 11),
-            to: key(2, 3, 500),
-        },
-        Lift {
-            from: key(2, 3, 500),
-            to: key(4, 0, 0),
-        },
-    ];
-    store
-        .commit(&Commit {
-            lifts: &lifts,
-            facts: b"lifted",
-            ..Commit::default()
-        })
-        .unwrap();
+    let lifts = [Lift { from: key(1, 0, 11), to: key(2, 3, 500) }, Lift { from: key(2, 3, 500), to: key(4, 0, 0) }];
+    store.commit(&Commit { lifts: &lifts, facts: b"lifted", ..Commit::default() }).unwrap();
     assert_eq!(store.reader().result(key(2, 3, 500)).unwrap().unwrap(), b"ELEVEN");
     assert_eq!(store.reader().result(key(4, 0, 0)).unwrap().unwrap(), b"ELEVEN");
 
-    let missing = [Lift {
-        from: key(1, 0, 13),
-        to: key(2, 3, 501),
-    }];
-    let refused = store.commit(&Commit {
-        lifts: &missing,
-        facts: b"no",
-        ..Commit::default()
-    });
+    let missing = [Lift { from: key(1, 0, 13), to: key(2, 3, 501) }];
+    let refused = store.commit(&Commit { lifts: &missing, facts: b"no", ..Commit::default() });
     assert!(matches!(refused, Err(StoreError::NoItem { key: at }) if at == key(1, 0, 13)));
     assert!(!store.has_failed());
     assert_eq!(replayed(&store), [(3, b"lifted".to_vec())]);
@@ -249,24 +203,13 @@ fn dropped_results_are_gone_at_once_and_their_space_follows_in_slices() {
     for item in 0..2500 {
         // Every second item, so that each is a page of its own.
         let pages = super::Page::pack(1, 0, [(item * 2, "gone"), (item * 2 + 5001, "gone")]).unwrap();
-        store
-            .commit(&Commit {
-                pages: &pages,
-                ..Commit::default()
-            })
-            .unwrap();
+        store.commit(&Commit { pages: &pages, ..Commit::default() }).unwrap();
         if item == 1250 {
             commit_results(&mut store, 2, &[(0, "stays")]);
         }
     }
     let before = store.used_bytes();
-    store
-        .commit(&Commit {
-            drop_tasks: &[1, 77],
-            facts: b"dropped",
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { drop_tasks: &[1, 77], facts: b"dropped", ..Commit::default() }).unwrap();
     assert_eq!(results_by(&store.reader(), 1, 100), []);
     assert_eq!(store.tasks().collect::<Vec<_>>(), [2]);
     assert!(store.tidy().unwrap());
@@ -292,26 +235,14 @@ fn tasks_are_told_apart_by_age() {
     let day = 24 * 3600;
     for task in 1..=5_u64 {
         let pages = super::Page::pack(task, 0, [(0, "x")]).unwrap();
-        store
-            .commit(&Commit {
-                pages: &pages,
-                now_s: 100 * day + task * day,
-                ..Commit::default()
-            })
-            .unwrap();
+        store.commit(&Commit { pages: &pages, now_s: 100 * day + task * day, ..Commit::default() }).unwrap();
     }
     let now_s = 110 * day;
     assert_eq!(store.tasks_older_than(now_s, 7 * day).collect::<Vec<_>>(), [1, 2, 3]);
     drop(store);
     let (mut store, _) = open(dir.path());
     let pages = super::Page::pack(2, 0, [(1, "y")]).unwrap();
-    store
-        .commit(&Commit {
-            pages: &pages,
-            now_s,
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { pages: &pages, now_s, ..Commit::default() }).unwrap();
     assert_eq!(store.tasks_older_than(now_s, 7 * day).collect::<Vec<_>>(), [1, 3]);
 }
 
@@ -321,25 +252,12 @@ fn settings_are_kept_replaced_and_removed() {
     let (mut store, _) = open(dir.path());
     let settings: [(&str, Option<&[u8]>); 3] =
         [("token/a", Some(b"1")), ("token/b", Some(b"2")), ("tokens", Some(b"3"))];
-    store
-        .commit(&Commit {
-            settings: &settings,
-            ..Commit::default()
-        })
-        .unwrap();
-    store
-        .commit(&Commit {
-            settings: &[("token/b", None), ("token/a", Some(b"one"))],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { settings: &settings, ..Commit::default() }).unwrap();
+    store.commit(&Commit { settings: &[("token/b", None), ("token/a", Some(b"one"))], ..Commit::default() }).unwrap();
     drop(store);
     let (store, _) = open(dir.path());
     let tokens = store.reader().settings("token/").unwrap();
-    assert_eq!(
-        tokens.into_iter().collect::<Vec<_>>(),
-        [("token/a".to_owned(), b"one".to_vec())]
-    );
+    assert_eq!(tokens.into_iter().collect::<Vec<_>>(), [("token/a".to_owned(), b"one".to_vec())]);
     assert_eq!(store.reader().setting("tokens").unwrap().unwrap(), b"3");
     assert_eq!(store.reader().setting("token/b").unwrap(), None);
 }
@@ -350,20 +268,10 @@ fn space_is_given_back_to_the_disk_at_the_next_start() {
     let (mut store, _) = open(dir.path());
     for first in 0..1200 {
         let pages = super::Page::pack(1, 0, [(first * 2, vec![first as u8; 60_000])]).unwrap();
-        store
-            .commit(&Commit {
-                pages: &pages,
-                ..Commit::default()
-            })
-            .unwrap();
+        store.commit(&Commit { pages: &pages, ..Commit::default() }).unwrap();
     }
     commit_results(&mut store, 2, &[(0, "stays")]);
-    store
-        .commit(&Commit {
-            drop_tasks: &[1],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { drop_tasks: &[1], ..Commit::default() }).unwrap();
     while store.tidy().unwrap() {}
     let file_bytes = || std::fs::metadata(dir.path().join("store.redb")).unwrap().len();
     assert!(file_bytes() > 70_000_000);

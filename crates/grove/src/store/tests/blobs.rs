@@ -8,9 +8,7 @@ use super::super::{BlobId, Settings, Store, StoreError};
 use super::{ROOMY, open};
 
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len as u32)
-        .map(|n| (n.wrapping_mul(2654435761) >> 11) as u8)
-        .collect()
+    (0..len as u32).map(|n| (n.wrapping_mul(2654435761) >> 11) as u8).collect()
 }
 
 fn blob_file(dir: &Path, id: &BlobId) -> PathBuf {
@@ -30,10 +28,7 @@ fn a_blob_is_read_back_whole_and_by_piece_also_after_a_restart() {
     let (store, _) = open(dir.path());
     let sizes = [0, 1, 65_535, 65_536, 65_537, 300_000];
     let blobs: Vec<Vec<u8>> = sizes.map(bytes).to_vec();
-    let ids: Vec<BlobId> = blobs
-        .iter()
-        .map(|blob| store.blobs().put_bytes(blob).unwrap())
-        .collect();
+    let ids: Vec<BlobId> = blobs.iter().map(|blob| store.blobs().put_bytes(blob).unwrap()).collect();
     assert_eq!(store.blobs().used_bytes(), sizes.iter().sum::<usize>() as u64);
     drop(store);
 
@@ -117,30 +112,15 @@ fn an_upload_that_is_not_what_it_was_called_is_thrown_away() {
 fn lines_are_read_from_anywhere() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
-    let lines: Vec<String> = (0..40_000)
-        .map(|n| format!("line {n} {}", "x".repeat(n % 23)))
-        .collect();
+    let lines: Vec<String> = (0..40_000).map(|n| format!("line {n} {}", "x".repeat(n % 23))).collect();
     let text = lines.join("\n");
     let ended = format!("{text}\n");
     for text in [text, ended] {
         let id = store.blobs().put_bytes(text.as_bytes()).unwrap();
         assert_eq!(store.blobs().lines(&id).unwrap(), 40_000);
-        for (from, count) in [
-            (0, 3),
-            (1, 1),
-            (3_999, 2),
-            (20_000, 1000),
-            (39_998, 5),
-            (39_999, 1),
-            (40_000, 1),
-        ] {
+        for (from, count) in [(0, 3), (1, 1), (3_999, 2), (20_000, 1000), (39_998, 5), (39_999, 1), (40_000, 1)] {
             let read = store.blobs().line_range(&id, from, count).unwrap();
-            let expected: Vec<&[u8]> = lines
-                .iter()
-                .skip(from as usize)
-                .take(count)
-                .map(|l| l.as_bytes())
-                .collect();
+            let expected: Vec<&[u8]> = lines.iter().skip(from as usize).take(count).map(|l| l.as_bytes()).collect();
             assert_eq!(read, expected, "{count} lines from {from}");
         }
     }
@@ -185,10 +165,7 @@ fn a_line_beyond_its_limit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (store, _) = open(dir.path());
     let id = store.blobs().put_bytes(&vec![b'x'; (1 << 20) + 1]).unwrap();
-    assert!(matches!(
-        store.blobs().line_range(&id, 0, 1),
-        Err(StoreError::TooLarge { what: "a line", .. })
-    ));
+    assert!(matches!(store.blobs().line_range(&id, 0, 1), Err(StoreError::TooLarge { what: "a line", .. })));
 }
 
 #[test]
@@ -208,10 +185,7 @@ fn a_missing_or_damaged_map_is_made_anew() {
                 std::fs::write(&map, bad).unwrap();
             }
         }
-        assert_eq!(
-            store.blobs().line_range(&id, 19_999, 5).unwrap(),
-            [b"some line of text".to_vec()]
-        );
+        assert_eq!(store.blobs().line_range(&id, 19_999, 5).unwrap(), [b"some line of text".to_vec()]);
         assert_eq!(std::fs::read(&map).unwrap(), good);
     }
 }
@@ -256,10 +230,7 @@ fn a_sweep_takes_what_is_old_and_unnamed() {
     store.blobs().upload(unfinished).unwrap().write(b"unfin").unwrap();
     let is_live = |id: &BlobId| *id == live;
 
-    let spared = store
-        .blobs()
-        .sweep(is_live, SystemTime::now() - Duration::from_secs(3600))
-        .unwrap();
+    let spared = store.blobs().sweep(is_live, SystemTime::now() - Duration::from_secs(3600)).unwrap();
     assert_eq!((spared.blobs, spared.partials, spared.bytes), (0, 0, 0));
     let soon = SystemTime::now() + Duration::from_secs(60);
     let busy = store.blobs().upload(unfinished).unwrap();
@@ -276,19 +247,9 @@ fn a_sweep_takes_what_is_old_and_unnamed() {
 #[test]
 fn a_blob_beyond_the_quota_is_refused_while_it_streams() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, _) = Store::open(
-        dir.path(),
-        Settings {
-            quota_bytes: 100_000,
-            ..ROOMY
-        },
-    )
-    .unwrap();
+    let (store, _) = Store::open(dir.path(), Settings { quota_bytes: 100_000, ..ROOMY }).unwrap();
     let id = store.blobs().put_bytes(&bytes(60_000)).unwrap();
-    assert!(matches!(
-        store.blobs().put_bytes(&bytes(60_001)),
-        Err(StoreError::OverQuota { .. })
-    ));
+    assert!(matches!(store.blobs().put_bytes(&bytes(60_001)), Err(StoreError::OverQuota { .. })));
     assert_eq!(store.blobs().used_bytes(), 60_000);
     assert!(read_all(&store, &id) == bytes(60_000));
 }
@@ -304,21 +265,12 @@ fn everything_is_the_owners_alone_and_links_are_not_followed() {
     let mut seen = 0;
     let mut folders = vec![home.clone()];
     while let Some(folder) = folders.pop() {
-        assert_eq!(
-            std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777,
-            0o700,
-            "{folder:?}"
-        );
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700, "{folder:?}");
         for entry in std::fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             if entry.file_type().unwrap().is_dir() {
                 folders.push(entry.path());
             } else {
-                assert_eq!(
-                    entry.metadata().unwrap().permissions().mode() & 0o777,
-                    0o600,
-                    "{:?}",
-                    entry.path()
-                );
+                assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
                 seen += 1;
             }
         }

@@ -13,12 +13,7 @@ use super::{ROOMY, replayed};
 /// A disk with an empty store on it.
 pub(super) fn fresh_disk() -> Disk {
     let disk = Disk::default();
-    lay_out(
-        &Database::builder().create_with_backend(disk.clone()).unwrap(),
-        1,
-        &[7; 16],
-    )
-    .unwrap();
+    lay_out(&Database::builder().create_with_backend(disk.clone()).unwrap(), 1, &[7; 16]).unwrap();
     disk
 }
 
@@ -36,25 +31,13 @@ pub(super) fn open_with(dir: &Path, disk: &Disk, settings: Settings) -> Result<(
 /// drop, a slice of tidying or a compaction.
 pub(super) fn step(store: &mut Store, nth: u64) -> Result<(), StoreError> {
     match nth % 50 {
-        20 => store
-            .commit(&Commit {
-                facts: &facts(nth),
-                drop_tasks: &[1],
-                ..Commit::default()
-            })
-            .map(|_| ()),
+        20 => store.commit(&Commit { facts: &facts(nth), drop_tasks: &[1], ..Commit::default() }).map(|_| ()),
         30 => store.tidy().map(|_| ()),
         40 => store.compact([b"up to ".to_vec(), store.last().0.to_le_bytes().to_vec()]),
         _ => {
             let text = format!("result of {nth}");
             let pages = Page::pack(nth % 3, 0, (nth % 7..nth % 7 + 5).map(|item| (item, &text))).unwrap();
-            store
-                .commit(&Commit {
-                    facts: &facts(nth),
-                    pages: &pages,
-                    ..Commit::default()
-                })
-                .map(|_| ())
+            store.commit(&Commit { facts: &facts(nth), pages: &pages, ..Commit::default() }).map(|_| ())
         }
     }
 }
@@ -77,9 +60,7 @@ pub(super) fn contents(store: &Store) -> Contents {
         last: store.last(),
         used_bytes: store.used_bytes(),
         facts: replayed(store),
-        results: (0..3)
-            .map(|task| store.reader().results(task, 0, 0, 1000).unwrap().items)
-            .collect(),
+        results: (0..3).map(|task| store.reader().results(task, 0, 0, 1000).unwrap().items).collect(),
     }
 }
 
@@ -109,16 +90,8 @@ fn assert_recovers(dir: &Path, image: Vec<u8>, history: &[(usize, Contents)], cu
     let (mut store, _) = open_disk(dir, &Disk::holding(image)).unwrap();
     let found = contents(&store);
     let allowed = &history[acked..history.len().min(acked + 2)];
-    assert!(
-        allowed.iter().any(|(_, contents)| *contents == found),
-        "cut after operation {cut}, {acked} acknowledged"
-    );
-    let last = store
-        .commit(&Commit {
-            facts: b"on",
-            ..Commit::default()
-        })
-        .unwrap();
+    assert!(allowed.iter().any(|(_, contents)| *contents == found), "cut after operation {cut}, {acked} acknowledged");
+    let last = store.commit(&Commit { facts: b"on", ..Commit::default() }).unwrap();
     assert_eq!(last.0, found.last.0 + 1);
 }
 
@@ -165,9 +138,7 @@ fn a_power_cut_that_leaves_any_sectors_of_what_was_not_synced() {
         let mut image = synced.to_vec();
         for op in pending {
             apply_torn(&mut image, op, || {
-                random = random
-                    .wrapping_mul(6364136223846793005)
-                    .wrapping_add(1442695040888963407);
+                random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 random >> 63 == 0
             });
         }
@@ -205,13 +176,7 @@ fn a_disk_that_fails_once_ends_the_store_and_loses_nothing() {
         };
         assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
         assert!(store.has_failed());
-        let (last, after) = (
-            store.last(),
-            store.commit(&Commit {
-                facts: b"no",
-                ..Commit::default()
-            }),
-        );
+        let (last, after) = (store.last(), store.commit(&Commit { facts: b"no", ..Commit::default() }));
         assert!(matches!(after, Err(StoreError::Failed)) && store.last() == last);
         assert!(matches!(store.tidy(), Err(StoreError::Failed)));
         assert!(matches!(store.compact([]), Err(StoreError::Failed)));
@@ -221,11 +186,7 @@ fn a_disk_that_fails_once_ends_the_store_and_loses_nothing() {
         let (mut store, _) = open_disk(dir.path(), &disk).unwrap();
         let found = contents(&store);
         if found != acked {
-            assert_eq!(
-                found.last.0,
-                acked.last.0 + 1,
-                "failed at operation {fail_in}, step {nth}"
-            );
+            assert_eq!(found.last.0, acked.last.0 + 1, "failed at operation {fail_in}, step {nth}");
         }
         step(&mut store, 3).unwrap();
     }
@@ -240,14 +201,7 @@ fn the_same_item_is_read_after_every_restart() {
         assert!(!opened.repaired && !opened.undone);
         let before = contents(&store);
         step(&mut store, nth).unwrap();
-        let kept = store
-            .reader()
-            .result(PageKey {
-                task: 0,
-                stage: 0,
-                first_item: 3,
-            })
-            .unwrap();
+        let kept = store.reader().result(PageKey { task: 0, stage: 0, first_item: 3 }).unwrap();
         assert!(nth < 3 || kept.is_some());
         assert!(contents(&store) != before || nth % 50 == 30);
     }

@@ -30,10 +30,7 @@ struct Inner {
 
 impl Disk {
     pub(super) fn holding(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
-            bytes,
-            ..Inner::default()
-        })))
+        Self(Arc::new(Mutex::new(Inner { bytes, ..Inner::default() })))
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {
@@ -101,13 +98,7 @@ pub(super) fn apply_torn(bytes: &mut Vec<u8>, op: &Op, mut kept: impl FnMut() ->
         Op::Write { offset, data } => {
             for (nth, sector) in data.chunks(SECTOR).enumerate() {
                 if kept() {
-                    apply(
-                        bytes,
-                        &Op::Write {
-                            offset: offset + nth * SECTOR,
-                            data: sector.to_vec(),
-                        },
-                    );
+                    apply(bytes, &Op::Write { offset: offset + nth * SECTOR, data: sector.to_vec() });
                 }
             }
         }
@@ -138,9 +129,6 @@ impl StorageBackend for Disk {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.operate(Op::Write {
-            offset: offset as usize,
-            data: data.to_vec(),
-        })
+        self.operate(Op::Write { offset: offset as usize, data: data.to_vec() })
     }
 }

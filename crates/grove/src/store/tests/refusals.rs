@@ -11,16 +11,9 @@ use super::{ROOMY, commit_facts, open, replayed};
 fn refusal(dir: &Path) -> String {
     let before = std::fs::read(dir.join("store.redb")).ok();
     let error = Store::open(dir, ROOMY).unwrap_err();
-    assert_eq!(
-        std::fs::read(dir.join("store.redb")).ok(),
-        before,
-        "a refused file was changed"
-    );
+    assert_eq!(std::fs::read(dir.join("store.redb")).ok(), before, "a refused file was changed");
     let text = error.to_string();
-    assert!(
-        text.contains(&*dir.to_string_lossy()) && text.contains("\nhint: "),
-        "{text}"
-    );
+    assert!(text.contains(&*dir.to_string_lossy()) && text.contains("\nhint: "), "{text}");
     text
 }
 
@@ -30,11 +23,7 @@ fn a_second_node_is_told_who_has_the_folder() {
     let (store, _) = open(dir.path());
     let error = Store::open(dir.path(), ROOMY).unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }));
-    assert!(
-        error
-            .to_string()
-            .contains(&format!("in use by another node (process {})", std::process::id()))
-    );
+    assert!(error.to_string().contains(&format!("in use by another node (process {})", std::process::id())));
     drop(store);
     open(dir.path());
 }
@@ -67,11 +56,7 @@ fn a_database_of_somebody_else_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let database = Database::create(dir.path().join("store.redb")).unwrap();
     let write = database.begin_write().unwrap();
-    write
-        .open_table(redb::TableDefinition::<u64, u64>::new("journal"))
-        .unwrap()
-        .insert(1, 2)
-        .unwrap();
+    write.open_table(redb::TableDefinition::<u64, u64>::new("journal")).unwrap().insert(1, 2).unwrap();
     write.commit().unwrap();
     drop(database);
     let error = Store::open(dir.path(), ROOMY).unwrap_err();
@@ -115,40 +100,18 @@ fn a_creation_that_was_broken_off_is_begun_anew() {
 #[test]
 fn over_quota_is_an_answer_and_facts_still_go_in() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        quota_bytes: 50_000,
-        ..ROOMY
-    };
+    let settings = Settings { quota_bytes: 50_000, ..ROOMY };
     let (mut store, _) = Store::open(dir.path(), settings).unwrap();
     let pages = Page::pack(1, 0, (0..30).map(|item| (item, [7; 1000]))).unwrap();
-    store
-        .commit(&Commit {
-            pages: &pages,
-            ..Commit::default()
-        })
-        .unwrap();
-    let refused = store.commit(&Commit {
-        pages: &pages,
-        facts: b"lost",
-        ..Commit::default()
-    });
+    store.commit(&Commit { pages: &pages, ..Commit::default() }).unwrap();
+    let refused = store.commit(&Commit { pages: &pages, facts: b"lost", ..Commit::default() });
     assert!(matches!(refused, Err(StoreError::OverQuota { quota: 50_000, .. })));
     assert!(refused.unwrap_err().to_string().contains("\nhint: "));
     commit_facts(&mut store, b"job failed: over quota");
-    store
-        .commit(&Commit {
-            drop_tasks: &[1],
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { drop_tasks: &[1], ..Commit::default() }).unwrap();
     assert!(!store.tidy().unwrap());
     let pages = Page::pack(2, 0, (0..30).map(|item| (item, [7; 1000]))).unwrap();
-    store
-        .commit(&Commit {
-            pages: &pages,
-            ..Commit::default()
-        })
-        .unwrap();
+    store.commit(&Commit { pages: &pages, ..Commit::default() }).unwrap();
     assert_eq!(replayed(&store), [(2, b"job failed: over quota".to_vec())]);
 }
 
@@ -156,17 +119,8 @@ fn over_quota_is_an_answer_and_facts_still_go_in() {
 fn a_batch_beyond_its_limit_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (mut store, _) = open(dir.path());
-    let refused = store.commit(&Commit {
-        facts: &vec![0; FACTS_BYTES_MAX + 1],
-        ..Commit::default()
-    });
-    assert!(matches!(
-        refused,
-        Err(StoreError::TooLarge {
-            what: "a batch of facts",
-            ..
-        })
-    ));
+    let refused = store.commit(&Commit { facts: &vec![0; FACTS_BYTES_MAX + 1], ..Commit::default() });
+    assert!(matches!(refused, Err(StoreError::TooLarge { what: "a batch of facts", .. })));
     commit_facts(&mut store, b"goes on");
     assert_eq!(replayed(&store).len(), 1);
 }
@@ -174,20 +128,11 @@ fn a_batch_beyond_its_limit_is_refused() {
 #[test]
 fn a_disk_that_fills_up_is_noticed_before_it_is_full() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
-        reserve_bytes: 1 << 60,
-        ..ROOMY
-    };
+    let settings = Settings { reserve_bytes: 1 << 60, ..ROOMY };
     let (mut store, _) = Store::open(dir.path(), settings).unwrap();
     let pages = Page::pack(1, 0, [(0, "result")]).unwrap();
-    let refused = store.commit(&Commit {
-        pages: &pages,
-        ..Commit::default()
-    });
+    let refused = store.commit(&Commit { pages: &pages, ..Commit::default() });
     assert!(matches!(refused, Err(StoreError::LowSpace { .. })) && !store.has_failed());
-    assert!(matches!(
-        store.blobs().put_bytes(b"blob"),
-        Err(StoreError::LowSpace { .. })
-    ));
+    assert!(matches!(store.blobs().put_bytes(b"blob"), Err(StoreError::LowSpace { .. })));
     commit_facts(&mut store, b"facts still fit");
 }

@@ -23,9 +23,7 @@ fn images(dir: &Path) -> (Vec<u8>, Vec<u8>, Contents) {
 fn flips(image: &[u8], count: usize) -> impl Iterator<Item = (usize, u32)> {
     let mut random = 5_u64;
     std::iter::from_fn(move || {
-        random = random
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         Some(((random >> 16) as usize, (random >> 13) as u32 % 8))
     })
     .map(|(at, bit)| (at % image.len(), bit))
@@ -52,10 +50,7 @@ fn flip_and_open(image: &[u8], flips: impl Iterator<Item = (usize, u32)>, after:
                 tally.noticed += 1;
             }
             Ok((store, _)) => {
-                assert!(
-                    contents(&store) == *after,
-                    "bit {bit} of byte {at} changed what is read"
-                );
+                assert!(contents(&store) == *after, "bit {bit} of byte {at} changed what is read");
                 tally.harmless += 1;
             }
         }
@@ -97,36 +92,22 @@ fn a_bit_flipped_under_an_open_store() {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::holding(closed.clone());
         // Without memory for pages, everything is read from the disk.
-        let (store, _) = open_with(
-            dir.path(),
-            &disk,
-            Settings {
-                cache_bytes: 0,
-                ..ROOMY
-            },
-        )
-        .unwrap();
+        let (store, _) = open_with(dir.path(), &disk, Settings { cache_bytes: 0, ..ROOMY }).unwrap();
         disk.flip(at, bit);
         let mut facts = Vec::new();
         let walked = store.replay(|at, bytes| {
             facts.push((at.0, bytes.to_vec()));
             Ok::<_, StoreError>(())
         });
-        let results: Result<Vec<_>, StoreError> = (0..3)
-            .map(|task| store.reader().results(task, 0, 0, 1000).map(|results| results.items))
-            .collect();
+        let results: Result<Vec<_>, StoreError> =
+            (0..3).map(|task| store.reader().results(task, 0, 0, 1000).map(|results| results.items)).collect();
         match walked {
             Ok(_) => assert_eq!(facts, after.facts(), "bit {bit} of byte {at}"),
             Err(_) => noticed += 1,
         }
         // A page that the flip has made unreachable is missed until the next start; what is served is never made up.
         match results {
-            Ok(results) => assert!(
-                results
-                    .iter()
-                    .flatten()
-                    .all(|(_, bytes)| bytes.starts_with(b"result of "))
-            ),
+            Ok(results) => assert!(results.iter().flatten().all(|(_, bytes)| bytes.starts_with(b"result of "))),
             Err(_) => noticed += 1,
         }
         // Closing such a store may end the process, as a crash would; the next start notices the damage too.
@@ -149,25 +130,11 @@ fn a_damaged_record_is_named() {
     let places = (0..bytes.len() - needle.len()).filter(|at| bytes[*at..].starts_with(needle));
     for at in places {
         use std::os::unix::fs::FileExt;
-        std::fs::File::options()
-            .write(true)
-            .open(&file)
-            .unwrap()
-            .write_at(b"X", at as u64)
-            .unwrap();
+        std::fs::File::options().write(true).open(&file).unwrap().write_at(b"X", at as u64).unwrap();
     }
     // The database has its pages in memory and sees nothing; a start does.
     drop(store);
     let error = super::Store::open(dir.path(), ROOMY).unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::Damaged {
-            what: Damage::Structure(_) | Damage::Row { sequence: 2, .. },
-            ..
-        }
-    ));
-    assert!(
-        error.to_string().contains("store.redb is damaged: ") && error.to_string().contains("\nhint: "),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Damaged { what: Damage::Structure(_) | Damage::Row { sequence: 2, .. }, .. }));
+    assert!(error.to_string().contains("store.redb is damaged: ") && error.to_string().contains("\nhint: "), "{error}");
 }

@@ -64,11 +64,7 @@ pub(super) fn filter() -> io::Result<()> {
     // filter answers before the next one, which lets the call through.
     let modern = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     install(modern, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32))?;
-    install(
-        allowed()?,
-        SeccompAction::Errno(libc::EPERM as u32),
-        SeccompAction::Allow,
-    )
+    install(allowed()?, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
 }
 
 fn allowed() -> io::Result<BTreeMap<i64, Vec<SeccompRule>>> {
@@ -85,9 +81,7 @@ fn allowed() -> io::Result<BTreeMap<i64, Vec<SeccompRule>>> {
     rules.insert(libc::SYS_newfstatat, vec![when(3, SeccompCmpOp::Eq, open)?]);
     rules.insert(libc::SYS_statx, vec![when(2, SeccompCmpOp::MaskedEq(open), open)?]);
     rules.insert(libc::SYS_ioctl, vec![when(1, SeccompCmpOp::Eq, PAGEMAP_SCAN)?]);
-    let fcntl = FCNTL
-        .iter()
-        .map(|command| when(1, SeccompCmpOp::Eq, u64::from(command.unsigned_abs())));
+    let fcntl = FCNTL.iter().map(|command| when(1, SeccompCmpOp::Eq, u64::from(command.unsigned_abs())));
     rules.insert(libc::SYS_fcntl, fcntl.collect::<io::Result<_>>()?);
     Ok(rules)
 }
