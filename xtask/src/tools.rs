@@ -27,6 +27,10 @@ pub(crate) struct Tools {
     check: bool,
 }
 
+/// The bytes of a module hang on the path of its sources, by way of the names that the compiler gives to symbols: so
+/// they are built at the same place wherever the repository lies.
+const BUILD_PLACE: &str = "/tmp/grove-tools";
+
 impl Tools {
     /// Only compares.
     pub(crate) fn checked() -> Tools {
@@ -125,14 +129,15 @@ impl Toolchain {
     /// The module's bytes.
     fn compile(&self, root: &Path, tool: &str) -> anyhow::Result<Vec<u8>> {
         let scratch = root.join("target/tools");
+        let place = Path::new(BUILD_PLACE);
+        lay_out(&root.join("tools"), &place.join("tools"))?;
         let mut cargo = Command::new(self.cargo);
-        cargo.current_dir(root.join("tools")).args(["rustc", "--release", "--quiet", "--locked", "--target", TARGET]);
+        cargo.current_dir(place.join("tools")).args(["rustc", "--release", "--quiet", "--locked", "--target", TARGET]);
         cargo.args(["--package", tool, "--bin", tool]);
         for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WRAPPER"] {
             cargo.env_remove(variable);
         }
-        // Paths would make the bytes depend on where the repository lies.
-        let mut flags = vec![FEATURES.into(), format!("--remap-path-prefix={}=/grove", root.display())];
+        let mut flags = vec![FEATURES.into(), format!("--remap-path-prefix={BUILD_PLACE}=/grove")];
         if let Kind::Source { linker } = &self.kind {
             cargo.arg("-Zbuild-std=std,panic_abort").env("RUSTC_BOOTSTRAP", "1");
             cargo.env("CARGO_TARGET_WASM32_WASIP1_LINKER", linker);
@@ -164,6 +169,22 @@ impl Toolchain {
             ],
         }
     }
+}
+
+/// Copies the sources of the tools to where they are built.
+fn lay_out(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (name, target) = (entry.file_name(), to.join(entry.file_name()));
+        if !entry.file_type()?.is_dir() {
+            fs::copy(entry.path(), target)?;
+        } else if name != "target" && name != "prebuilt" {
+            lay_out(&entry.path(), &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a program says in one line, if it is there and content.
