@@ -14,8 +14,8 @@ pub(crate) fn run() -> anyhow::Result<Value> {
     program.post("/v1/jobs", &body)?;
     let path = format!("/v1/jobs/{id}");
     let begun = Instant::now();
-    let done = |program: &Program| program.get(&path).ok().and_then(|job| job["done"].as_u64()).unwrap_or(0);
-    while done(&program) < PARTS / 2 {
+    let done = |program: &Program| program.get(&path).ok().and_then(|job| job["done"].as_u64());
+    while done(&program).is_none_or(|done| done < PARTS / 2) {
         anyhow::ensure!(begun.elapsed() < BOUND, "half of the parts took longer than {BOUND:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -24,7 +24,7 @@ pub(crate) fn run() -> anyhow::Result<Value> {
     program.start_hub()?;
     let mut first = None;
     program.until("work", |program| {
-        let now = done(program);
+        let Some(now) = done(program) else { return Ok(false) };
         let before = *first.get_or_insert(now);
         Ok(now > before)
     })?;
