@@ -101,7 +101,7 @@ pub enum Outcome {
     Right,
     /// The tool's doing: another exit code.
     Exit { code: i32 },
-    /// The tool's doing: a trap or a limit, which would happen anywhere.
+    /// The tool's doing: a trap or a limit, which would happen anywhere (but for `TooSlow`).
     Trapped { trap: Trap },
     /// More fuel would be needed; the limit was the giver's estimate.
     OutOfFuel,
@@ -119,6 +119,8 @@ pub enum Trap {
     TooSlow,
     OutOfFuel,
     NotATool,
+    /// The tool's own check refuses what the tool answers.
+    Contradicts,
 }
 
 /// Why a gift is not taken.
@@ -163,7 +165,12 @@ impl Output {
 impl Outcome {
     /// Whether the tool failed on its input, wherever it runs.
     pub fn is_failure(self) -> bool {
-        matches!(self, Outcome::Exit { .. } | Outcome::Trapped { .. })
+        matches!(self, Outcome::Exit { .. } | Outcome::Trapped { .. }) && !self.is_the_machines()
+    }
+
+    /// Whether it tells of the machine only: how long a run takes hangs on what else goes on there.
+    pub fn is_the_machines(self) -> bool {
+        matches!(self, Outcome::Broken | Outcome::Trapped { trap: Trap::TooSlow })
     }
 }
 

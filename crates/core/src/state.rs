@@ -9,7 +9,7 @@ pub mod fact;
 mod wants;
 
 pub use balance::Imbalance;
-pub use fact::Fact;
+pub use fact::{Fact, Then};
 pub use wants::Wants;
 
 use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};

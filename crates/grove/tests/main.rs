@@ -7,3 +7,4 @@ mod faces;
 mod link;
 mod shell;
 mod store;
+mod tools;

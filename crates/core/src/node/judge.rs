@@ -129,7 +129,10 @@ impl Node {
             let outcome = self.outcome(task, grant.price, answer.outcome);
             match outcome {
                 _ if overclaims => sorted.broke.push(span),
-                Outcome::Broken => sorted.broke.push(span),
+                outcome if outcome.is_the_machines() => {
+                    sorted.broke.push(span);
+                    sorted.kept.push(kept(from, outcome, answer));
+                }
                 Outcome::OutOfFuel => sorted.dearer.push(span),
                 _ => {
                     let failed = outcome.is_failure() || answer.pieces > limits::WAYS_MAX;
@@ -202,6 +205,11 @@ impl Node {
 
     pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
         self.record(Fact::Broke { lease, span });
+        self.give_up_or_rest(from, id, span);
+    }
+
+    /// A part was tried in vain. After several times it is given up; whoever tried has a rest.
+    pub(super) fn give_up_or_rest(&mut self, from: NodeId, id: TaskId, span: Span) {
         let tries = self.state.task(id).and_then(|task| task.parts.broken.get(&span.first).copied()).unwrap_or(0);
         if tries >= limits::BROKEN_MAX {
             self.finished_items(id, vec![span], true, from);

@@ -5,19 +5,21 @@ use super::{Action, News, Node, Row};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::job::Standing;
 use crate::limits;
-use crate::message::{Answer, Outcome};
+use crate::message::{Answer, Outcome, Output, Trap};
 use crate::planted::{self, Bug};
-use crate::state::Fact;
+use crate::state::{Fact, Then};
 use crate::task::{Owner, Pending, Proof, Stage, Why};
 use crate::units::Fuel;
 use crate::verify::{self, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 impl Node {
     /// Somebody who is believed has proved answers, or another lender has repeated them.
     pub(super) fn proofs(&mut self, from: NodeId, id: TaskId, lease: Lease, proof: Proof, answers: Vec<Answer>) {
         let mut proved = Vec::new();
         let mut unsure = Vec::new();
+        let mut doubted = Vec::new();
         let mut wrong = Vec::new();
         let mut broken = None;
         for answer in answers {
@@ -26,18 +28,28 @@ impl Node {
             let Some(pending) = pending.filter(|one| one.at == Some(lease) && one.span == answer.span) else {
                 continue;
             };
-            if answer.outcome == Outcome::Broken {
+            if answer.outcome.is_the_machines() {
                 broken = Some(answer.span);
                 continue;
             }
             match self.verdict(proof, &pending, &answer) {
-                Verdict::Right => proved.push(pending),
+                Verdict::Right => {
+                    self.keep_contradiction(from, id, &pending, answer);
+                    proved.push(pending);
+                }
                 Verdict::Unsure => unsure.push(pending),
+                // Whoever wrote the tool wrote its check: that alone is no evidence against a lender.
+                Verdict::Wrong if proof == Proof::Prove && !task.terms.tool.real_time => {
+                    doubted.push(pending.span.first)
+                }
                 Verdict::Wrong => wrong.push((pending, answer)),
             }
         }
         self.proved(id, lease, proof, proved);
         self.unsure(id, lease, proof, unsure);
+        if !doubted.is_empty() {
+            self.record(Fact::Unsettled { task: id, lease, firsts: doubted, then: Then::Doubt });
+        }
         for (pending, answer) in wrong {
             // Whoever told one lie told others: its other answers may be gone by now.
             let stands =
@@ -61,6 +73,19 @@ impl Node {
             // Two lenders disagree: only a run that is believed can tell who lies.
             Proof::Second => Verdict::Unsure,
         }
+    }
+
+    /// A tool whose check refuses what it answers wherever it runs: its answer is kept, as a failure.
+    fn keep_contradiction(&mut self, prover: NodeId, id: TaskId, pending: &Pending, answer: Answer) {
+        if !pending.failed || answer.outcome != Outcome::Right {
+            return;
+        }
+        let Some(task) = self.state.task(id) else { return };
+        let row = Row { task: id, stage: task.stage.row(), first: pending.span.first };
+        let note = Arc::from("the tool's own check refuses this answer");
+        let answer = Answer { output: Output { note, ..answer.output }, ..answer };
+        let outcome = Outcome::Trapped { trap: Trap::Contradicts };
+        self.actions.push(Action::Keep { row, answers: vec![kept(prover, outcome, answer)] });
     }
 
     fn proved(&mut self, id: TaskId, lease: Lease, proof: Proof, proved: Vec<Pending>) {
@@ -109,10 +134,10 @@ impl Node {
             self.finished_items(id, vec![one.span], one.failed, one.by);
         }
         self.put_on_probation(id, &audited);
-        for (some, audit) in [(audited, true), (counted, false)] {
+        for (some, then) in [(audited, Then::Audit), (counted, Then::Count)] {
             if !some.is_empty() {
                 let firsts = some.iter().map(|one| one.span.first).collect();
-                self.record(Fact::Unsettled { task: id, lease, firsts, audit });
+                self.record(Fact::Unsettled { task: id, lease, firsts, then });
             }
         }
     }
@@ -154,7 +179,7 @@ impl Node {
     /// An answer is a lie. What its lender said and is not final is wanted again.
     fn refute(&mut self, prover: NodeId, id: TaskId, lease: Lease, pending: Pending, answer: Answer) {
         let Some(task) = self.state.task(id) else { return };
-        let (job, stage) = (task.job, task.stage);
+        let (job, stage, repeats) = (task.job, task.stage, !task.terms.tool.real_time);
         self.tell(News::Refused { job, task: id, by: pending.by });
         self.record(Fact::Refuted { task: id, lease, first: pending.span.first });
         if self.state.lease(lease).is_some()
@@ -168,6 +193,10 @@ impl Node {
                 self.actions.push(Action::Keep { row, answers: vec![kept(prover, answer.outcome, answer)] });
                 self.record(Fact::Corrected { lease, span, fuel: Fuel(0), failed });
             }
+        }
+        if !repeats {
+            // Nobody can tell who is wrong, the lender or the check: somebody else should try.
+            return self.give_up_or_rest(pending.by, id, pending.span);
         }
         let holds: Vec<Lease> =
             self.state.peer(pending.by).map(|record| record.leases.iter().copied().collect()).unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::{Action, Config, Event, Node, Reply, Wish};
 use crate::id::{AskId, Digest, Incarnation, JobId, Lease, NodeId, PersonId};
 use crate::job::{Abilities, Caps, Check, Chunk, Job, Source, Standing, Tool};
-use crate::message::{Answer, Data, Message, Outcome, Output};
+use crate::message::{Answer, Data, Message, Outcome, Output, Trap};
 use crate::state::{Fact, State};
 use crate::task::Span;
 use crate::units::{Credits, Fuel, Millis};
@@ -197,6 +197,73 @@ fn a_liar_is_found_out_at_its_first_answer_and_not_paid() {
     assert_eq!(audit(&mut hub, 0, "truth"), "keep 1\ncancel 2 1\n", "the hub's own answer stands");
     assert!(hub.node.state().peer(ANN).is_some_and(|ann| ann.trust.caught && ann.paid_them == Credits(0)));
     assert_eq!(hub.arrives(BOB), "give 3 Run 1+1\n", "the rest goes to somebody else, and nothing more to Ann");
+}
+
+/// Two parts that the tool's own check proves, and Ann's answer to the first of them, at its check.
+fn at_its_check(hub: &mut Hub, real_time: bool) {
+    hub.arrives(ANN);
+    let mut job = job(2, Check::Prove { spot_per_mille: 0 });
+    Arc::make_mut(&mut job.tool).abilities.check = true;
+    Arc::make_mut(&mut job.tool).real_time = real_time;
+    hub.ask(Wish::Submit { job });
+    let lease = hub.lease_of(ANN);
+    assert_eq!(hub.answers(ANN, lease, &[0], "mine"), "keep 1\nnoted 2\ngive 1 Check 0+1\n");
+}
+
+/// What the tool's check says of the answer to the first part.
+fn checked(hub: &mut Hub, outcome: Outcome) -> String {
+    let lease = hub.lease_of(HUB);
+    let answers = vec![Answer { outcome, ..answer(0, "") }];
+    hub.hear(HUB, Message::Done { lease, answers })
+}
+
+const WRONG: Outcome = Outcome::Exit { code: 1 };
+
+#[test]
+fn a_check_that_is_wrong_blames_nobody() {
+    let mut hub = Hub::new();
+    at_its_check(&mut hub, false);
+    assert_eq!(checked(&mut hub, WRONG), "give 1 Run 0+1\n", "is it the lender or the check?");
+    assert_eq!(audit(&mut hub, 0, "mine"), "keep 1\n", "the tool refuses what it answers itself");
+    assert!(hub.node.state().peer(ANN).is_some_and(|ann| !ann.trust.caught && ann.trust.passed == 1));
+    let view = hub.node.view_job(JobId(9)).expect("it is on the books");
+    assert_eq!((view.counts.done, view.counts.failed), (0, 1), "the part has failed, by the tool's doing");
+}
+
+#[test]
+fn an_answer_that_its_check_refuses_and_a_second_run_contradicts_is_a_lie() {
+    let mut hub = Hub::new();
+    at_its_check(&mut hub, false);
+    checked(&mut hub, WRONG);
+    assert_eq!(audit(&mut hub, 0, "truth"), "keep 1\ncancel 2 1\n");
+    assert!(hub.node.state().peer(ANN).is_some_and(|ann| ann.trust.caught));
+    let view = hub.node.view_job(JobId(9)).expect("it is on the books");
+    assert_eq!((view.counts.done, view.counts.failed), (1, 0), "the hub's own answer stands");
+}
+
+#[test]
+fn an_answer_that_cannot_be_repeated_is_asked_of_others_when_its_check_refuses_it() {
+    let mut hub = Hub::new();
+    at_its_check(&mut hub, true);
+    assert_eq!(checked(&mut hub, WRONG), "", "nobody else is there to ask");
+    assert!(hub.node.state().peer(ANN).is_some_and(|ann| !ann.trust.caught), "it may be the check that is wrong");
+    assert_eq!(hub.arrives(BOB), "give 3 Run 0+1\n");
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_tried_elsewhere() {
+    let mut hub = Hub::new();
+    hub.arrives(ANN);
+    hub.ask(Wish::Submit { job: job(1, Check::Spot { per_mille: 1_000 }) });
+    let slow = Outcome::Trapped { trap: Trap::TooSlow };
+    let lease = hub.lease_of(ANN);
+    let told = hub.hear(ANN, Message::Done { lease, answers: vec![Answer { outcome: slow, ..answer(0, "") }] });
+    assert_eq!(told, "keep 1\nnoted 2\n", "Ann has a rest");
+    assert_eq!(hub.arrives(BOB), "give 3 Run 0+1\n");
+    let lease = hub.lease_of(BOB);
+    assert_eq!(hub.answers(BOB, lease, &[0], "a"), "keep 1\nnoted 3\ngive 1 Run 0+1\n");
+    assert_eq!(checked(&mut hub, slow), "give 1 Run 0+1\n", "that the hub is slow proves nothing about Bob");
+    assert_eq!(audit(&mut hub, 0, "a"), "pay 3 500\n");
 }
 
 #[test]

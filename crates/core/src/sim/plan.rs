@@ -171,7 +171,8 @@ fn tree(nodes: usize, chance: &mut Chance) -> Vec<(usize, usize)> {
 }
 
 fn errand(peers: bool, dishonest: bool, collusion: bool, chance: &mut Chance) -> Errand {
-    let toy = match chance.below(7) {
+    let toy = match chance.below(8) {
+        7 if !peers => Toy::contrary(),
         6 if !peers => Toy::heavy(),
         0..2 if !peers => Toy::plain(),
         2 if !peers => Toy::failing(),

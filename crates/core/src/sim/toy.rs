@@ -22,6 +22,8 @@ enum Kind {
     Failing,
     /// The same, but each number takes a computer longer than a lease lasts.
     Heavy,
+    /// The same, but its own check refuses some right answers.
+    Contrary,
     /// The number in the range that has a rare property, or nothing.
     Search,
 }
@@ -45,6 +47,10 @@ impl Toy {
         Toy { kind: Kind::Failing, split: false }
     }
 
+    pub fn contrary() -> Toy {
+        Toy { kind: Kind::Contrary, split: false }
+    }
+
     pub fn heavy() -> Toy {
         Toy { kind: Kind::Heavy, split: false }
     }
@@ -63,8 +69,10 @@ impl Toy {
     }
 
     pub fn abilities(self) -> Abilities {
-        let check = self.kind == Kind::Search;
-        Abilities { split: self.split, merge: self.kind != Kind::Failing, check, first: check }
+        let first = self.kind == Kind::Search;
+        let check = first || self.kind == Kind::Contrary;
+        let merge = !matches!(self.kind, Kind::Failing | Kind::Contrary);
+        Abilities { split: self.split, merge, check, first }
     }
 
     /// Whether one run may be given several items.
@@ -78,6 +86,7 @@ impl Toy {
             Kind::Failing => 2,
             Kind::Search => 3,
             Kind::Heavy => 4,
+            Kind::Contrary => 5,
         };
         let mut module = [mark; 32];
         module[1] = u8::from(self.split);
@@ -98,6 +107,7 @@ impl Toy {
             1 => Kind::Sum,
             2 => Kind::Failing,
             4 => Kind::Heavy,
+            5 => Kind::Contrary,
             _ => Kind::Search,
         };
         Toy { kind, split: tool.module.0[1] == 1 }
@@ -116,7 +126,7 @@ impl Toy {
             Kind::Failing if (range.0..range.1).any(|n| mix(n).is_multiple_of(11)) => {
                 (Outcome::Exit { code: 3 }, String::new(), fuel)
             }
-            Kind::Sum | Kind::Failing | Kind::Heavy => {
+            Kind::Sum | Kind::Failing | Kind::Heavy | Kind::Contrary => {
                 let sum = (range.0..range.1).fold(0_u64, |sum, n| sum.wrapping_add(mix(n)));
                 (Outcome::Right, sum.to_string(), fuel)
             }
@@ -149,12 +159,21 @@ impl Toy {
 
     /// Says whether an output is right, as the outcome of a check.
     pub fn check(self, range: (u64, u64), output: &str) -> Outcome {
+        if self.kind == Kind::Contrary {
+            let right = self.run(range).1 == output && !self.contradicts(range);
+            return if right { Outcome::Right } else { Outcome::Exit { code: 1 } };
+        }
         match output.parse() {
             Ok(n) if is_rare(n) && (range.0..range.1).contains(&n) => Outcome::Right,
             Ok(_) => Outcome::Exit { code: 1 },
             Err(_) if output == "none" => Outcome::Exit { code: 2 },
             Err(_) => Outcome::Exit { code: 1 },
         }
+    }
+
+    /// Whether its check refuses what it answers itself.
+    pub fn contradicts(self, range: (u64, u64)) -> bool {
+        self.kind == Kind::Contrary && mix(range.0).is_multiple_of(5)
     }
 
     /// What one computer alone answers for the items of a run of the job.

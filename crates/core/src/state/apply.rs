@@ -49,7 +49,7 @@ impl State {
             Fact::Answered { lease, spans, fuel } => self.answered(*lease, spans, *fuel),
             Fact::SetAside { lease, pending } => self.set_aside(*lease, pending),
             Fact::Proved { task, lease, firsts } => self.proved(*task, *lease, firsts),
-            Fact::Unsettled { task, lease, firsts, audit } => self.unsettled(*task, *lease, firsts, *audit),
+            Fact::Unsettled { task, lease, firsts, then } => self.unsettled(*task, *lease, firsts, *then),
             Fact::Refuted { task, lease, first } => self.refuted(*task, *lease, *first),
             Fact::Corrected { lease, span, fuel, failed } => self.corrected(*lease, *span, *fuel, *failed),
             Fact::Caught { node } => self.caught(*node),

@@ -49,8 +49,8 @@ pub enum Fact {
     SetAside { lease: Lease, pending: Vec<Pending> },
     /// A pending answer was proved right (and counts), or needs another proof.
     Proved { task: TaskId, lease: Lease, firsts: Vec<u64> },
-    /// The check could not tell: these pending answers need this instead; `None` means that they count.
-    Unsettled { task: TaskId, lease: Lease, firsts: Vec<u64>, audit: bool },
+    /// A proof did not settle what these pending answers are worth.
+    Unsettled { task: TaskId, lease: Lease, firsts: Vec<u64>, then: Then },
     /// A pending answer was proved wrong; its lender is caught.
     Refuted { task: TaskId, lease: Lease, first: u64 },
     /// An answer stands as it is: a prover's in place of the one that was wrong, or a believed one that the tool fails.
@@ -93,4 +93,15 @@ pub enum Fact {
     TaskStands { task: TaskId, whole: Box<Task> },
     /// These pending answers count without a proof: their lender has shown what it is worth.
     Believed { task: TaskId, firsts: Vec<u64> },
+}
+
+/// What becomes of answers whose proof settled nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Then {
+    /// They count.
+    Count,
+    /// They are run again where answers are believed.
+    Audit,
+    /// The same, because the tool's own check refuses them. If the run says the same, the tool contradicts itself.
+    Doubt,
 }

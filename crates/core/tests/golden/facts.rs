@@ -7,7 +7,7 @@ use grove_core::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId
 use grove_core::job::{Abilities, Caps, Check, Chunk, Job, Source, Standing, Tool};
 use grove_core::ledger::Account;
 use grove_core::peer::{Record, Trust};
-use grove_core::state::{Fact, JobBook, Purse};
+use grove_core::state::{Fact, JobBook, Purse, Then};
 use grove_core::task::{Grant, Owner, Parts, Pending, Proof, Span, Spans, Stage, Task, Terms, Unvested, Why};
 use grove_core::units::{Credits, Fuel, Millis};
 
@@ -42,7 +42,11 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
         Answered => [Fact::Answered { lease: LEASE, spans: vec![SPAN], fuel: Fuel(123_456) }],
         SetAside => [Fact::SetAside { lease: LEASE, pending: vec![pending()] }],
         Proved => [Fact::Proved { task: TASK, lease: LEASE, firsts: vec![300, 302] }],
-        Unsettled => [Fact::Unsettled { task: TASK, lease: LEASE, firsts: vec![300], audit: true }],
+        Unsettled => [
+            Fact::Unsettled { task: TASK, lease: LEASE, firsts: vec![300], then: Then::Audit },
+            Fact::Unsettled { task: TASK, lease: LEASE, firsts: vec![300], then: Then::Count },
+            Fact::Unsettled { task: TASK, lease: LEASE, firsts: vec![300], then: Then::Doubt },
+        ],
         Refuted => [Fact::Refuted { task: TASK, lease: LEASE, first: 300 }],
         Corrected => [Fact::Corrected { lease: LEASE, span: SPAN, fuel: Fuel(55), failed: true }],
         Caught => [Fact::Caught { node: NODE }],

@@ -63,6 +63,7 @@ fn answers(golden: &mut Golden) {
         TooSlow => [Trap::TooSlow],
         OutOfFuel => [Trap::OutOfFuel],
         NotATool => [Trap::NotATool],
+        Contradicts => [Trap::Contradicts],
     ));
     golden.check(samples!(Decline:
         Full => [Decline::Full],

@@ -108,6 +108,7 @@ fn trap(trap: Trap) -> &'static str {
         Trap::TooSlow => "too_slow",
         Trap::OutOfFuel => "out_of_fuel",
         Trap::NotATool => "not_a_tool",
+        Trap::Contradicts => "contradicts",
     }
 }
 

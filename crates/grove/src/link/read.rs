@@ -222,5 +222,6 @@ fn trap(trap: wire::Trap) -> Result<Trap, Flaw> {
         wire::Trap::TooSlow => Trap::TooSlow,
         wire::Trap::OutOfFuel => Trap::OutOfFuel,
         wire::Trap::NotATool => Trap::NotATool,
+        wire::Trap::Contradicts => Trap::Contradicts,
     })
 }

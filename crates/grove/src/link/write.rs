@@ -269,5 +269,6 @@ fn trap(trap: Trap) -> wire::Trap {
         Trap::TooSlow => wire::Trap::TooSlow,
         Trap::OutOfFuel => wire::Trap::OutOfFuel,
         Trap::NotATool => wire::Trap::NotATool,
+        Trap::Contradicts => wire::Trap::Contradicts,
     }
 }

@@ -5,7 +5,7 @@ use super::people::job_id;
 use crate::id::TaskId;
 use crate::job::Standing;
 use crate::ledger::Account;
-use crate::message::Outcome;
+use crate::message::{Outcome, Trap};
 use crate::peer::Record;
 use crate::planted::{self, Bug};
 use crate::sim::plan::{Errand, Honesty};
@@ -112,8 +112,11 @@ impl World {
                 failure => kept.outcome == failure,
             };
             // A tool that no machine could run has failed for another reason than its own.
-            let gave_up = kept.outcome.is_failure() && self.plan.faults.break_run > 0;
-            if !right && !gave_up {
+            let failed = kept.outcome.is_failure() || kept.outcome == Outcome::Broken;
+            let gave_up = failed && self.plan.faults.break_run > 0;
+            let contradicts = kept.outcome == Outcome::Trapped { trap: Trap::Contradicts }
+                && toy.contradicts(toy.input(kept.span.first));
+            if !right && !gave_up && !contradicts {
                 return Err(format!(
                     "job {errand}: item {} is {:?} {told:?}, by {:?}",
                     kept.span.first, kept.outcome, kept.by

@@ -2,7 +2,7 @@
 
 use crate::id::{Lease, NodeId, TaskId};
 use crate::planted::{self, Bug};
-use crate::state::State;
+use crate::state::{State, Then};
 use crate::task::{Pending, Proof, Span, Why};
 use crate::units::{Credits, Fuel};
 
@@ -56,15 +56,17 @@ impl State {
         Some(())
     }
 
-    pub(super) fn unsettled(&mut self, id: TaskId, lease: Lease, firsts: &[u64], audit: bool) -> Option<()> {
+    pub(super) fn unsettled(&mut self, id: TaskId, lease: Lease, firsts: &[u64], then: Then) -> Option<()> {
         for first in firsts {
             let pending = self.tasks.get_mut(&id)?.parts.take_pending(*first)?;
             self.clear(lease, &[pending.span])?;
             let parts = &mut self.tasks.get_mut(&id)?.parts;
-            if audit {
-                parts.set_aside(Pending { proof: Proof::Audit, at: None, ..pending });
-            } else {
-                parts.accept(pending.by, pending.span, pending.fuel, pending.failed);
+            let failed = pending.failed || then == Then::Doubt;
+            match then {
+                Then::Count => parts.accept(pending.by, pending.span, pending.fuel, failed),
+                Then::Audit | Then::Doubt => {
+                    parts.set_aside(Pending { proof: Proof::Audit, at: None, failed, ..pending });
+                }
             }
         }
         self.note(id);
@@ -85,6 +87,7 @@ impl State {
         let task = self.tasks.get_mut(&id)?;
         let (pending, root) = (task.parts.take_pending(first)?, task.root);
         task.parts.again.add(pending.span);
+        *task.parts.broken.entry(first).or_default() += 1;
         self.unowe(root, pending.fuel);
         // The run that refuted it stays out until its own answer is dealt with.
         if self.lease(lease).is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit)) {
