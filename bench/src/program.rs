@@ -14,6 +14,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Program {
     home: tempfile::TempDir,
     hub: Child,
+    /// Where the hub hears its lenders.
+    link: String,
     lenders: Vec<Child>,
     agent: ureq::Agent,
 }
@@ -33,8 +35,9 @@ impl Program {
         let home = tempfile::tempdir()?;
         let hub = spawn(home.path(), &HUB)?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        let mut program = Program { home, hub, lenders: Vec::new(), agent: config.into() };
+        let mut program = Program { home, hub, link: String::new(), lenders: Vec::new(), agent: config.into() };
         program.until("the hub", |program| Ok(program.hub_file().is_ok() && program.get("/v1/status").is_ok()))?;
+        program.link = program.hub_file()?["link"].as_str().context("hub.json names no link")?.to_owned();
         for _ in 0..lenders {
             program.lend()?;
         }
@@ -43,14 +46,14 @@ impl Program {
 
     /// One more lender, linked when this comes back.
     pub(crate) fn lend(&mut self) -> anyhow::Result<()> {
-        self.lenders.push(spawn(self.home.path(), &["lend", "--slots", "1"])?);
+        self.lenders.push(spawn(self.home.path(), &LENDER)?);
         let wanted = self.lenders.len() as u64;
         self.until("a lender", |program| {
             Ok(program.get("/v1/status")?["lenders"].as_u64().is_some_and(|lenders| lenders >= wanted))
         })
     }
 
-    /// Kills the hub as a power cut would, and starts it again.
+    /// Kills the hub as a power cut would.
     pub(crate) fn kill_hub(&mut self) -> anyhow::Result<()> {
         self.hub.kill()?;
         self.hub.wait()?;
@@ -58,9 +61,31 @@ impl Program {
         Ok(())
     }
 
+    /// Starts the hub again, where its lenders call it.
     pub(crate) fn start_hub(&mut self) -> anyhow::Result<()> {
-        self.hub = spawn(self.home.path(), &HUB)?;
+        let mut words = HUB;
+        words[5] = &self.link;
+        self.hub = spawn(self.home.path(), &words)?;
         Ok(())
+    }
+
+    /// Kills a lender as if its machine were gone.
+    pub(crate) fn kill_lender(&mut self, nth: usize) -> anyhow::Result<()> {
+        self.lenders[nth].kill()?;
+        self.lenders[nth].wait()?;
+        Ok(())
+    }
+
+    /// Starts a lender again, with the folder that it had.
+    pub(crate) fn start_lender(&mut self, nth: usize) -> anyhow::Result<()> {
+        self.lenders[nth] = spawn(self.home.path(), &LENDER)?;
+        Ok(())
+    }
+
+    /// The folder outlasts this program, for whoever has to find out why something failed.
+    pub(crate) fn keep(&mut self) -> &Path {
+        self.home.disable_cleanup(true);
+        self.home.path()
     }
 
     /// Waits for something that comes soon.
@@ -151,6 +176,7 @@ impl Drop for Program {
 }
 
 const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
+const LENDER: [&str; 3] = ["lend", "--slots", "1"];
 
 /// A prebuilt example tool.
 pub(crate) fn tool(name: &str) -> PathBuf {
@@ -185,8 +211,10 @@ fn answer(mut response: ureq::http::Response<ureq::Body>) -> anyhow::Result<Valu
     Ok(value)
 }
 
+/// What it says goes to a log in the folder.
 fn spawn(home: &Path, arguments: &[&str]) -> anyhow::Result<Child> {
-    Ok(command(home, arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
+    let log = std::fs::File::options().append(true).create(true).open(home.join("log"))?;
+    Ok(command(home, arguments).stdout(Stdio::null()).stderr(log).spawn()?)
 }
 
 /// The program that was built beside this one.
