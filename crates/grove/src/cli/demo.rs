@@ -199,8 +199,14 @@ impl Demo {
             }
             if drawn.elapsed() >= FRAME {
                 drawn = Instant::now();
+                play.tick();
                 play.fresh_lines().iter().for_each(|line| screen.note(line));
                 screen.draw(play);
+            }
+            if play.is_deserted() && !play.ended() {
+                let error =
+                    Failure::new(Exit::NotPlaced, "every lender was found out, killed or hangs: nobody is left");
+                return Err(error.hint("have more honest ones: --lenders 4").into());
             }
             if begun.elapsed() > PATIENCE {
                 return Err(Failure::new(Exit::NotPlaced, "the demo does not come to an end").into());

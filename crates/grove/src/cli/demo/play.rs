@@ -7,6 +7,7 @@ use crate::shape::{Event, EventKind};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::sync::mpsc::{self, Receiver};
+use std::time::Instant;
 
 /// The news of one job, as they come.
 pub(super) type Events = Receiver<Event>;
@@ -54,6 +55,7 @@ pub(super) struct Play {
     bars: Vec<Bar>,
     open: BTreeMap<u64, Bar>,
     begun_ms: Option<u64>,
+    begun: Option<Instant>,
     now_ms: u64,
     finished: BTreeMap<u64, u64>,
     found: u64,
@@ -104,7 +106,8 @@ impl Play {
     /// Something has happened.
     pub(super) fn hear(&mut self, event: &Event) {
         let begun = *self.begun_ms.get_or_insert(event.at_ms);
-        self.now_ms = event.at_ms.saturating_sub(begun);
+        self.begun.get_or_insert_with(Instant::now);
+        self.now_ms = self.now_ms.max(event.at_ms.saturating_sub(begun));
         match &event.kind {
             EventKind::Given { task, lease, to, kind, .. } => self.given(task.0, lease.0, to, kind),
             EventKind::Answered { lease, by, runs, fuel, .. } => self.answered(lease.0, by, *runs, fuel.0),
@@ -173,6 +176,17 @@ impl Play {
             lane.caught = true;
         }
         self.log.push(format!("{seconds:6.2} s  {name} was found out: its answers are refused, it is not paid"));
+    }
+
+    /// Time goes on when nothing happens, too.
+    pub(super) fn tick(&mut self) {
+        let passed = self.begun.map_or(0, |begun| u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
+        self.now_ms = self.now_ms.max(passed);
+    }
+
+    /// Whether every lender is out of the play.
+    pub(super) fn is_deserted(&self) -> bool {
+        !self.lanes.is_empty() && self.lanes.iter().all(|lane| lane.mark.is_some())
     }
 
     /// Something was done to a lender.
