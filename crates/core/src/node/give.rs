@@ -36,6 +36,13 @@ pub(super) struct Offer {
     pub(super) kind: Kind,
 }
 
+/// Who may be at work on the task already of which a lender is given a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nobody,
+    Others,
+}
+
 impl Node {
     /// Fills what is wanting. Says whether something changed that may make more possible.
     pub(super) fn place(&mut self) -> bool {
@@ -50,11 +57,11 @@ impl Node {
             }
             next = self.hungry.range((Bound::Excluded(node), Bound::Unbounded)).next().copied();
             while self.is_hungry(node) && !opened {
-                if self.give_second(node) || self.give_try(node) {
+                if self.give_second(node) || self.give_try(node, Beside::Nobody) {
                     continue;
                 }
                 opened = self.open_input();
-                if !opened && !self.give_copy(node) {
+                if !opened && !self.give_try(node, Beside::Others) && !self.give_copy(node) {
                     in_vain += 1;
                     break;
                 }
@@ -87,12 +94,15 @@ impl Node {
     }
 
     /// A part that nobody holds.
-    fn give_try(&mut self, node: NodeId) -> bool {
+    fn give_try(&mut self, node: NodeId, beside: Beside) -> bool {
         let mut unpaid = Vec::new();
         let mut found = None;
         for id in self.state.wants().tries.iter().copied().take(LOOKED_AT) {
             let Some(task) = self.state.task(id) else { continue };
             if matches!(task.owner, Owner::Peer { node: giver, .. } if giver == node) {
+                continue;
+            }
+            if beside == Beside::Nobody && is_raced(task, node) {
                 continue;
             }
             found = self.try_offer(node, id, task);
@@ -252,6 +262,13 @@ impl Node {
         self.touched.insert(to);
         self.giving.entry(to).or_default().push((gift, feed));
     }
+}
+
+/// Whether one right answer settles this task, and another lender looks for it: when it is found, a second one has
+/// worked in vain. As long as there are other tasks, each lender is better off with its own.
+fn is_raced(task: &Task, node: NodeId) -> bool {
+    let settles = task.terms.tool.abilities.first && task.owner != Owner::Person;
+    settles && task.parts.out.values().any(|grant| grant.to != node && grant.why == Why::Try)
 }
 
 /// Whether a gift of this task has to carry its inputs.

@@ -146,12 +146,21 @@ impl Play {
         self.close(lease, Outcome::Answered);
     }
 
+    /// A gift is done with. A lender works on its gifts one after another: the next one begins now, and one that was
+    /// called back before its turn leaves no bar.
     fn close(&mut self, lease: u64, outcome: Outcome) {
-        if let Some(bar) = self.open.remove(&lease) {
-            let lane = &mut self.lanes[bar.lane];
-            lane.holds = lane.holds.saturating_sub(1);
-            self.bars.push(Bar { to_ms: self.now_ms, outcome, ..bar });
+        let Some(bar) = self.open.remove(&lease) else { return };
+        let (lane, now) = (bar.lane, self.now_ms);
+        self.lanes[lane].holds = self.lanes[lane].holds.saturating_sub(1);
+        let mut others = self.open.iter_mut().filter(|(_, open)| open.lane == lane);
+        let next = others.next();
+        if next.as_ref().is_some_and(|(first, _)| **first < lease) && outcome == Outcome::Returned {
+            return;
         }
+        if let Some((_, next)) = next {
+            next.from_ms = now;
+        }
+        self.bars.push(Bar { to_ms: now, outcome, ..bar });
     }
 
     fn settled(&mut self, task: u64, by: &str) {
@@ -174,6 +183,10 @@ impl Play {
         if let Some(lane) = self.lane(by) {
             lane.mark = Some("found out, not paid");
             lane.caught = true;
+        }
+        let theirs = self.open.iter().filter(|(_, bar)| Some(bar.lane) == at);
+        for lease in theirs.map(|(lease, _)| *lease).rev().collect::<Vec<_>>() {
+            self.close(lease, Outcome::Returned);
         }
         self.log.push(format!("{seconds:6.2} s  {name} was found out: its answers are refused, it is not paid"));
     }
@@ -284,19 +297,34 @@ mod tests {
         play.hear(&Event { v: V, at_ms, kind });
     }
 
+    fn given(lease: u64) -> EventKind {
+        let (job, to) = ("j".to_owned(), "a".to_owned());
+        EventKind::Given { job, task: Big(7), lease: Big(lease), to, runs: 2, kind: "work".into() }
+    }
+
+    #[test]
+    fn a_gift_ahead_begins_when_its_turn_comes_and_leaves_no_bar_if_it_never_does() {
+        let mut play = Play::default();
+        play.meet("a".into(), "lender 1", Role::Honest);
+        for lease in 1..=3 {
+            hear(&mut play, 1_000, given(lease));
+        }
+        let returned = |lease| EventKind::Returned { job: "j".into(), task: Big(7), lease: Big(lease), by: "a".into() };
+        hear(&mut play, 1_100, returned(3));
+        hear(&mut play, 1_200, returned(1));
+        hear(&mut play, 1_500, returned(2));
+        let bars: Vec<(u64, u64)> = play.bars().iter().map(|bar| (bar.from_ms, bar.to_ms)).collect();
+        assert_eq!(bars, [(0, 200), (200, 500)]);
+        assert!(!play.is_deserted());
+        hear(&mut play, 1_600, EventKind::Refused { job: "j".into(), task: Big(7), by: "a".into() });
+        assert!(play.is_deserted(), "the only lender was found out");
+    }
+
     #[test]
     fn a_gift_is_a_bar_and_pay_and_lies_are_on_the_lane() {
         let mut play = Play::default();
         play.meet("a".into(), "lender 1", Role::Honest);
         let (job, to) = (|| "j".to_owned(), || "a".to_owned());
-        let given = |lease| EventKind::Given {
-            job: job(),
-            task: Big(7),
-            lease: Big(lease),
-            to: to(),
-            runs: 2,
-            kind: "work".into(),
-        };
         hear(&mut play, 1_000, given(1));
         assert!(play.is_busy("a") && play.doing(0).is_some());
         let answered =

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const WIDTH: f64 = 1_100.0;
-const LEFT: f64 = 90.0;
+const LEFT: f64 = 110.0;
 const ROW: f64 = 34.0;
 const TOP: f64 = 46.0;
 
@@ -43,14 +43,26 @@ fn draw(play: &Play, wall: Duration) -> String {
         let _ = writeln!(out, "<line x1=\"{LEFT}\" y1=\"{y:.0}\" x2=\"{end}\" y2=\"{y:.0}\" stroke=\"#ddd\"/>");
     }
     play.bars().iter().for_each(|bar| one(&mut out, bar, scale));
+    play.bars().iter().filter(|bar| bar.outcome == Outcome::Found).for_each(|bar| found(&mut out, bar, scale));
     let y = TOP + ROW * play.lanes().len() as f64 + 20.0;
-    for step in 0..=10 {
-        let (x, seconds) = (LEFT + scale * last as f64 * f64::from(step) / 10.0, last as f64 * f64::from(step) / 1e4);
-        let _ = writeln!(out, "<text x=\"{x:.0}\" y=\"{y:.0}\" fill=\"#666\">{seconds:.1} s</text>");
+    let step = step(last);
+    for ms in (0..=last).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
+        let (x, seconds) = (LEFT + scale * ms as f64, ms as f64 / 1e3);
+        let _ =
+            writeln!(out, "<text x=\"{x:.0}\" y=\"{y:.0}\" fill=\"#666\" text-anchor=\"middle\">{seconds} s</text>");
     }
     out.push_str("</svg>\n");
     out
 }
+
+/// Milliseconds between two marks of the time scale: a round number, so that there are ten marks at most.
+fn step(last: u64) -> u64 {
+    let round = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
+    round.take(ROUND_MAX).find(|step| last / step <= 10).unwrap_or(last)
+}
+
+/// Round numbers below 10^18: more milliseconds than anybody waits.
+const ROUND_MAX: usize = 54;
 
 fn one(out: &mut String, bar: &Bar, scale: f64) {
     let (x, y) = (LEFT + bar.from_ms as f64 * scale, TOP + ROW * bar.lane as f64 + 4.0);
@@ -69,8 +81,9 @@ fn one(out: &mut String, bar: &Bar, scale: f64) {
         bar.task,
         bar.to_ms - bar.from_ms
     );
-    if bar.outcome == Outcome::Found {
-        let end = x + width;
-        let _ = writeln!(out, "<circle cx=\"{end:.1}\" cy=\"{:.0}\" r=\"5\" fill=\"#111\"/>", y + 11.0);
-    }
+}
+
+fn found(out: &mut String, bar: &Bar, scale: f64) {
+    let (x, y) = (LEFT + bar.to_ms as f64 * scale, TOP + ROW * bar.lane as f64 + 15.0);
+    let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.0}\" r=\"5\" fill=\"#111\"/>");
 }
