@@ -12,8 +12,8 @@ pub(crate) fn run() -> anyhow::Result<Value> {
     std::thread::sleep(SETTLE);
     let before = program.used();
     std::thread::sleep(WATCH);
-    let after = program.used();
-    let seconds = after.nodes + after.executors - before.nodes - before.executors;
+    let used = program.used().since(before);
+    let seconds = used.hub + used.lenders + used.executors;
     let mb = program.memory() as f64 / 1e6;
     Ok(json!({
         "name": "idle",

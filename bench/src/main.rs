@@ -7,6 +7,7 @@ mod compute;
 mod core;
 mod idle;
 mod latency;
+mod others;
 mod program;
 mod restart;
 mod scale;
@@ -26,7 +27,7 @@ struct Arguments {
     /// `core`: only so many lenders.
     #[arg(long, value_name = "N")]
     lenders: Option<u64>,
-    /// `core`: so many parts.
+    /// `core` and `scale`: so many parts for the node alone.
     #[arg(long, value_name = "N", default_value_t = core::PARTS)]
     parts: u64,
     /// `chaos`: how often the hub is killed.
@@ -43,7 +44,7 @@ fn main() -> anyhow::Result<()> {
         "idle" => idle::run()?,
         "latency" => latency::run()?,
         "restart" => restart::run()?,
-        "scale" => scale::run()?,
+        "scale" => scale::run(arguments.parts)?,
         "tiny" => tiny::run()?,
         "core" => core::run(arguments.lenders, arguments.parts),
         other => anyhow::bail!("there is no bench {other}"),

@@ -20,13 +20,27 @@ pub(crate) struct Program {
     agent: ureq::Agent,
 }
 
-/// What processes have used.
+/// Processor seconds that processes have used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Used {
-    /// Hub and lenders.
-    pub nodes: f64,
-    /// Their executors: the sandbox and what feeds it.
+    pub hub: f64,
+    pub lenders: f64,
+    /// The executors of both: the sandbox and what feeds it.
     pub executors: f64,
+    /// `grove` as a person calls it, to its end.
+    pub commands: f64,
+}
+
+impl Used {
+    /// What was used after an earlier look.
+    pub(crate) fn since(self, before: Used) -> Used {
+        Used {
+            hub: self.hub - before.hub,
+            lenders: self.lenders - before.lenders,
+            executors: self.executors - before.executors,
+            commands: self.commands - before.commands,
+        }
+    }
 }
 
 impl Program {
@@ -140,7 +154,15 @@ impl Program {
         let nodes: Vec<u32> = self.processes();
         let seconds = |pids: &[u32]| pids.iter().map(|pid| cpu_seconds(*pid)).sum();
         let executors: Vec<u32> = nodes.iter().flat_map(|pid| descendants(*pid)).collect();
-        Used { nodes: seconds(&nodes), executors: seconds(&executors) }
+        let (hub, lenders) = nodes.split_at(1);
+        Used {
+            hub: seconds(hub),
+            lenders: seconds(lenders),
+            // An executor ends with its job; whoever started it then has its time on the books.
+            executors: seconds(&executors)
+                + nodes.iter().chain(&executors).map(|pid| ended_children(*pid)).sum::<f64>(),
+            commands: ended_children(std::process::id()),
+        }
     }
 
     /// Memory of all processes, shared pages counted once among those that share them, in bytes.
@@ -225,11 +247,21 @@ pub(crate) fn command(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// User and system time of a process.
 fn cpu_seconds(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    ticks(&format!("/proc/{pid}/stat"), 11)
+}
+
+/// The same of its children that have ended.
+fn ended_children(pid: u32) -> f64 {
+    ticks(&format!("/proc/{pid}/stat"), 13)
+}
+
+/// Two fields of a process' papers, counted behind its name.
+fn ticks(stat: &str, field: usize) -> f64 {
+    let stat = std::fs::read_to_string(stat).unwrap_or_default();
     let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-    // User and system time, and those of children that have ended.
-    let ticks = after_name.split_ascii_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    let ticks = after_name.split_ascii_whitespace().skip(field).take(2).filter_map(|field| field.parse::<f64>().ok());
     ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
