@@ -204,6 +204,10 @@ impl Node {
     }
 
     pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
+        // Where a twin works on the same items, the first broken run has ended the whole lease.
+        if self.state.lease(lease).is_none() {
+            return;
+        }
         self.record(Fact::Broke { lease, span });
         self.give_up_or_rest(from, id, span);
     }
