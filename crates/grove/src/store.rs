@@ -1,6 +1,7 @@
 //! The store: the journal of facts, the pages of results and the blobs of one node, in one private folder.
 //!
-//! One thread commits; each commit is one transaction and one sync, and what it returned is there after any crash.
+//! One thread commits; each commit is one transaction and one sync, and what it returned is there after any crash. A
+//! lazy commit leaves the sync to a later one: whole commits may be lost with it, from the end, and never the middle.
 //! Anybody may read meanwhile through a [`Reader`]. The store knows a database and files. It knows no network, no
 //! scheduling and no clock, and what facts and results mean is not its business: they are bytes.
 
@@ -16,6 +17,7 @@ mod database;
 mod error;
 mod folder;
 mod page;
+mod reach;
 mod reader;
 mod replay;
 mod row;
@@ -39,6 +41,7 @@ pub use write::{Commit, FACTS_BYTES_MAX, Lift, PAGES_PER_COMMIT_MAX};
 
 use database::{Found, Shared};
 use folder::Folder;
+use reach::Reach;
 use row::Totals;
 use usage::Usage;
 use witness::Witness;
@@ -92,8 +95,11 @@ pub struct Store {
     snapshot_bytes: u64,
     /// Tasks with results, and when these were last written; a handful beside the rows themselves.
     tasks: BTreeMap<u64, u64>,
+    reach: Reach,
     /// After a failed write or sync nobody can say what the disk holds, so nothing more is acknowledged.
     failed: bool,
+    /// A crash would undo lazy commits.
+    behind: bool,
     /// Reused for encoding rows.
     scratch: Vec<u8>,
     /// Last, so that the lock outlives everything that it guards.
@@ -137,7 +143,9 @@ impl Store {
             totals: tail.totals,
             snapshot_bytes: tail.snapshot_bytes,
             tasks,
+            reach: Reach::default(),
             failed: false,
+            behind: false,
             scratch: Vec::new(),
             folder,
         };
@@ -148,7 +156,7 @@ impl Store {
 
     /// Reads beside the commits, from any thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(self.database.clone(), &self.file)
+        Reader::new(self.database.clone(), &self.file, self.reach.clone())
     }
 
     /// The blobs of this store, from any thread.
@@ -170,6 +178,11 @@ impl Store {
         self.totals.journal
     }
 
+    /// Whether a crash would undo lazy commits.
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
     /// Whether an earlier commit failed: the only way on is to stop and to start again.
     pub fn has_failed(&self) -> bool {
         self.failed
@@ -177,11 +190,16 @@ impl Store {
 
     /// A transaction is durable: from here on it counts.
     fn advance(&mut self, last: Position, totals: Totals) -> Result<(), StoreError> {
+        self.grow(last, totals);
+        self.behind = false;
+        let witnessed = self.witness.write(last);
+        self.settle(witnessed)
+    }
+
+    fn grow(&mut self, last: Position, totals: Totals) {
         self.last = last;
         self.totals = totals;
         self.usage.set_rows(totals.all());
-        let witnessed = self.witness.write(last);
-        self.settle(witnessed)
     }
 
     fn refuse_if_failed(&self) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
-//! Reading results and settings, from any thread, while the loop commits. A reader sees whole commits and
-//! nothing that could still be lost.
+//! Reading results and settings, from any thread, while the loop commits. A reader sees whole commits, the lazy ones
+//! too: what could still be lost is the caller's to know.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,8 @@ use redb::{ReadTransaction, ReadableDatabase};
 
 use super::database::{Shared, guarded};
 use super::error::{Damage, StoreError, database_error};
-use super::page::{PAGE_ITEMS_MAX, PageKey, items_of};
+use super::page::{PageKey, items_of};
+use super::reach::Reach;
 use super::row::{self, DROPPED, PAGES, SETTINGS, TASKS};
 
 /// One answer of the API; a longer list is read by asking again from `next`.
@@ -19,6 +20,7 @@ pub const RESULTS_BYTES_MAX: usize = 4 << 20;
 pub struct Reader {
     database: Arc<Shared>,
     file: Arc<Path>,
+    reach: Reach,
 }
 
 /// Some results in item order. Items without a result are left out.
@@ -38,8 +40,8 @@ pub(super) struct PageRow<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(database: Arc<Shared>, file: &Path) -> Self {
-        Self { database, file: file.into() }
+    pub(super) fn new(database: Arc<Shared>, file: &Path, reach: Reach) -> Self {
+        Self { database, file: file.into(), reach }
     }
 
     /// The results of a stage from `from_item` on, at most `limit` of them and at most `RESULTS_BYTES_MAX` bytes.
@@ -80,11 +82,12 @@ impl Reader {
 
     fn read_results(&self, task: u64, stage: u8, from_item: u64, limit: usize) -> Result<Results, StoreError> {
         let read = self.begin()?;
+        // Asked after the transaction began: it cannot see a page of which nothing is known here.
+        let first = self.reach.back_from(task, stage, from_item);
         if !self.is_kept(&read, task)? {
             return Ok(Results::default());
         }
         let table = read.open_table(PAGES).map_err(database_error(&self.file))?;
-        let first = from_item.saturating_sub(u64::from(PAGE_ITEMS_MAX) - 1);
         let rows = (task, stage, first, 0)..=(task, stage, u64::MAX, u64::MAX);
         let mut newest: BTreeMap<u64, (u64, Vec<u8>)> = BTreeMap::new();
         let (mut bytes, mut ended) = (0, true);

@@ -46,6 +46,7 @@ impl Store {
         self.advance(Position(self.last.0 + 1), totals)?;
         if done {
             self.tasks.remove(&task);
+            self.reach.forget(task);
         }
         Ok(self.wants_tidying())
     }

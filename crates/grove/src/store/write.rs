@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::{Durability, ReadableTable, Table, WriteTransaction};
 
 use super::database::guarded;
 use super::error::{StoreError, database_error, io_error};
-use super::page::{PAGE_ITEMS_MAX, Page, PageKey, items_of};
+use super::page::{Page, PageKey, items_of};
 use super::reader;
 use super::row::{self, DROPPED, JOURNAL, JournalRow, PAGES, SETTINGS, TASKS, Totals};
 use super::{Position, Store, system};
@@ -34,6 +34,8 @@ pub struct Commit<'a> {
     pub settings: &'a [(&'a str, Option<&'a [u8]>)],
     /// Seconds since 1970, for `tasks_older_than`.
     pub now_s: u64,
+    /// Readers see it at once, but a crash may undo it until the next commit that is not lazy, or a `sync`.
+    pub lazy: bool,
 }
 
 /// Copies one item's result.
@@ -51,7 +53,7 @@ struct Changed {
 }
 
 impl Store {
-    /// Makes it durable. A refusal changes nothing and can be answered; after any other error the caller must stop,
+    /// Makes it durable, unless it is lazy. A refusal changes nothing and can be answered; after any other error the caller must stop,
     /// and must not have acknowledged anything that this commit was to hold.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<Position, StoreError> {
         self.refuse_if_failed()?;
@@ -62,8 +64,27 @@ impl Store {
         self.scratch = scratch;
         let changed = self.settle(outcome)?;
         self.tasks.extend(changed.tasks);
-        self.advance(next, changed.totals)?;
+        if commit.lazy {
+            self.grow(next, changed.totals);
+            self.behind = true;
+        } else {
+            self.advance(next, changed.totals)?;
+        }
         Ok(next)
+    }
+
+    /// Makes durable what lazy commits have left.
+    pub fn sync(&mut self) -> Result<(), StoreError> {
+        self.refuse_if_failed()?;
+        if !self.behind {
+            return Ok(());
+        }
+        let outcome = guarded(&self.file, || {
+            let write = self.database.begin_write().map_err(database_error(&self.file))?;
+            write.commit().map_err(database_error(&self.file))
+        });
+        self.settle(outcome)?;
+        self.advance(self.last, self.totals)
     }
 
     /// Facts alone are always let in: a node over its quota must still be able to end and to drop jobs.
@@ -80,7 +101,10 @@ impl Store {
     }
 
     fn write(&self, next: Position, commit: &Commit<'_>, scratch: &mut Vec<u8>) -> Result<Changed, StoreError> {
-        let write = self.database.begin_write().map_err(database_error(&self.file))?;
+        let mut write = self.database.begin_write().map_err(database_error(&self.file))?;
+        if commit.lazy {
+            write.set_durability(Durability::None).map_err(database_error(&self.file))?;
+        }
         let mut changed = Changed { totals: self.totals, tasks: BTreeMap::new() };
         self.write_results(&write, next, commit, &mut changed)?;
         self.write_tasks(&write, commit, &mut changed)?;
@@ -128,6 +152,7 @@ impl Store {
         if page.items() == 0 || written == Some(DROPPED) {
             return Ok(());
         }
+        self.reach.note(key.task, key.stage, page.items(), written.is_none());
         let bytes = row::page_row_bytes(body.len());
         let mut slot = table
             .insert_reserve((key.task, key.stage, key.first_item, order), bytes)
@@ -148,7 +173,7 @@ impl Store {
     ) -> Result<Page, StoreError> {
         let PageKey { task, stage, first_item: item } = lift.from;
         let mut newest: Option<(u64, Page)> = None;
-        let first = item.saturating_sub(u64::from(PAGE_ITEMS_MAX) - 1);
+        let first = self.reach.back_from(task, stage, item);
         let range =
             table.range((task, stage, first, 0)..=(task, stage, item, u64::MAX)).map_err(database_error(&self.file))?;
         for entry in range {

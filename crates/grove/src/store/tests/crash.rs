@@ -64,13 +64,19 @@ pub(super) fn contents(store: &Store) -> Contents {
     }
 }
 
-/// Runs `steps` steps; what the store held after each, and how many operations the disk had seen by then.
+/// Runs `steps` steps, some with a lazy commit ahead that becomes durable with them; what the store held after each,
+/// and how many operations the disk had seen by then.
 fn run(dir: &Path, disk: &Disk, steps: u64) -> Vec<(usize, Contents)> {
     let (mut store, _) = open_disk(dir, disk).unwrap();
     disk.record();
     let mut history = vec![(disk.ops_so_far(), contents(&store))];
     for nth in 1..=steps {
+        if nth % 3 == 0 {
+            let pages = Page::pack(1, 0, [(nth, b"lazy")]).unwrap();
+            store.commit(&Commit { facts: b"lazy", pages: &pages, lazy: true, ..Commit::default() }).unwrap();
+        }
         step(&mut store, nth).unwrap();
+        store.sync().unwrap();
         history.push((disk.ops_so_far(), contents(&store)));
     }
     history
@@ -145,6 +151,36 @@ fn a_power_cut_that_leaves_any_sectors_of_what_was_not_synced() {
         image
     });
     assert!(cuts > 800, "{cuts}");
+}
+
+#[test]
+fn lazy_commits_are_read_at_once_and_written_with_the_next_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = fresh_disk();
+    let (mut store, _) = open_disk(dir.path(), &disk).unwrap();
+    super::commit_facts(&mut store, b"durable");
+    let lost = disk.bytes();
+    for item in 0..3 {
+        let pages = Page::pack(0, 0, [(item, b"lazy")]).unwrap();
+        store.commit(&Commit { facts: b"lazy", pages: &pages, lazy: true, ..Commit::default() }).unwrap();
+    }
+    assert!(store.is_behind());
+    let before = contents(&store);
+    assert_eq!((before.facts.len(), before.results[0].len()), (4, 3));
+    assert_eq!(disk.bytes(), lost);
+    store.sync().unwrap();
+    assert!(!store.is_behind());
+    let kept = disk.bytes();
+    drop(store);
+
+    let (store, _) = open_disk(dir.path(), &Disk::holding(kept)).unwrap();
+    assert_eq!(contents(&store), before);
+    drop(store);
+    // The sync was acknowledged, so a disk without it has lost something.
+    assert!(matches!(open_disk(dir.path(), &Disk::holding(lost.clone())), Err(StoreError::Damaged { .. })));
+    witnessed(dir.path(), Position(1));
+    let (store, _) = open_disk(dir.path(), &Disk::holding(lost)).unwrap();
+    assert_eq!(contents(&store).facts, [(1, b"durable".to_vec())]);
 }
 
 #[test]
