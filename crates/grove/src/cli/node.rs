@@ -13,8 +13,8 @@ use std::io::IsTerminal;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// Threads for links and people: the loop and the executors have their own.
-const THREADS: usize = 2;
+/// Most threads for links and people: the loop and the executors have their own.
+const THREADS_MAX: usize = 4;
 /// What still runs when a node stops gets this long; then the process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -34,10 +34,17 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
 
 /// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.
 pub(super) fn live<F: Future<Output = anyhow::Result<Exit>>>(life: F) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build()?;
     let ended = runtime.block_on(life);
     runtime.shutdown_timeout(LAST_WORDS);
     ended
+}
+
+/// Half of the cores: on a small machine a second thread would only take turns with the first, and each turn costs
+/// whoever waits some microseconds.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, THREADS_MAX)
 }
 
 /// Until the node ends by itself or somebody says stop; then it says goodbye.
