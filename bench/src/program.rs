@@ -2,8 +2,11 @@
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// A process that is not there after this long will not come.
@@ -18,6 +21,8 @@ pub(crate) struct Program {
     link: String,
     lenders: Vec<Child>,
     agent: ureq::Agent,
+    /// Where the hub is asked, and what it is shown.
+    door: OnceLock<(String, String)>,
 }
 
 /// Processor seconds that processes have used.
@@ -49,7 +54,14 @@ impl Program {
         let home = tempfile::tempdir()?;
         let hub = spawn(home.path(), &HUB)?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
-        let mut program = Program { home, hub, link: String::new(), lenders: Vec::new(), agent: config.into() };
+        let mut program = Program {
+            home,
+            hub,
+            link: String::new(),
+            lenders: Vec::new(),
+            agent: config.into(),
+            door: OnceLock::new(),
+        };
         program.until("the hub", |program| Ok(program.hub_file().is_ok() && program.get("/v1/status").is_ok()))?;
         program.link = program.hub_file()?["link"].as_str().context("hub.json names no link")?.to_owned();
         for _ in 0..lenders {
@@ -72,6 +84,7 @@ impl Program {
         self.hub.kill()?;
         self.hub.wait()?;
         let _ = std::fs::remove_file(self.home.path().join("hub.json"));
+        self.door = OnceLock::new();
         Ok(())
     }
 
@@ -138,6 +151,15 @@ impl Program {
         answer(request.header("authorization", token).send_json(body)?)
     }
 
+    /// A connection to the hub that stays open.
+    pub(crate) fn line(&self) -> anyhow::Result<Line> {
+        let (address, token) = self.door()?;
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let head = format!("HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\nContent-Type: application/json");
+        Ok(Line { stream, head, heard: Vec::new() })
+    }
+
     /// Sends a prebuilt tool; the name of its blob.
     pub(crate) fn send_tool(&self, name: &str) -> anyhow::Result<String> {
         let bytes = std::fs::read(tool(name))?;
@@ -181,10 +203,14 @@ impl Program {
         Ok(serde_json::from_str(&text)?)
     }
 
-    fn door(&self) -> anyhow::Result<(String, String)> {
+    /// Looked up once: who asks a thousand times does not read two files each time.
+    fn door(&self) -> anyhow::Result<&(String, String)> {
+        if let Some(door) = self.door.get() {
+            return Ok(door);
+        }
         let address = self.hub_file()?["api"].as_str().context("hub.json names no address")?.to_owned();
         let token = std::fs::read_to_string(self.home.path().join("token"))?;
-        Ok((address, format!("Bearer {}", token.trim())))
+        Ok(self.door.get_or_init(|| (address, format!("Bearer {}", token.trim()))))
     }
 }
 
@@ -195,6 +221,46 @@ impl Drop for Program {
             let _ = process.wait();
         }
     }
+}
+
+/// HTTP by hand: where a round trip takes a millisecond, a library's own tenth of it would count as the hub's.
+pub(crate) struct Line {
+    stream: TcpStream,
+    head: String,
+    heard: Vec<u8>,
+}
+
+impl Line {
+    pub(crate) fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let body = body.to_string();
+        let request = format!("POST {path} {}\r\nContent-Length: {}\r\n\r\n{body}", self.head, body.len());
+        self.stream.write_all(request.as_bytes())?;
+        self.heard.clear();
+        loop {
+            let mut piece = [0; 4096];
+            let read = self.stream.read(&mut piece)?;
+            ensure!(read > 0, "the hub hung up");
+            self.heard.extend_from_slice(&piece[..read]);
+            if let Some(answer) = whole(&self.heard)? {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// The body of an answer, once all of it is there.
+fn whole(heard: &[u8]) -> anyhow::Result<Option<Value>> {
+    let Some(end) = heard.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&heard[..end])?;
+    let mut lines = head.lines();
+    ensure!(lines.next().is_some_and(|line| line.starts_with("HTTP/1.1 2")), "refused: {head}");
+    let length =
+        lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let length: usize = length.context("an answer without a length")?.1.trim().parse()?;
+    let body = heard.get(end + 4..end + 4 + length);
+    Ok(body.map(serde_json::from_slice).transpose()?)
 }
 
 const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
