@@ -10,6 +10,7 @@ use grove_core::node::{Kept, News, Node, Reply, Wish};
 use grove_core::task::Span;
 use grove_core::units::Millis;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// News with its moment.
@@ -35,10 +36,23 @@ impl Door {
         self.side.ask(Wish::Submit { job: Box::new(job) }, inputs).await
     }
 
-    /// Adds inputs to an open job that has `from` of them.
-    pub async fn extend(&self, job: JobId, from: u64, inputs: Vec<Data>) -> Result<Reply, Gone> {
+    /// Adds inputs to an open job that has `from` of them; `None` is as many as it has.
+    pub async fn extend(&self, job: JobId, from: Option<u64>, inputs: Vec<Data>) -> Result<Reply, Gone> {
         let count = inputs.len() as u64;
         self.side.ask(Wish::Extend { job, from, count }, inputs).await
+    }
+
+    /// The same, and comes back when all of them have an answer, or when that time is over. The second is the job's
+    /// root, under which the answers lie, if they are all there.
+    pub async fn extend_and_wait(
+        &self,
+        job: JobId,
+        from: Option<u64>,
+        inputs: Vec<Data>,
+        most: Duration,
+    ) -> Result<(Reply, Option<TaskId>), Gone> {
+        let count = inputs.len() as u64;
+        self.side.ask_and_wait(Wish::Extend { job, from, count }, inputs, most).await
     }
 
     /// Asks for anything else. The reply comes after the commit.

@@ -1,8 +1,9 @@
 //! THE loop: it makes a process out of a [`Node`].
 //!
 //! A batch of what has happened goes in, the node decides, facts and results become durable in one commit, and only
-//! then is anything sent, run, answered or shown. One thread does all of it, so nothing here is locked. It knows the
-//! store, the links and the executors, which know nothing of one another; it decides nothing.
+//! then is anything answered, paid or shown; gifts alone may leave before their facts are synced. One thread does all
+//! of it, so nothing here is locked. It knows the store, the links and the executors, which know nothing of one another;
+//! it decides nothing.
 
 mod answers;
 mod batch;
@@ -40,15 +41,16 @@ use feeder::Feeding;
 use grove_core::id::{AskId, JobId, Lease, NodeId, TaskId};
 use grove_core::message::{Gift, Message, Outcome};
 use grove_core::node::{Action, Event, News, Node, Reply, Row, Wish};
+use grove_core::state::Fact;
 use grove_core::task::{Owner, Span, Stage};
 use grove_core::units::Fuel;
 use inbox::{Asked, Inbox, Input};
 use rows::Rows;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use upkeep::Upkeep;
-use waiting::Waiting;
+use waiting::{Wait, Waiting};
 use work::Work;
 
 /// A node and all that it needs to be one.
@@ -72,7 +74,13 @@ struct Shell {
     holds: BTreeMap<(NodeId, Lease), Span>,
     /// Reused for encoding facts.
     row: Vec<u8>,
+    /// Since when a crash would undo facts that nobody relies on yet.
+    behind: Option<Instant>,
 }
+
+/// Facts that nobody relies on are synced within this time: a crash costs this much of placing, and a busy node's
+/// next answer takes them along long before.
+const SYNC_WITHIN: Duration = Duration::from_millis(25);
 
 impl Shell {
     /// Goes round until somebody says stop.
@@ -93,6 +101,9 @@ impl Shell {
                 events.push(Event::Leaves);
             }
             self.turn(events)?;
+            if stop || !looks.is_empty() {
+                self.sync()?;
+            }
             looks.into_iter().for_each(|look| look(&self.node));
             if stop {
                 return Ok(());
@@ -109,8 +120,8 @@ impl Shell {
             return self.inbox.take(Some(Instant::now()));
         }
         let wake = self.node.next_wake().map(|at| self.clock.instant(at));
-        let upkeep = Some(self.upkeep.due());
-        self.inbox.take(wake.into_iter().chain(upkeep).min())
+        let sync = self.behind.map(|since| since + SYNC_WITHIN);
+        self.inbox.take(wake.into_iter().chain(sync).chain([self.upkeep.due()]).min())
     }
 
     /// One batch: decide, commit, act.
@@ -119,25 +130,61 @@ impl Shell {
         let had = self.inputs_before(&events);
         let actions = self.node.handle(self.clock.now(), events);
         let facts = self.node.take_facts();
+        let lazy = facts.iter().all(Fact::may_wait) && !actions.iter().any(Action::is_kept);
         let mut batch = Batch::sort(actions);
         self.keep_inputs(&had, &mut batch);
         self.row.clear();
         journal::encode(&facts, &mut self.row);
-        self.commit(&mut batch)?;
-        self.act(batch.rest);
+        self.commit(&mut batch, lazy)?;
+        self.act_in_order(batch.rest)?;
         self.keep_up()?;
+        if self.behind.is_some_and(|since| since.elapsed() >= SYNC_WITHIN) {
+            self.sync()?;
+        }
         if idle { self.tidy_up() } else { Ok(()) }
     }
 
-    fn commit(&mut self, batch: &mut Batch) -> Result<(), ShellError> {
+    /// While a crash could still undo something, only what nobody relies on is done: gifts go out, and the sync
+    /// happens while they are worked on.
+    fn act_in_order(&mut self, actions: Vec<Action>) -> Result<(), ShellError> {
+        if self.behind.is_none() {
+            self.act(actions);
+            return Ok(());
+        }
+        let (promises, others): (Vec<Action>, Vec<Action>) =
+            actions.into_iter().partition(|action| self.is_promise(action));
+        self.act(others);
+        if !promises.is_empty() {
+            self.sync()?;
+            self.act(promises);
+        }
+        Ok(())
+    }
+
+    fn is_promise(&self, action: &Action) -> bool {
+        match action {
+            // Whoever waits for answers too hears nothing before these.
+            Action::Reply { ask, .. } => self.asked.get(ask).is_none_or(|asked| asked.answered.is_none()),
+            Action::Tell { .. } => self.side.is_watched(),
+            other => other.is_promise(),
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), ShellError> {
+        self.behind = None;
+        Ok(self.store.sync()?)
+    }
+
+    fn commit(&mut self, batch: &mut Batch, lazy: bool) -> Result<(), ShellError> {
         if self.row.is_empty() && batch.is_empty() {
             return Ok(());
         }
         let pages = batch.pages(&self.rows, self.store.last().0 + 1)?;
         let now_s = self.clock.now().0 / 1_000;
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
-        let commit = Commit { facts, pages: &pages, drop_tasks, now_s, ..Commit::default() };
+        let commit = Commit { facts, pages: &pages, drop_tasks, now_s, lazy, ..Commit::default() };
         self.store.commit(&commit)?;
+        self.behind = lazy.then(|| self.behind.unwrap_or_else(Instant::now));
         Ok(())
     }
 
@@ -190,7 +237,8 @@ impl Shell {
     /// Does what the node wants done, now that what it rests on is durable.
     fn act(&mut self, actions: Vec<Action>) {
         let (at, watched) = (self.clock.now(), self.side.is_watched());
-        let (mut told, mut moved) = (Vec::new(), Vec::new());
+        self.answer_waiting(&actions);
+        let mut told = Vec::new();
         for action in actions {
             match action {
                 Action::Give { to, gifts } => self.feeding.give(to, gifts),
@@ -204,14 +252,10 @@ impl Shell {
                 Action::Deliver { to, lease, row, outcome, fuel } => self.deliver(to, lease, row, outcome, fuel),
                 Action::Reply { ask, reply } => {
                     if let Some(asked) = self.asked.remove(&ask) {
-                        // Whoever asked may have gone meanwhile.
-                        let _ = asked.reply.send(reply);
+                        self.reply(asked, reply);
                     }
                 }
                 Action::Tell { news } => {
-                    if let News::Finished { job, .. } | News::Ended { job, .. } = news {
-                        moved.push(job);
-                    }
                     if watched {
                         told.push(Told { at, news });
                     }
@@ -219,9 +263,34 @@ impl Shell {
                 Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } => {}
             }
         }
+        self.side.publish(told);
+    }
+
+    /// People who wait come first: a neighbour is told many times a second that its answers have come.
+    fn answer_waiting(&mut self, actions: &[Action]) {
+        let mut moved: Vec<JobId> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Tell { news: News::Finished { job, .. } | News::Ended { job, .. } } => Some(*job),
+                _ => None,
+            })
+            .collect();
         moved.dedup();
         moved.into_iter().for_each(|job| self.waiting.look(job, &self.node));
-        self.side.publish(told);
+    }
+
+    fn reply(&mut self, asked: Asked, reply: Reply) {
+        let added = match (&reply, asked.wish, asked.answered) {
+            (Reply::Extended { from, count }, Wish::Extend { job, .. }, Some(done)) => {
+                Some(Wait { job, items: Span { first: *from, len: *count }, done })
+            }
+            _ => None,
+        };
+        // Whoever asked may have gone meanwhile.
+        let _ = asked.reply.send(reply);
+        if let Some(wait) = added {
+            self.waiting.add(wait, &self.node);
+        }
     }
 
     fn send(&mut self, to: NodeId, message: Message) {

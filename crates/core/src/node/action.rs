@@ -1,5 +1,5 @@
-//! What a node wants done. Actions that touch the store are performed in the commit that makes their facts durable;
-//! all others only after it.
+//! What a node wants done. Actions that touch the store are performed in the commit that has their facts; all others
+//! after it, and what somebody will rely on only when it is durable.
 
 use crate::id::{AskId, Digest, JobId, Lease, NodeId, TaskId};
 use crate::job::{Refusal, Standing};
@@ -32,6 +32,18 @@ pub enum Action {
     Reply { ask: AskId, reply: Reply },
     /// Tell whoever watches.
     Tell { news: News },
+}
+
+impl Action {
+    /// Whether it belongs into the store.
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. })
+    }
+
+    /// Whether somebody will rely on it: what it rests on must survive a crash before it is done.
+    pub fn is_promise(&self) -> bool {
+        matches!(self, Action::Deliver { .. } | Action::Reply { .. } | Action::Tell { .. })
+    }
 }
 
 /// Where an answer is kept: the answers of one stage of one task, by their first item.

@@ -35,9 +35,10 @@ pub enum Wish {
         job: Box<Job>,
     },
     /// More inputs for an open job; `from` is the number of inputs that it has, so that asking twice adds once.
+    /// `None` adds them behind whatever it has.
     Extend {
         job: JobId,
-        from: u64,
+        from: Option<u64>,
         count: u64,
     },
     /// No more inputs for an open job.

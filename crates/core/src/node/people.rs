@@ -57,10 +57,11 @@ impl Node {
         })
     }
 
-    fn extend(&mut self, job: JobId, from: u64, count: u64) -> Result<Reply, Refusal> {
+    fn extend(&mut self, job: JobId, from: Option<u64>, count: u64) -> Result<Reply, Refusal> {
         let book = self.state.job(job).ok_or(Refusal::NoSuchJob)?;
         let task = self.state.task(book.root).ok_or(Refusal::NoSuchJob)?;
         let has = task.parts.count;
+        let from = from.unwrap_or(has);
         if from.saturating_add(count) <= has {
             // Asked before, and the reply was lost.
             return Ok(Reply::Extended { from, count });

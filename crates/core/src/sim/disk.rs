@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Disk {
     pub journal: Vec<Fact>,
+    /// So much of it survives a crash.
+    synced: usize,
     /// By task, stage and first item; a later answer over the same items wins.
     rows: BTreeMap<(TaskId, u8, u64), Kept>,
 }
@@ -43,6 +45,20 @@ impl Disk {
         if self.journal.len() > 4_000 {
             self.compact();
         }
+        self.sync();
+    }
+
+    /// A commit that nobody relies on yet: a crash before the next sync undoes it.
+    pub(super) fn note(&mut self, facts: &[Fact]) {
+        self.journal.extend_from_slice(facts);
+    }
+
+    pub(super) fn sync(&mut self) {
+        self.synced = self.journal.len();
+    }
+
+    pub(super) fn crash(&mut self) {
+        self.journal.truncate(self.synced);
     }
 
     /// A snapshot is only a shorter journal.

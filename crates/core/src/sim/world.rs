@@ -13,6 +13,7 @@ use crate::id::{AskId, Incarnation, Lease, NodeId, PersonId};
 use crate::message::{Answer, Message, Output};
 use crate::node::{Action, Config, Event, News, Node, Wish};
 use crate::planted::{self, Bug};
+use crate::state::Fact;
 use crate::task::Span;
 use crate::units::{Credits, Millis};
 use crate::verify::mix;
@@ -311,16 +312,35 @@ impl World {
             // What was decided and not written is gone.
             return self.crash(node);
         }
-        self.computers[node].disk.commit(&facts, &actions);
+        let may_wait = facts.iter().all(Fact::may_wait) && !actions.iter().any(Action::is_kept);
+        let disk = &mut self.computers[node].disk;
+        if may_wait {
+            disk.note(&facts)
+        } else {
+            disk.commit(&facts, &actions)
+        }
         if boundary && self.crashes(node) {
             self.same_after_replay(node)?;
             return self.crash(node);
         }
-        if !planted::is(Bug::ActBeforeSync) {
-            self.act(node, &actions)?;
-        }
         self.set_alarm(node, wake);
-        Ok(())
+        if planted::is(Bug::ActBeforeSync) {
+            return Ok(());
+        }
+        if !may_wait {
+            return self.act(node, &actions);
+        }
+        let (promises, others): (Vec<Action>, Vec<Action>) = actions.into_iter().partition(Action::is_promise);
+        self.act(node, &others)?;
+        if self.computers[node].node.is_none() || promises.is_empty() {
+            return Ok(());
+        }
+        if self.crashes(node) {
+            // A lender has been given something that the books do not know.
+            return self.crash(node);
+        }
+        self.computers[node].disk.sync();
+        self.act(node, &promises)
     }
 
     fn crashes(&mut self, node: usize) -> bool {
@@ -335,6 +355,7 @@ impl World {
     fn crash(&mut self, node: usize) -> Result<(), String> {
         self.stats.crashes += 1;
         self.computers[node].node = None;
+        self.computers[node].disk.crash();
         self.computers[node].paused = false;
         self.computers[node].held_back.clear();
         for link in 0..self.links.len() {

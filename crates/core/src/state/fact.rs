@@ -95,6 +95,15 @@ pub enum Fact {
     Believed { task: TaskId, firsts: Vec<u64> },
 }
 
+impl Fact {
+    /// Whether a crash may still undo it, until something is synced that may not be undone. Such a fact is nobody's
+    /// claim: a gift that the books forgot is given again, and its lender is told that nobody waits for it; inputs are
+    /// a promise only when somebody was told so; and what was paid is said as a running total, again and again.
+    pub fn may_wait(&self) -> bool {
+        matches!(self, Fact::Given { .. } | Fact::Extended { .. } | Fact::Credited { .. })
+    }
+}
+
 /// What becomes of answers whose proof settled nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Then {

@@ -30,25 +30,20 @@ pub(super) async fn add(
     if inputs.is_empty() {
         return Err(Refusal::NoInputs.into());
     }
-    let seen = move |node: &grove_core::node::Node| {
-        let root = node.state().job(job)?.root;
-        Some((root, node.state().task(root)?.parts.count))
+    let (reply, answered) = if how.wait {
+        api.door.extend_and_wait(job, more.from, inputs, WAIT_MAX).await?
+    } else {
+        (api.door.extend(job, more.from, inputs).await?, None)
     };
-    let (root, has) = api.door.look(seen).await?.ok_or_else(|| Problem::no_such_job(&name))?;
-    let (from, count) = match api.door.extend(job, more.from.unwrap_or(has), inputs).await? {
+    let (from, count) = match reply {
         Reply::Extended { from, count } => (from, count),
+        Reply::Refused { why: Refusal::NoSuchJob } => return Err(Problem::no_such_job(&name)),
         Reply::Refused { why } => return Err(why.into()),
         Reply::Accepted { .. } | Reply::Done => {
             return Err(Problem::internal("adding inputs", &"another reply than was asked for"));
         }
     };
-    let mut added = Added { v: V, from, count, results: None };
-    if how.wait {
-        let items = Span { first: from, len: count };
-        if let Ok(finished) = tokio::time::timeout(WAIT_MAX, api.door.finished(job, items)).await {
-            finished?;
-            added.results = Some(results::of_items(&api, root, items)?);
-        }
-    }
-    Ok(Json(added))
+    let items = Span { first: from, len: count };
+    let results = answered.map(|root| results::of_items(&api, root, items)).transpose()?;
+    Ok(Json(Added { v: V, from, count, results }))
 }

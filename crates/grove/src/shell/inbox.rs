@@ -1,7 +1,7 @@
 //! What waits for the loop. Everybody may put something in; the loop takes batches out, which grow by themselves
 //! while it is busy.
 
-use super::waiting::Wait;
+use super::waiting::{Answered, Wait};
 use grove_core::message::{Data, Message};
 use grove_core::node::{Event, Node, Reply, Wish};
 use std::collections::VecDeque;
@@ -32,6 +32,8 @@ pub(super) struct Asked {
     /// Inputs that come with it.
     pub(super) inputs: Vec<Data>,
     pub(super) reply: oneshot::Sender<Reply>,
+    /// Whoever adds inputs may wait for their answers too.
+    pub(super) answered: Option<Answered>,
 }
 
 #[derive(Debug)]

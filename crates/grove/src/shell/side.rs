@@ -13,6 +13,7 @@ use grove_core::message::{Data, Message};
 use grove_core::node::{Event, Kept, Node, Reply, Wish};
 use grove_core::task::Span;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
 /// News that wait for a slow watcher, in batches.
@@ -67,8 +68,28 @@ impl Side {
         }
         let (reply, answer) = oneshot::channel();
         let inputs = self.shrunk(inputs).await?;
-        self.inbox.put_when_there_is_room(Input::Asked(Asked { wish, inputs, reply })).await?;
+        self.inbox.put_when_there_is_room(Input::Asked(Asked { wish, inputs, reply, answered: None })).await?;
         answer.await.map_err(|_| Gone)
+    }
+
+    /// Asks, and waits until the inputs that come along have their answers, for so long at the most.
+    pub(crate) async fn ask_and_wait(
+        &self,
+        wish: Wish,
+        inputs: Vec<Data>,
+        most: Duration,
+    ) -> Result<(Reply, Option<TaskId>), Gone> {
+        let ((reply, answer), (answered, done)) = (oneshot::channel(), oneshot::channel());
+        let inputs = self.shrunk(inputs).await?;
+        let asked = Asked { wish, inputs, reply, answered: Some(answered) };
+        self.inbox.put_when_there_is_room(Input::Asked(asked)).await?;
+        // The reply is there long before, but nobody need be woken for it. After a refusal there is nothing to wait for.
+        let root = tokio::time::timeout(most, done).await.ok().and_then(Result::ok).flatten();
+        if root.is_none() {
+            // A look shows only what is durable: by then the reply is.
+            self.look(|_| ()).await?;
+        }
+        Ok((answer.await.map_err(|_| Gone)?, root))
     }
 
     /// Inputs that are too large for a row lie in blobs.
@@ -109,7 +130,7 @@ impl Side {
     pub(crate) async fn finished(&self, job: JobId, items: Span) -> Result<(), Gone> {
         let (done, answer) = oneshot::channel();
         self.inbox.put_when_there_is_room(Input::Wait(Wait { job, items, done })).await?;
-        answer.await.map_err(|_| Gone)
+        answer.await.map(drop).map_err(|_| Gone)
     }
 
     pub(crate) fn news(&self) -> broadcast::Receiver<Arc<Vec<Told>>> {

@@ -158,6 +158,7 @@ impl Opened {
             next_ask: AskId(NOBODY.0 + 1),
             holds: Default::default(),
             row: Vec::new(),
+            behind: None,
         };
         let (end, ended) = oneshot::channel();
         let whole = move || {

@@ -1,6 +1,6 @@
 //! People who wait for the answers of some items. Looked at only when something finished in their job.
 
-use grove_core::id::JobId;
+use grove_core::id::{JobId, TaskId};
 use grove_core::job::Standing;
 use grove_core::node::Node;
 use grove_core::task::{Span, Stage};
@@ -12,19 +12,22 @@ use tokio::sync::oneshot;
 pub(super) struct Wait {
     pub(super) job: JobId,
     pub(super) items: Span,
-    pub(super) done: oneshot::Sender<()>,
+    pub(super) done: Answered,
 }
+
+/// Is told the job's root, if the job is on the books.
+pub(super) type Answered = oneshot::Sender<Option<TaskId>>;
 
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    by_job: BTreeMap<JobId, Vec<(Span, oneshot::Sender<()>)>>,
+    by_job: BTreeMap<JobId, Vec<(Span, Answered)>>,
 }
 
 impl Waiting {
     pub(super) fn add(&mut self, wait: Wait, node: &Node) {
         if is_over(node, wait.job, wait.items) {
             // Whoever asked may have gone meanwhile.
-            let _ = wait.done.send(());
+            let _ = wait.done.send(root(node, wait.job));
         } else {
             self.by_job.entry(wait.job).or_default().push((wait.items, wait.done));
         }
@@ -38,7 +41,7 @@ impl Waiting {
             if waits[at].1.is_closed() {
                 waits.swap_remove(at);
             } else if is_over(node, job, waits[at].0) {
-                let _ = waits.swap_remove(at).1.send(());
+                let _ = waits.swap_remove(at).1.send(root(node, job));
             } else {
                 at += 1;
             }
@@ -47,6 +50,10 @@ impl Waiting {
             self.by_job.remove(&job);
         }
     }
+}
+
+fn root(node: &Node, job: JobId) -> Option<TaskId> {
+    node.state().job(job).map(|book| book.root)
 }
 
 /// Whether nothing more will become of these items; also true for a job that is not on the books.

@@ -131,10 +131,10 @@ async fn parts_go_into_an_open_job_and_asking_twice_adds_once() {
     hub.door.submit(open, Vec::new()).await.unwrap();
     for item in 0..50 {
         let input = vec![inline(&item.to_string())];
-        let reply = hub.door.extend(JobId(1), item, input).await.unwrap();
+        let reply = hub.door.extend(JobId(1), Some(item), input).await.unwrap();
         assert_eq!(reply, Reply::Extended { from: item, count: 1 });
         // A repeated ask, with something else in it, changes nothing.
-        hub.door.extend(JobId(1), item, vec![inline("999")]).await.unwrap();
+        hub.door.extend(JobId(1), Some(item), vec![inline("999")]).await.unwrap();
         hub.door.finished(JobId(1), Span { first: item, len: 1 }).await.unwrap();
     }
     assert_eq!(hub.door.ask(Wish::Close { job: JobId(1) }).await.unwrap(), Reply::Done);

@@ -45,7 +45,7 @@ impl World {
     pub(super) fn extend(&mut self, errand: usize) -> Result<(), String> {
         let what = &self.plan.errands[errand];
         let (id, from) = (job_id(errand), what.items);
-        let wish = Wish::Extend { job: id, from, count: what.items };
+        let wish = Wish::Extend { job: id, from: Some(from), count: what.items };
         self.tell(0, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand })?;
         let known = self.computers[0].node.as_ref().and_then(|brain| brain.view_job(id));
         let extended = known.is_some_and(|view| view.counts.items > from || view.standing != Standing::Running);
