@@ -179,7 +179,12 @@ impl Node {
 
     /// Why a job is not further than it is.
     pub fn why(&self, job: JobId) -> Vec<Reason> {
-        view::why(&self.state, &self.presence, job)
+        view::why(&self.state, &self.presence, self.now, job)
+    }
+
+    /// Who lends, told apart by what keeps them from work.
+    pub fn crew(&self) -> view::Crew {
+        view::crew(&self.state, &self.presence, self.now)
     }
 
     fn on(&mut self, event: Event) {

@@ -6,7 +6,7 @@ use crate::peer::{Presence, Record};
 use crate::state::{JobBook, State};
 use crate::task::{Owner, Stage, Task};
 use crate::units::{Credits, Fuel, Millis};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A job as people see it.
@@ -59,6 +59,21 @@ pub struct PeerView {
     pub resting: bool,
 }
 
+/// Who lends, told apart by what keeps them from work. Each lender is counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Crew {
+    /// Nothing does.
+    pub able: u64,
+    /// They declined, or their machines broke tries, a moment ago.
+    pub resting: u64,
+    /// Their owners are back.
+    pub paused: u64,
+    /// They were here once.
+    pub gone: u64,
+    /// They were found lying.
+    pub caught: u64,
+}
+
 /// Why a job is not further than it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -66,13 +81,21 @@ pub enum Reason {
     Over { standing: Standing },
     /// Parts are out: so many lenders are at work.
     AtWork { lenders: u64, parts: u64 },
+    /// Parts are with lenders that are not here; they are given to others when their leases end.
+    OutOfReach { lenders: u64, parts: u64 },
     /// Answers wait to be proved.
     Checking { answers: u64 },
-    /// Nobody lends.
+    /// Nobody ever lent.
     NoLender,
-    /// Lenders are there, but none lends now.
+    /// No lender may work now, these because they rest.
+    LendersResting { lenders: u64 },
+    /// No lender may work now, these because their owners are back.
     LendersPaused { lenders: u64 },
-    /// All lenders are busy with other jobs.
+    /// No lender may work now, these because they are not here any more.
+    LendersGone { lenders: u64 },
+    /// No lender may work now, these because they were found lying.
+    LendersCaught { lenders: u64 },
+    /// All lenders that may work are busy.
     LendersBusy { lenders: u64 },
     /// What is left of the budget buys no further part until parts in flight have come back.
     Budget { left: Credits },
@@ -123,7 +146,7 @@ pub fn job(state: &State, book: &JobBook) -> Option<JobView> {
 /// All neighbours, this node among them.
 pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -> Vec<PeerView> {
     let nothing = (Presence::default(), Record::default());
-    let nodes: std::collections::BTreeSet<NodeId> = presence.keys().chain(state.peers().keys()).copied().collect();
+    let nodes: BTreeSet<NodeId> = presence.keys().chain(state.peers().keys()).copied().collect();
     let view = |node: NodeId| {
         let here = presence.get(&node).unwrap_or(&nothing.0);
         let record = state.peer(node).unwrap_or(&nothing.1);
@@ -144,19 +167,66 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
     nodes.into_iter().map(view).collect()
 }
 
+/// Who lends.
+pub fn crew(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -> Crew {
+    let known: BTreeSet<NodeId> = presence.keys().chain(state.peers().keys()).copied().collect();
+    let mut crew = Crew::default();
+    for node in known {
+        let caught = state.peer(node).is_some_and(|record| record.trust.caught);
+        let counted = match presence.get(&node) {
+            _ if caught => &mut crew.caught,
+            // A hub need not lend.
+            Some(peer) if peer.trusted && peer.slots == 0 => continue,
+            Some(peer) if peer.linked && peer.slots == 0 => &mut crew.paused,
+            Some(peer) if peer.linked && peer.resting_until > now => &mut crew.resting,
+            Some(peer) if peer.linked => &mut crew.able,
+            Some(_) | None => &mut crew.gone,
+        };
+        *counted += 1;
+    }
+    crew
+}
+
+/// Why no lender may work; nothing if one may.
+pub fn nobody(crew: Crew) -> Vec<Reason> {
+    let Crew { able, resting, paused, gone, caught } = crew;
+    if able > 0 {
+        return Vec::new();
+    }
+    let all = [
+        (resting, Reason::LendersResting { lenders: resting }),
+        (paused, Reason::LendersPaused { lenders: paused }),
+        (gone, Reason::LendersGone { lenders: gone }),
+        (caught, Reason::LendersCaught { lenders: caught }),
+    ];
+    let mut reasons: Vec<Reason> =
+        all.into_iter().filter(|(lenders, _)| *lenders > 0).map(|(_, reason)| reason).collect();
+    if reasons.is_empty() {
+        reasons.push(Reason::NoLender);
+    }
+    reasons
+}
+
 /// Why a job waits, the most important reason first.
-pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, job: JobId) -> Vec<Reason> {
+pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, job: JobId) -> Vec<Reason> {
     let Some(book) = state.job(job) else { return Vec::new() };
     if book.standing != Standing::Running {
         return vec![Reason::Over { standing: book.standing }];
     }
     let mut reasons = Vec::new();
     let tree = || state.tasks().values().filter(|task| task.job == job && !matches!(task.owner, Owner::Peer { .. }));
-    let grants = || tree().flat_map(|task| task.parts.out.values());
-    let lenders: std::collections::BTreeSet<NodeId> = grants().map(|grant| grant.to).collect();
-    if !lenders.is_empty() {
-        let parts = grants().map(|grant| grant.runs_left()).sum();
-        reasons.push(Reason::AtWork { lenders: lenders.len() as u64, parts });
+    let (mut here, mut away) = ((BTreeSet::new(), 0), (BTreeSet::new(), 0));
+    for grant in tree().flat_map(|task| task.parts.out.values()) {
+        let linked = presence.get(&grant.to).is_some_and(|peer| peer.linked);
+        let (lenders, parts) = if linked { &mut here } else { &mut away };
+        lenders.insert(grant.to);
+        *parts += grant.runs_left();
+    }
+    if !here.0.is_empty() {
+        reasons.push(Reason::AtWork { lenders: here.0.len() as u64, parts: here.1 });
+    }
+    if !away.0.is_empty() {
+        reasons.push(Reason::OutOfReach { lenders: away.0.len() as u64, parts: away.1 });
     }
     let answers = tree().map(|task| task.parts.pending.len() as u64).sum();
     if answers > 0 {
@@ -167,22 +237,19 @@ pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, job: JobId) -> 
         reasons.push(Reason::NoInputs);
     }
     if todo > 0 {
-        reasons.extend(waiting(state, presence, book));
+        reasons.extend(waiting(state, crew(state, presence, now), book));
     }
     reasons
 }
 
-fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook) -> Option<Reason> {
-    let linked: Vec<&Presence> = presence.values().filter(|peer| peer.linked).collect();
-    let lending = linked.iter().filter(|peer| peer.slots > 0).count() as u64;
-    let others = linked.iter().filter(|peer| !peer.trusted).count() as u64;
-    if lending == 0 {
-        return Some(if others == 0 { Reason::NoLender } else { Reason::LendersPaused { lenders: others } });
+fn waiting(state: &State, crew: Crew, book: &JobBook) -> Vec<Reason> {
+    if crew.able == 0 {
+        return nobody(crew);
     }
-    let purse = state.purse(book.root)?;
-    let least = state.task(book.root)?.parts.raised.max(crate::limits::FUEL_LEAST);
-    if purse.free() < Credits::reserved(least) {
-        return Some(Reason::Budget { left: purse.free() });
+    let free = state.purse(book.root).map(|purse| purse.free()).unwrap_or_default();
+    let raised = state.task(book.root).map_or(Fuel(0), |task| task.parts.raised);
+    if free < Credits::reserved(raised.max(crate::limits::FUEL_LEAST)) {
+        return vec![Reason::Budget { left: free }];
     }
-    Some(Reason::LendersBusy { lenders: lending })
+    vec![Reason::LendersBusy { lenders: crew.able }]
 }

@@ -322,7 +322,11 @@ pub struct Status {
     pub incarnation: u64,
     /// Parts that this machine runs at one time; 0 when it does not lend.
     pub slots: u32,
+    /// Those that may be given work.
     pub lenders: u64,
+    /// Why no lender may be given work; empty when one may.
+    #[serde(default)]
+    pub nobody: Vec<ReasonShape>,
     pub lender_slots: u64,
     pub jobs_running: u64,
     pub jobs_ended: u64,

@@ -130,6 +130,11 @@ impl Node {
         let mut fuel = estimate.fuel_limit(Fuel(u64::MAX)).times(if estimate.seen() { chunk } else { 1 });
         fuel = fuel.max(raised).min(most);
         let mut price = Credits::reserved(fuel);
+        if price >= Credits::reserved(most) {
+            // Whoever pays for all that the job allows gets all of it, so that a run that is stopped is stopped at the
+            // same instruction wherever it is run again.
+            fuel = most;
+        }
         let free = purse.free();
         if price > free
             && purse.reserved == Credits(0)

@@ -1,5 +1,8 @@
 //! Short scenarios, told whole: what happens to a node, and everything that it wants done about it.
 
+mod honest;
+mod waits;
+
 use super::{Action, Config, Event, Node, Reply, Wish};
 use crate::id::{AskId, Digest, Incarnation, JobId, Lease, NodeId, PersonId};
 use crate::job::{Abilities, Caps, Check, Chunk, Job, Source, Standing, Tool};

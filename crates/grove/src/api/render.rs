@@ -165,20 +165,40 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
         Reason::AtWork { lenders, parts } => {
             ("at_work", format!("{} on {} now", many(parts, "part"), many(lenders, "lender")), None)
         }
+        Reason::OutOfReach { lenders, parts } => (
+            "out_of_reach",
+            format!("{} with {} that cannot be reached now", many(parts, "part"), many(lenders, "lender")),
+            Some("wait: after half a minute others get them"),
+        ),
         Reason::Checking { answers } => {
             ("checking", format!("{} being checked before they count", many(answers, "answer")), None)
         }
         Reason::NoLender => {
             ("no_lender", "nobody lends".to_owned(), Some("lend this or another machine: `grove lend`"))
         }
+        Reason::LendersResting { lenders } => (
+            "lenders_resting",
+            format!("{} resting: declined, or broke a try, a moment ago", many(lenders, "lender")),
+            Some("wait some seconds; if it stays so, `grove get` says what went wrong"),
+        ),
         Reason::LendersPaused { lenders } => (
             "lenders_paused",
-            format!("{} there, but none lends now", many(lenders, "lender")),
+            format!("{} there, but not lending now", many(lenders, "lender")),
             Some("wait, or lend this machine: `grove lend`"),
+        ),
+        Reason::LendersGone { lenders } => (
+            "lenders_gone",
+            format!("{} not here any more", many(lenders, "lender")),
+            Some("start it again, or lend this machine: `grove lend`"),
+        ),
+        Reason::LendersCaught { lenders } => (
+            "lenders_caught",
+            format!("{} found lying, and without work from now on", many(lenders, "lender")),
+            Some("`grove why` names them; lend another machine: `grove lend`"),
         ),
         Reason::LendersBusy { lenders } => (
             "lenders_busy",
-            format!("all lenders ({lenders}) have their hands full"),
+            format!("all lenders that may work ({lenders}) have their hands full"),
             Some("wait, or lend another machine: `grove lend`"),
         ),
         Reason::Budget { left } => (

@@ -37,7 +37,7 @@ fn seen(node: &Node, owner: PersonId) -> Status {
     let state = node.state();
     let here = node.config().id;
     let peers = node.view_peers();
-    let lending = || peers.iter().filter(|peer| peer.linked && peer.slots > 0);
+    let lending = || peers.iter().filter(|peer| peer.linked && peer.slots > 0 && !peer.caught);
     let running: Vec<_> = state.jobs().values().filter(|book| book.standing == Standing::Running).collect();
     let counts = || running.iter().filter_map(|book| state.task(book.root)).map(grove_core::view::counts);
     Status {
@@ -47,6 +47,7 @@ fn seen(node: &Node, owner: PersonId) -> Status {
         incarnation: state.incarnation().0,
         slots: peers.iter().find(|peer| peer.node == here).map_or(0, |peer| peer.slots),
         lenders: lending().count() as u64,
+        nobody: grove_core::view::nobody(node.crew()).iter().map(render::reason).collect(),
         lender_slots: lending().map(|peer| u64::from(peer.slots)).sum(),
         jobs_running: running.len() as u64,
         jobs_ended: (state.jobs().len() - running.len()) as u64,

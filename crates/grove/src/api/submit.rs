@@ -63,8 +63,8 @@ pub(super) async fn submit(
 /// The budget of the job if it is on the books already, what the person could spend, and who lends.
 fn look(node: &Node, id: JobId, owner: PersonId) -> (Option<Credits>, Credits, u64) {
     let before = node.state().job(id).map(|book| book.job.budget);
-    let lenders = node.view_peers().iter().filter(|peer| peer.linked && peer.slots > 0 && !peer.caught).count();
-    (before, node.state().ledger().balance(Account::Person(owner)), lenders as u64)
+    let crew = node.crew();
+    (before, node.state().ledger().balance(Account::Person(owner)), crew.able + crew.resting)
 }
 
 fn job(

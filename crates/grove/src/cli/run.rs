@@ -7,6 +7,7 @@ mod names;
 mod out;
 mod progress;
 mod spool;
+mod stall;
 mod words;
 
 pub(super) use events::print_events;
@@ -19,7 +20,7 @@ pub(super) use words::words;
 use super::hub::Hub;
 use super::{Exit, Failure, Place, interrupt, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
-use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V};
+use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V, Why};
 use clap::Args;
 use grove_core::id::JobId;
 use grove_core::job::Abilities;
@@ -193,15 +194,19 @@ impl Run {
 
     fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs) -> anyhow::Result<Exit> {
         let id = say::short_id(&accepted.job);
+        let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
         if accepted.lenders == 0 && self.no_wait {
+            let why: Why = hub.insist(|| hub.get(&super::page(&accepted.job, "/why")))?;
             let _: crate::shape::Done =
                 hub.insist(|| hub.post(&super::page(&accepted.job, "/cancel"), &serde_json::json!({})))?;
-            return Err(Failure::new(Exit::NotPlaced, format!("nobody lends, so job {id} was cancelled"))
+            let why = stall::texts(&why.reasons);
+            return Err(Failure::new(Exit::NotPlaced, format!("{why}, so job {id} was cancelled"))
                 .hint("lend this machine: grove lend")
                 .into());
         }
+        let mut follow = Follow::of(hub, job);
         if accepted.lenders == 0 {
-            say::talk(&format!("job {id}: no lender yet: waiting\nhint: grove lend"));
+            follow = follow.say_why()?;
         }
         if self.detach || self.open {
             if self.json {
@@ -213,10 +218,10 @@ impl Run {
             say::talk(&format!("{next} {id}"));
             return Ok(Exit::Done);
         }
-        let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
-        let names = if job.merged { Names::of_job(hub, &job) } else { inputs.names() };
+        let job = follow.job();
+        let names = if job.merged { Names::of_job(hub, job) } else { inputs.names() };
         let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?;
-        Follow::of(hub, job).until_the_end(&mut out)
+        follow.until_the_end(&mut out)
     }
 }
 

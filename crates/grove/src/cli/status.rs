@@ -67,9 +67,7 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     lines.push(String::new());
     let rows: Vec<Vec<String>> = peers.iter().map(lender).collect();
     lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
-    if status.lenders == 0 {
-        lines.push("nobody lends\nhint: grove lend".to_owned());
-    }
+    lines.extend(super::why::reasons(&status.nobody));
     lines
 }
 
@@ -114,6 +112,7 @@ mod tests {
             incarnation: 2,
             slots: 2,
             lenders: 1,
+            nobody: Vec::new(),
             lender_slots: 2,
             jobs_running: 1,
             jobs_ended: 4,

@@ -2,7 +2,7 @@
 
 use super::hub::Hub;
 use super::{Exit, Place, jobs, say};
-use crate::shape::{JobShape, Peers, Why as Answer};
+use crate::shape::{JobShape, Peers, ReasonShape, Why as Answer};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -53,7 +53,14 @@ fn of_job(answer: &Answer) -> Vec<String> {
         job.waiting,
         job.failed
     )];
-    for reason in &answer.reasons {
+    lines.extend(reasons(&answer.reasons));
+    lines
+}
+
+/// Reasons as a list, each with its hint.
+pub(super) fn reasons(reasons: &[ReasonShape]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for reason in reasons {
         lines.push(format!("- {}", reason.text));
         lines.extend(reason.hint.iter().map(|hint| format!("  hint: {hint}")));
     }
@@ -94,7 +101,7 @@ fn of_lenders(peers: &Peers, jobs: &[JobShape]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::{PeerShape, ReasonShape, Signed, V};
+    use crate::shape::{PeerShape, Signed, V};
 
     #[test]
     fn a_wait_has_its_reason_and_its_hint() {

@@ -150,11 +150,15 @@ impl State {
     }
 
     pub(super) fn gave_up(&mut self, id: TaskId, span: Span) -> Option<()> {
-        let parts = &mut self.tasks.get_mut(&id)?.parts;
+        let task = self.tasks.get_mut(&id)?;
+        let (parts, root) = (&mut task.parts, task.root);
+        // An answer that nobody can prove counts for nothing.
+        let unproved = parts.take_pending(span.first).map(|pending| pending.fuel).unwrap_or_default();
         parts.again.remove(span);
         parts.answered.add(span);
         parts.failed.add(span);
         parts.broken.remove(&span.first);
+        self.unowe(root, unproved);
         self.note(id);
         Some(())
     }

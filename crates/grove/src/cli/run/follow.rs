@@ -2,6 +2,7 @@
 
 use super::out::Out;
 use super::progress::Progress;
+use super::stall::Stall;
 use crate::amount::{credits_text, time_text};
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure, interrupt, page, say};
@@ -22,16 +23,34 @@ const BREATH_MAX: Duration = Duration::from_millis(100);
 pub(in crate::cli) struct Follow<'h> {
     hub: &'h Hub,
     job: JobShape,
+    stall: Stall,
 }
 
 impl<'h> Follow<'h> {
     pub(in crate::cli) fn new(hub: &'h Hub, name: &str) -> Result<Follow<'h>, Failure> {
         let job = hub.insist(|| hub.get(&page(name, "")))?;
-        Ok(Follow { hub, job })
+        Ok(Follow::of(hub, job))
     }
 
     pub(super) fn of(hub: &'h Hub, job: JobShape) -> Follow<'h> {
-        Follow { hub, job }
+        Follow { hub, job, stall: Stall::new() }
+    }
+
+    /// Says why it does not move, if it does not.
+    pub(super) fn say_why(mut self) -> Result<Follow<'h>, Failure> {
+        if let Some(text) = self.stall.ask(self.hub, &self.job)? {
+            say::talk(&text);
+        }
+        Ok(self)
+    }
+
+    /// How far it is, and why no further.
+    fn show(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        progress.show(&self.job);
+        if let Some(text) = self.stall.look(self.hub, &self.job)? {
+            progress.aside(|| say::talk(&text));
+        }
+        Ok(())
     }
 
     pub(in crate::cli) fn job(&self) -> &JobShape {
@@ -45,7 +64,7 @@ impl<'h> Follow<'h> {
         let (mut from, mut breath) = (0, Duration::ZERO);
         let mut refused = None;
         loop {
-            progress.show(&self.job);
+            self.show(&mut progress)?;
             let got = self.results(from, PAGE, WAIT_MS)?;
             let before = *refused.get_or_insert(got.refused);
             progress.aside(|| got.results.iter().try_for_each(|result| out.put(result)))?;
@@ -128,7 +147,7 @@ impl<'h> Follow<'h> {
         interrupt::say_on_leaving(super::farewell(&self.job.id));
         let mut progress = Progress::new();
         while self.job.standing == StandingShape::Running {
-            progress.show(&self.job);
+            self.show(&mut progress)?;
             // Behind the last input there is only the end to wait for.
             let open = self.job.open || self.job.merged;
             self.job = self.results(self.job.items, 1, if open { 0 } else { WAIT_MS })?.job;

@@ -1,0 +1,38 @@
+//! Why nothing moves.
+
+use super::*;
+use crate::message::Decline;
+use crate::view::{Crew, Reason};
+
+#[test]
+fn why_nobody_works_is_said_as_it_is() {
+    let mut hub = Hub::new();
+    let why = |hub: &Hub| hub.node.why(JobId(9));
+    hub.ask(Wish::Submit { job: job(2, Check::Spot { per_mille: 0 }) });
+    assert_eq!(why(&hub), [Reason::NoLender]);
+    hub.arrives(ANN);
+    assert_eq!(why(&hub), [Reason::AtWork { lenders: 1, parts: 2 }]);
+    let lease = hub.lease_of(ANN);
+    hub.answers(ANN, lease, &[0], "lie");
+    audit(&mut hub, 0, "truth");
+    let caught = Reason::LendersCaught { lenders: 1 };
+    assert_eq!(why(&hub), [caught.clone()], "Ann is here, has a slot, and nothing in hand");
+    hub.arrives(BOB);
+    assert_eq!(why(&hub), [Reason::AtWork { lenders: 1, parts: 1 }]);
+    hub.on(Event::Unlinked { node: BOB });
+    assert_eq!(why(&hub), [Reason::OutOfReach { lenders: 1, parts: 1 }]);
+    hub.now += 31_000;
+    hub.on(Event::Woke);
+    assert_eq!(why(&hub), [Reason::LendersGone { lenders: 1 }, caught.clone()]);
+    hub.arrives(BOB);
+    hub.hear(BOB, Message::Alive { slots: 0, holding: vec![hub.lease_of(BOB)] });
+    hub.hear(BOB, Message::Decline { leases: vec![hub.lease_of(BOB)], why: Decline::Paused });
+    assert_eq!(why(&hub), [Reason::LendersPaused { lenders: 1 }, caught.clone()]);
+    hub.hear(BOB, Message::Alive { slots: 1, holding: Vec::new() });
+    assert_eq!(why(&hub), [Reason::LendersResting { lenders: 1 }, caught], "it declined a moment ago");
+    let crew = Crew { resting: 1, caught: 1, ..Crew::default() };
+    assert_eq!(hub.node.crew(), crew);
+    hub.now += 1_000;
+    hub.on(Event::Woke);
+    assert_eq!(why(&hub), [Reason::AtWork { lenders: 1, parts: 1 }]);
+}
