@@ -160,12 +160,25 @@ impl Bench {
         let answering = async {
             while let Some(results) = done.recv().await {
                 let mut answers = Vec::with_capacity(results.len());
+                let mut trouble = None;
                 for (nth, result) in results {
                     let Some(span) = runs.get(nth) else { continue };
-                    answers.push(self.read(giver, gift, *span, result).await?);
+                    match self.read(giver, gift, *span, result).await {
+                        Ok(answer) => answers.push(answer),
+                        Err(error) => {
+                            trouble = Some(error);
+                            break;
+                        }
+                    }
                     left.retain(|open| open != span);
                 }
+                // Every run is answered once: those before the trouble now, the others when it is told.
                 self.tell(giver, gift.lease, answers);
+                if let Some(trouble) = trouble {
+                    // Whoever still has results must not wait for somebody to take them.
+                    done.close();
+                    return Err(trouble);
+                }
             }
             Ok::<(), Trouble>(())
         };

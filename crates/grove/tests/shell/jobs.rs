@@ -8,6 +8,7 @@ use grove_core::node::{Reply, Wish};
 use grove_core::task::Span;
 use grove_sandbox::{Part, Status};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 fn inline(text: &str) -> Data {
     Data::Inline { bytes: Arc::from(text.as_bytes()) }
@@ -141,4 +142,27 @@ async fn parts_go_into_an_open_job_and_asking_twice_adds_once() {
     let (standing, found) = outputs(&hub.door, JobId(1)).await;
     let right: Vec<(u64, Vec<u8>)> = (0..50_u64).map(|n| (n, (n * n).to_string().into_bytes())).collect();
     assert_eq!((standing, found), (Standing::Done, right));
+}
+
+/// Every second number has a long answer.
+fn long_or_short(part: &Part) -> Result<Vec<u8>, Status> {
+    let number: usize = part.args[0].parse().unwrap();
+    Ok(vec![b'x'; if number % 2 == 1 { 5_000 } else { 1 }])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_whose_blob_does_not_travel_takes_no_other_answer_with_it() {
+    let (net, dirs) = (Net::default(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    let hub = net.start(dirs[0].path(), hub(), long_or_short);
+    let lender = net.start(dirs[1].path(), lender(), long_or_short);
+    net.link(&hub, &lender);
+    // By then a gift holds many parts.
+    net.answers_until_one_is_lost.store(40, Ordering::Relaxed);
+    let numbers = job(&hub.door, 8, Source::Numbers { from: 0, count: 160 });
+    assert!(circle::accepted(&hub.door.submit(numbers, Vec::new()).await.unwrap()));
+    let (standing, found) = outputs(&hub.door, JobId(8)).await;
+    assert!(net.answers_until_one_is_lost.load(Ordering::Relaxed) <= 0, "one was lost");
+    assert_eq!((standing, found.len()), (Standing::Done, 160));
+    let right = |(number, bytes): &(u64, Vec<u8>)| bytes.len() == if number % 2 == 1 { 5_000 } else { 1 };
+    assert!(found.iter().all(right));
 }
