@@ -60,7 +60,7 @@ fn serve(socket: UnixStream) -> Result<(), FrameError> {
             engine = Engine::new(*options, SLOTS).map(|engine| (*options, engine));
         }
         let told = match (&engine, ask) {
-            (Err(error), _) => Tell::Refused(error.to_string()),
+            (Err(error), _) => Tell::Unable(error.to_string()),
             (Ok((_, engine)), Ask::Compile { wasm, .. }) => told(compile(engine, &wasm, passed)),
             (Ok((_, engine)), Ask::Load { .. }) => told(load(engine, passed).map(|loaded| {
                 tool = Some(loaded);
@@ -72,7 +72,7 @@ fn serve(socket: UnixStream) -> Result<(), FrameError> {
                     run(&desk, tool, &order)?;
                     continue;
                 }
-                None => Tell::Refused("no tool is loaded".to_owned()),
+                None => Tell::Unable("no tool is loaded".to_owned()),
             },
         };
         send(&socket, &told, &[])?;
@@ -81,13 +81,16 @@ fn serve(socket: UnixStream) -> Result<(), FrameError> {
 }
 
 fn told(done: Result<Tell, ToolError>) -> Tell {
-    done.unwrap_or_else(|error| Tell::Refused(error.to_string()))
+    done.unwrap_or_else(|error| {
+        let why = error.to_string();
+        if error.is_the_tools() { Tell::Refused(why) } else { Tell::Unable(why) }
+    })
 }
 
 fn compile(engine: &Engine, wasm: &[u8], passed: Vec<OwnedFd>) -> Result<Tell, ToolError> {
     let mut file = one_file(passed)?;
     let code = engine.compile(wasm)?;
-    file.write_all(&code).map_err(|error| ToolError::Compile(error.into()))?;
+    file.write_all(&code).map_err(ToolError::Write)?;
     Ok(Tell::Compiled { bytes: code.len() as u64 })
 }
 

@@ -36,8 +36,10 @@ pub enum Tell {
     Compiled { bytes: u64 },
     /// The tool is loaded.
     Loaded,
-    /// The tool cannot be compiled or loaded; the sentence is for a person.
+    /// The tool cannot be compiled on any machine; the sentence is for a person.
     Refused(String),
+    /// This machine cannot compile or load it; the sentence is for a person.
+    Unable(String),
     /// Some parts of the orders that came, in their order.
     Ran(Vec<Answer>),
     /// What became of the attempts to get out.

@@ -55,9 +55,20 @@ pub enum ToolError {
     /// The compiled code was made by another engine, or is damaged.
     #[error("the compiled tool cannot be loaded: {0:#}")]
     Load(#[source] wasmtime::Error),
+    /// There is no room for the compiled code.
+    #[error("the compiled tool cannot be written: {0}")]
+    Write(#[source] std::io::Error),
     /// This machine cannot run WebAssembly.
     #[error("the engine cannot start: {0:#}\nhint: this processor or its memory limits are too small")]
     Engine(#[source] wasmtime::Error),
+}
+
+impl ToolError {
+    /// Whether it is the tool's doing, on any machine.
+    #[must_use]
+    pub fn is_the_tools(&self) -> bool {
+        matches!(self, ToolError::NotATool(_) | ToolError::Missing(_) | ToolError::Compile(_))
+    }
 }
 
 impl Engine {
@@ -234,6 +245,7 @@ fn status_of(error: &wasmtime::Error, starved: bool) -> Status {
             Stop::OutOfFuel => Status::OutOfFuel,
             Stop::OutputTooLarge => Status::OutputTooLarge,
             Stop::FilesTooLarge => Status::FilesTooLarge,
+            Stop::NoMemoryHere => Status::Died("this machine has no memory left".to_owned()),
         };
     }
     match error.downcast_ref::<Trap>() {

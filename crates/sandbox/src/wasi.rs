@@ -17,7 +17,9 @@ use errno::{Errno, Fault};
 use guest::Guest;
 use tree::Tree;
 
-use crate::limits::{ARGS_BYTES_MAX, BYTE_FUEL, CALL_FUEL, Limits, STDERR_TAIL_BYTES, TABLE_ELEMENTS_MAX};
+use crate::limits::{
+    ARGS_BYTES_MAX, BYTE_FUEL, CALL_FUEL, Limits, MEMORY_BYTES_MAX, STDERR_TAIL_BYTES, TABLE_ELEMENTS_MAX,
+};
 use crate::part::{Part, Status, Written};
 
 /// The module name under which tools import all this.
@@ -39,6 +41,8 @@ pub(crate) struct Host {
     fuel_left: u64,
     /// Memory was refused; whatever the tool dies of afterwards, this is why.
     starved: bool,
+    /// The memory that is being asked for would be given on a machine that has it.
+    granted: bool,
 }
 
 impl Host {
@@ -73,6 +77,7 @@ impl Host {
             limits,
             fuel_left: 0,
             starved: false,
+            granted: false,
         })
     }
 
@@ -114,13 +119,21 @@ pub(crate) enum Stop {
     OutputTooLarge,
     #[error("too many files")]
     FilesTooLarge,
+    #[error("no memory here")]
+    NoMemoryHere,
 }
 
 impl ResourceLimiter for Host {
-    fn memory_growing(&mut self, _now: usize, wanted: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, _now: usize, wanted: usize, max: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = wanted as u64 <= self.limits.memory_bytes;
         self.starved |= !allowed;
+        self.granted = allowed && wanted as u64 <= MEMORY_BYTES_MAX && max.is_none_or(|max| wanted <= max);
         Ok(allowed)
+    }
+
+    /// A tool that is told of it would go on, or die, as it does on this machine only.
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        if self.granted { Err(Stop::NoMemoryHere.into()) } else { Ok(()) }
     }
 
     fn table_growing(&mut self, _now: usize, wanted: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
@@ -216,4 +229,23 @@ calls! {
     paths::path_rename(from_fd: u32, from: u32, from_len: u32, fd: u32, path: u32, len: u32);
     paths::path_symlink(target: u32, target_len: u32, fd: u32, path: u32, len: u32);
     paths::path_unlink_file(fd: u32, path: u32, len: u32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_that_this_machine_does_not_have_is_not_the_tools_doing() {
+        let limits = Limits { memory_bytes: 1 << 20, ..Limits::default() };
+        let mut host = Host::new(&Part::default(), limits, World::made(1), false).expect("a world");
+        let mut fails = |wanted: usize, max: Option<usize>| {
+            let allowed = host.memory_growing(0, wanted, max).expect("an answer");
+            let told = host.memory_grow_failed(wasmtime::Error::msg("no"));
+            (allowed, told.is_err_and(|error| error.downcast_ref::<Stop>() == Some(&Stop::NoMemoryHere)))
+        };
+        assert_eq!(fails(1 << 16, None), (true, true), "the system had none");
+        assert_eq!(fails(1 << 17, Some(1 << 16)), (true, false), "the module itself allows no more");
+        assert_eq!(fails(1 << 21, None), (false, false), "the job allows no more");
+    }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use grove_core::id::Digest;
 use grove_sandbox::limits::{CODE_BYTES_MAX, COMPILE_CPU_SECONDS, COMPILE_DATA_BYTES, COMPILE_WALL};
@@ -22,6 +23,10 @@ use super::{RunError, Settings};
 const CACHE_BYTES_MAX: u64 = 4 << 30;
 /// Compiled tools held open, and refusals remembered.
 const REMEMBERED_MAX: usize = 64;
+/// A tool that could not be compiled here is tried again after this long: the machine may have had a bad moment. It
+/// quadruples, so that a tool made to harm costs little.
+const AGAIN_FIRST: Duration = Duration::from_secs(2);
+const AGAIN_MOST: Duration = Duration::from_secs(600);
 
 /// Whoever has a tool's bytes.
 pub trait Module: Send + 'static {
@@ -47,6 +52,9 @@ pub enum CodeError {
     /// The tool itself.
     #[error("the tool {tool} cannot be read: {source}")]
     Module { tool: Digest, source: io::Error },
+    /// It could not be compiled here, which says nothing about other machines.
+    #[error("{why}")]
+    Compile { why: String },
     /// What was compiled here cannot be loaded here.
     #[error("the compiled tool cannot be loaded: {why}")]
     Load { why: String },
@@ -63,6 +71,19 @@ pub(super) struct Code {
     pub(super) file: Arc<File>,
 }
 
+/// What is known about the code of a tool.
+#[derive(Debug, Clone)]
+enum Known {
+    Here(Code),
+    NotATool(String),
+    /// Compiling failed so many times in a row, and is not tried before that moment.
+    NotHere {
+        why: String,
+        times: u32,
+        again: Instant,
+    },
+}
+
 /// All compiled tools of this machine.
 #[derive(Debug, Clone)]
 pub(super) struct Codes {
@@ -74,7 +95,7 @@ struct Shared {
     program: PathBuf,
     folder: PathBuf,
     empty: PathBuf,
-    known: Mutex<BTreeMap<Arc<str>, Result<Code, String>>>,
+    known: Mutex<BTreeMap<Arc<str>, Known>>,
     /// One compilation at a time: each may take 2 GiB.
     compiling: Mutex<()>,
     /// The process that compiles, while its number certainly means it.
@@ -113,7 +134,7 @@ impl Codes {
     ) -> Result<Code, RunError> {
         let name = name(tool, options);
         if let Some(known) = self.shared.known(&name) {
-            return known.map_err(RunError::NotATool);
+            return known;
         }
         let shared = Arc::clone(&self.shared);
         let made = tokio::task::spawn_blocking(move || shared.find_or_compile(name, tool, options, module));
@@ -136,12 +157,27 @@ impl Codes {
     }
 }
 
+impl Known {
+    fn found(self) -> Result<Code, RunError> {
+        match self {
+            Known::Here(code) => Ok(code),
+            Known::NotATool(why) => Err(RunError::NotATool(why)),
+            Known::NotHere { why, .. } => Err(RunError::Code(CodeError::Compile { why })),
+        }
+    }
+}
+
 impl Shared {
-    fn known(&self, name: &str) -> Option<Result<Code, String>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    /// What there is to say without compiling.
+    fn known(&self, name: &str) -> Option<Result<Code, RunError>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()?;
+        match known {
+            Known::NotHere { again, .. } if again <= Instant::now() => None,
+            known => Some(known.found()),
+        }
     }
 
-    fn remember(&self, name: Arc<str>, found: Result<Code, String>) {
+    fn remember(&self, name: Arc<str>, found: Known) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
             known.pop_first();
@@ -158,18 +194,32 @@ impl Shared {
     ) -> Result<Code, RunError> {
         let _one = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.known(&name) {
-            return known.map_err(RunError::NotATool);
+            return known;
         }
         let found = match self.read_back(&name) {
-            Some(file) => Ok(file),
+            Some(file) => Ok(Ok(file)),
             None => {
                 let wasm = module.read().map_err(|source| RunError::Code(CodeError::Module { tool, source }))?;
-                self.compile(&name, options, wasm.into()).map_err(RunError::Code)?
+                self.compile(&name, options, wasm.into())
             }
         };
-        let code = found.map(|file| Code { name: Arc::clone(&name), options, file: Arc::new(file) });
-        self.remember(name, code.clone());
-        code.map_err(RunError::NotATool)
+        let known = match found {
+            Ok(Ok(file)) => Known::Here(Code { name: Arc::clone(&name), options, file: Arc::new(file) }),
+            Ok(Err(why)) => Known::NotATool(why),
+            Err(CodeError::Compile { why }) => self.not_here(&name, why),
+            Err(other) => return Err(RunError::Code(other)),
+        };
+        self.remember(name, known.clone());
+        known.found()
+    }
+
+    fn not_here(&self, name: &str, why: String) -> Known {
+        let before = match self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            Some(Known::NotHere { times, .. }) => *times,
+            _ => 0,
+        };
+        let pause = AGAIN_FIRST.saturating_mul(4_u32.saturating_pow(before)).min(AGAIN_MOST);
+        Known::NotHere { why, times: before.saturating_add(1), again: Instant::now() + pause }
     }
 
     /// Opens what was compiled earlier, if it still is what was written then.
@@ -180,7 +230,8 @@ impl Shared {
         (told == found).then_some(file)
     }
 
-    /// Compiles in a process under bounds. A tool that breaks them is refused for good, with a sentence.
+    /// Compiles in a process under bounds. What is no tool is refused with a sentence; where a bound breaks, or the
+    /// process dies, it may be this machine that is too slow, too small or too busy.
     fn compile(&self, name: &str, options: CompileOptions, wasm: Arc<[u8]>) -> Result<Result<File, String>, CodeError> {
         match inspect(&wasm) {
             Err(error) => return Ok(Err(error.to_string())),
@@ -213,12 +264,14 @@ impl Shared {
         match told {
             Ok(Some(Tell::Compiled { bytes })) if written.metadata().map_err(failed)?.len() == bytes => {}
             Ok(Some(Tell::Refused(why))) => return Ok(Err(why)),
+            Ok(Some(Tell::Unable(why))) => return Err(CodeError::Compile { why }),
             Ok(_) | Err(_) => {
                 let (seconds, bytes) = (COMPILE_CPU_SECONDS, COMPILE_DATA_BYTES >> 30);
-                return Ok(Err(format!(
-                    "the tool cannot be compiled in {seconds} s of CPU time and {bytes} GiB ({ended})\n\
+                let why = format!(
+                    "the tool could not be compiled here in {seconds} s of CPU time and {bytes} GiB ({ended})\n\
                      hint: a program of a usual size compiles in seconds; this one may be damaged or made to harm"
-                )));
+                );
+                return Err(CodeError::Compile { why });
             }
         }
         self.keep(name, &partial).map(Ok).map_err(failed)

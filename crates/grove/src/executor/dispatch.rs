@@ -180,7 +180,7 @@ impl Dispatch {
                 // It is broken, or broken into; either way what it says is worth nothing.
                 None => self.give_up(&mut state, id, "it answered what it was not asked"),
             },
-            Tell::Refused(why) => {
+            Tell::Refused(why) | Tell::Unable(why) => {
                 let key = (lane.job, Arc::clone(&lane.code));
                 state.refuse(&key, &why);
                 self.kill(&mut state, |lane| (lane.job, Arc::clone(&lane.code)) == key);

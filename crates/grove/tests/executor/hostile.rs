@@ -2,8 +2,8 @@
 //! next part runs as if nothing had been.
 
 use super::support::{Bench, echo, order, parts, spin, tool};
-use grove::executor::RunError;
-use grove_sandbox::{Limits, Outcome, Part, Status};
+use grove::executor::{CodeError, RunError};
+use grove_sandbox::{CompileOptions, Limits, Outcome, Part, Status};
 use rustix::process::{Pid, Signal};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -141,11 +141,43 @@ async fn compile_bomb(body: &str, limits: Limits) -> Result<Vec<Outcome>, RunErr
     done
 }
 
+fn is_run_or_refused(done: &Result<Vec<Outcome>, RunError>) -> bool {
+    matches!(done, Ok(_) | Err(RunError::NotATool(_) | RunError::Code(CodeError::Compile { .. })))
+}
+
+#[tokio::test]
+async fn a_compilation_that_died_says_nothing_about_the_tool() {
+    let bench = Bench::new();
+    // Large enough that its compilation can be met.
+    let functions = "(func (result i32) (i32.add (i32.const 1) (i32.const 2)))".repeat(20_000);
+    let tool = format!(r#"(module (memory (export "memory") 1) {functions} (func (export "_start")))"#);
+    let tool = wat::parse_str(tool).expect("a module");
+    let mut killed = 0;
+    while killed < 2 {
+        let killing = async {
+            loop {
+                bench.executors.kill_all();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let order = order(1, &tool, parts(1), Limits::default());
+        let (wasm, options) = (tool.clone(), CompileOptions::default());
+        let preparing = bench.executors.prepare(order.tool, options, move || Ok(wasm));
+        let prepared = tokio::select! { prepared = preparing => prepared, () = killing => Ok(()) };
+        let error = prepared.expect_err("it is killed at once");
+        assert!(matches!(error, RunError::Code(CodeError::Compile { .. })), "{error}");
+        killed += 1;
+    }
+    bench.executors.thaw();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    bench.run(1, &tool, parts(1), Limits::default()).await.expect("it is a tool");
+}
+
 #[tokio::test]
 async fn compile_bomb_of_many_functions() {
     let body = format!(r#"{} (func (export "_start"))"#, "(func)".repeat(200_000));
     let done = compile_bomb(&body, Limits::default()).await;
-    assert!(matches!(done, Ok(_) | Err(RunError::NotATool(_))), "{done:?}");
+    assert!(is_run_or_refused(&done), "{done:?}");
 }
 
 #[tokio::test]
@@ -160,7 +192,7 @@ async fn compile_bomb_of_branch_tables() {
     }
     body.push_str(r#"(func (export "_start"))"#);
     let done = compile_bomb(&body, Limits::default()).await;
-    assert!(matches!(done, Ok(_) | Err(RunError::NotATool(_))), "{done:?}");
+    assert!(is_run_or_refused(&done), "{done:?}");
 }
 
 #[tokio::test]
