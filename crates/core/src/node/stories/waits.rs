@@ -16,7 +16,7 @@ fn why_nobody_works_is_said_as_it_is() {
     hub.answers(ANN, lease, &[0], "lie");
     audit(&mut hub, 0, "truth");
     let caught = Reason::LendersCaught { lenders: 1 };
-    assert_eq!(why(&hub), [caught.clone()], "Ann is here, has a slot, and nothing in hand");
+    assert_eq!(why(&hub), std::slice::from_ref(&caught), "Ann is here, has a slot, and nothing in hand");
     hub.arrives(BOB);
     assert_eq!(why(&hub), [Reason::AtWork { lenders: 1, parts: 1 }]);
     hub.on(Event::Unlinked { node: BOB });
