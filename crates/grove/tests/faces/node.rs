@@ -127,3 +127,25 @@ fn a_lender_without_a_hub_says_so() {
     let ran = grove(&home, &["up", "--listen", "0.0.0.0:0"]);
     assert!(ran.code == 2 && ran.err.contains("hint: use 127.0.0.1"), "{ran:?}");
 }
+
+#[test]
+fn a_job_whose_lenders_were_all_caught_says_so_wherever_one_looks() {
+    let (_dir, home) = home();
+    let hub = Process::hub(&home, "0");
+    let liar = Process::start(&home, &["lend", "--slots", "1", "--pretend"]);
+    let words: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let noop = noop();
+    let ran = grove(&home, &[&["run", "--detach", &noop, ":::"], &words[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let caught = "1 lender found lying";
+    let begun = std::time::Instant::now();
+    while !grove(&home, &["why", "last"]).out.contains(caught) {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", grove(&home, &["why", "last"]));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(grove(&home, &["status"]).out.contains(caught));
+    let ran = grove(&home, &["run", "--no-wait", &noop, ":::", "a"]);
+    assert!(ran.code == 4 && ran.err.contains(caught), "{ran:?}");
+    drop((liar, hub));
+}

@@ -12,46 +12,50 @@ const STILL: Duration = Duration::from_secs(2);
 /// Nobody ever lent: the first minute of every circle.
 const NO_LENDER: &str = "no_lender";
 
+/// Reasons that are none: something is being done.
+const MOVING: [&str; 3] = ["at_work", "checking", "running"];
+
 /// A job that may stand still.
 pub(super) struct Stall {
-    /// When it last moved, or was last looked into.
-    since: Instant,
+    /// How far it was, and since when.
+    at: (u64, Instant),
     /// What was said about it last.
     said: Option<String>,
 }
 
 impl Stall {
     pub(super) fn new() -> Stall {
-        Stall { since: Instant::now(), said: None }
+        Stall { at: (0, Instant::now()), said: None }
     }
 
     /// What there is to say about it now.
     pub(super) fn look(&mut self, hub: &Hub, job: &JobShape) -> Result<Option<String>, Failure> {
-        if !is_still(job) {
-            (self.since, self.said) = (Instant::now(), None);
-            return Ok(None);
+        let far = job.done + job.failed;
+        if far != self.at.0 {
+            *self = Stall { at: (far, Instant::now()), said: None };
         }
-        if self.since.elapsed() < STILL {
+        if job.standing != StandingShape::Running || self.at.1.elapsed() < STILL {
             return Ok(None);
         }
         self.ask(hub, job)
     }
 
-    /// The same for a job that is known to wait.
+    /// The same for a job that has just begun.
     pub(super) fn ask(&mut self, hub: &Hub, job: &JobShape) -> Result<Option<String>, Failure> {
-        self.since = Instant::now();
+        self.at.1 = Instant::now();
         let why: Why = hub.insist(|| hub.get(&page(&job.id, "/why")))?;
         let text = text(&job.id, &why.reasons);
-        Ok(if is_still(&why.job) && self.said.as_ref() != Some(&text) {
-            Some(self.said.insert(text).clone())
-        } else {
-            None
-        })
+        if !is_still(&why) || self.said.as_ref() == Some(&text) {
+            return Ok(None);
+        }
+        self.said = Some(text.clone());
+        Ok(Some(text))
     }
 }
 
-fn is_still(job: &JobShape) -> bool {
-    job.standing == StandingShape::Running && job.waiting > 0 && job.running == 0 && job.checking == 0
+fn is_still(why: &Why) -> bool {
+    why.job.standing == StandingShape::Running
+        && !why.reasons.iter().any(|reason| MOVING.contains(&reason.code.as_str()))
 }
 
 fn text(id: &str, reasons: &[ReasonShape]) -> String {
@@ -96,15 +100,14 @@ mod tests {
 
     #[test]
     fn a_job_that_moves_is_not_still() {
-        let job = JobShape { running: 0, checking: 0, waiting: 5, ..crate::cli::jobs::tests::job() };
-        assert!(is_still(&job));
-        for moves in [
-            JobShape { running: 1, ..job.clone() },
-            JobShape { checking: 1, ..job.clone() },
-            JobShape { waiting: 0, ..job.clone() },
-            JobShape { standing: StandingShape::Done, ..job },
-        ] {
-            assert!(!is_still(&moves));
-        }
+        let reason = |code: &str| ReasonShape { code: code.into(), text: String::new(), hint: None };
+        let why = |codes: &[&str]| Why {
+            v: crate::shape::V,
+            job: crate::cli::jobs::tests::job(),
+            reasons: codes.iter().map(|code| reason(code)).collect(),
+        };
+        assert!(is_still(&why(&["lenders_caught"])), "whatever its counts say: a piece may wait below");
+        assert!(!is_still(&why(&["at_work", "lenders_busy"])));
+        assert!(!is_still(&why(&["checking", "lenders_caught"])));
     }
 }
