@@ -29,7 +29,7 @@ impl Node {
                 continue;
             };
             if answer.outcome.is_the_machines() {
-                broken = Some(answer.span);
+                broken = Some(answer);
                 continue;
             }
             match self.verdict(proof, &pending, &answer) {
@@ -58,8 +58,9 @@ impl Node {
                 self.refute(from, id, lease, pending, answer);
             }
         }
-        if let Some(span) = broken.filter(|_| self.state.lease(lease).is_some()) {
-            self.broke(from, id, lease, span);
+        if let Some(answer) = broken.filter(|_| self.state.lease(lease).is_some()) {
+            self.broke(from, id, lease, answer.span);
+            self.keep_unproved(from, id, answer);
         }
         self.after_lease(lease);
     }
@@ -73,6 +74,13 @@ impl Node {
             // Two lenders disagree: only a run that is believed can tell who lies.
             Proof::Second => Verdict::Unsure,
         }
+    }
+
+    /// An answer that no machine can prove is given up: instead of it, what went wrong is kept.
+    fn keep_unproved(&mut self, prover: NodeId, id: TaskId, answer: Answer) {
+        let Some(task) = self.state.task(id).filter(|task| task.parts.failed.holds(answer.span)) else { return };
+        let row = Row { task: id, stage: task.stage.row(), first: answer.span.first };
+        self.actions.push(Action::Keep { row, answers: vec![kept(prover, answer.outcome, answer)] });
     }
 
     /// A tool whose check refuses what it answers wherever it runs: its answer is kept, as a failure.

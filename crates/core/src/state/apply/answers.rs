@@ -87,7 +87,10 @@ impl State {
         let task = self.tasks.get_mut(&id)?;
         let (pending, root) = (task.parts.take_pending(first)?, task.root);
         task.parts.again.add(pending.span);
-        *task.parts.broken.entry(first).or_default() += 1;
+        if task.terms.tool.real_time {
+            // It was not proved who is wrong: such a part is not tried for ever.
+            *task.parts.broken.entry(first).or_default() += 1;
+        }
         self.unowe(root, pending.fuel);
         // The run that refuted it stays out until its own answer is dealt with.
         if self.lease(lease).is_some_and(|(_, grant)| grant.why != Why::Proof(Proof::Audit)) {
