@@ -83,7 +83,7 @@ pub fn sieve(last: u64) -> u64 {
             let multiples = composite.get_mut(n.saturating_mul(n)..).unwrap_or_default();
             let mut turns = multiples.chunks_exact_mut(4 * n);
             for turn in &mut turns {
-                [0, n, 2 * n, 3 * n].map(|multiple| turn[multiple] = true);
+                [0, n, 2 * n, 3 * n].into_iter().for_each(|multiple| turn[multiple] = true);
             }
             turns.into_remainder().iter_mut().step_by(n).for_each(|composite| *composite = true);
         }
