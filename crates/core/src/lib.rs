@@ -16,9 +16,10 @@ pub mod job;
 pub mod task;
 pub mod message;
 
-// What is kept on the books about credits and neighbours.
+// What is kept on the books about credits, neighbours and people.
 pub mod ledger;
 pub mod peer;
+pub mod circle;
 
 // How it is decided who gets what, and whom to believe.
 pub mod estimate;

@@ -74,6 +74,20 @@ pub const DECLINE_PAUSE: Millis = Millis(500);
 pub const SPOOL: Millis = Millis(40 * 60_000);
 /// Finished jobs stay on the books for thirty days.
 pub const KEEP_JOBS: Millis = Millis(30 * 24 * 3_600_000);
+/// People and machines that were ever let in; each costs some hundred bytes.
+pub const PEOPLE_MAX: usize = 10_000;
+/// Invitations that are open at one time: somebody has to look through them.
+pub const INVITATIONS_MAX: usize = 1_000;
+/// An invitation lets in so many at the most.
+pub const INVITATION_USES_MAX: u32 = 1_000;
+/// Places where one person is logged in; one more ends the session that would end first.
+pub const SESSIONS_PER_PERSON_MAX: usize = 32;
+/// Node names that one machine may claim: one for each lender that it starts.
+pub const NODES_PER_MACHINE_MAX: usize = 64;
+/// A password's hash in its usual written form is about a hundred bytes.
+pub const PASSWORD_HASH_MAX: usize = 512;
+/// What a new account begins with, unless its invitation says otherwise.
+pub const GRANT: Credits = Credits(10_000_000);
 /// What the owner of a new circle starts with: the only mint.
 pub const FIRST_GRANT: Credits = Credits(1_000_000_000);
 /// A transfer never exceeds what JSON numbers can hold.

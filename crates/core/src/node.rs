@@ -4,6 +4,7 @@
 //! lost lender, slow lender, repeated answer and declined offer are that one line, not five features.
 
 mod action;
+mod circle;
 mod desk;
 mod event;
 mod finish;
@@ -18,7 +19,7 @@ mod prove;
 mod stories;
 
 pub use action::{Action, Feed, FeedFrom, Kept, Kind, News, Reply, Row};
-pub use event::{Event, Wish};
+pub use event::{Change, Event, Revoked, Wish};
 
 use crate::estimate::Estimate;
 use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};

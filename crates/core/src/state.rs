@@ -5,6 +5,7 @@
 
 mod apply;
 mod balance;
+mod members;
 pub mod fact;
 mod wants;
 
@@ -12,6 +13,7 @@ pub use balance::Imbalance;
 pub use fact::{Fact, Then};
 pub use wants::Wants;
 
+use crate::circle::Circle;
 use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Standing};
 use crate::ledger::{Account, Ledger};
@@ -40,6 +42,7 @@ pub struct State {
     peers: BTreeMap<NodeId, Record>,
     leases: BTreeMap<Lease, TaskId>,
     wants: Wants,
+    circle: Circle,
 }
 
 /// A job on the books.
@@ -89,6 +92,11 @@ impl State {
 
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// Who belongs to the circle.
+    pub fn circle(&self) -> &Circle {
+        &self.circle
     }
 
     pub fn refused(&self) -> u64 {
@@ -197,6 +205,7 @@ impl State {
                 purse: self.purses.get(&book.root).copied(),
             }),
         );
+        facts.extend(self.circle_facts());
         let durable = self.tasks.iter().filter(|(id, _)| self.is_durable(**id));
         facts.extend(durable.map(|(id, task)| Fact::TaskStands { task: *id, whole: Box::new(task.clone()) }));
         facts

@@ -4,30 +4,40 @@
 //! links nor executors.
 
 mod blobs;
+mod circle;
 mod error;
 mod events;
 mod guard;
 mod inputs;
 mod jobs;
 mod listen;
+mod login;
 mod lookup;
+mod named;
+mod passwords;
 mod render;
 mod results;
+mod routes;
 mod sent;
+mod shown;
 mod status;
 mod submit;
 mod tool;
 
-pub use listen::{ListenError, bind, serve};
+pub use listen::{ListenError, bind, serve, serve_tls};
+pub use routes::{Need, listed};
 
-use crate::door::Door;
+use crate::device::Caller;
+use crate::door::{BlobId, Door};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post, put};
 use error::Problem;
-use grove_core::id::PersonId;
-use std::net::SocketAddr;
+use grove_core::id::Digest;
+use guard::Who;
+use passwords::Passwords;
+use shown::Shown;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tool::Tools;
@@ -45,10 +55,18 @@ const BUDGET_SHARE: u64 = 4;
 pub struct About {
     /// Which walls stand between tools and this machine.
     pub walls: Vec<String>,
-    /// Whose credits pay for jobs that come in here.
-    pub owner: PersonId,
     /// Where other nodes are heard.
     pub link: SocketAddr,
+    /// How others reach this node, where TLS is spoken: what an invitation says.
+    pub reach: Option<Reach>,
+}
+
+/// How a hub is reached from other machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    pub key: Digest,
+    /// Where the API answers, the best first.
+    pub api: Vec<SocketAddr>,
 }
 
 /// All that a request can reach.
@@ -57,36 +75,55 @@ struct Api {
     door: Door,
     about: Arc<About>,
     tools: Tools,
+    passwords: Passwords,
+    shown: Shown,
+    /// Who asks, how, and from where.
+    who: Who,
+    caller: Caller,
+    from: Option<IpAddr>,
 }
 
 /// The API of one node, open to whoever knows the token.
 pub fn router(door: Door, token: &str, about: About) -> Router {
-    let api = Api { door, about: Arc::new(about), tools: Tools::default() };
-    let quick = Router::new()
-        .route("/v1/version", get(status::version))
-        .route("/v1/status", get(status::status))
-        .route("/v1/peers", get(status::peers))
-        .route("/v1/credits", get(status::credits))
-        .route("/v1/jobs", post(submit::submit).get(jobs::list))
-        .route("/v1/jobs/{id}", get(jobs::show))
-        .route("/v1/jobs/{id}/results", get(results::page))
-        .route("/v1/jobs/{id}/why", get(jobs::why))
-        .route("/v1/jobs/{id}/inputs", post(inputs::add))
-        .route("/v1/jobs/{id}/close", post(jobs::close))
-        .route("/v1/jobs/{id}/cancel", post(jobs::cancel))
-        .route("/v1/jobs/{id}/retry", post(jobs::retry))
-        .route("/v1/jobs/{id}/events", get(events::of_job))
-        .route("/v1/events", get(events::all))
-        .layer(middleware::from_fn(in_time));
-    // Blobs take as long as they take; each piece of one has its own time.
-    let slow = Router::new().route("/v1/blobs/{id}", put(blobs::put).get(blobs::get).head(blobs::head));
-    quick
-        .merge(slow)
+    let roll = door.roll();
+    let about = Arc::new(about);
+    let (tools, passwords) = (Tools::default(), Passwords::default());
+    let shown = Shown::default();
+    let api = Api { door, about, tools, passwords, shown, who: Who::NOBODY, caller: Caller::STRANGER, from: None };
+    let mut pages = Router::new();
+    for route in routes::all() {
+        let page = route.to.layer(middleware::from_fn_with_state(route.need, guard::require));
+        // Blobs take as long as they take; each piece of one has its own time.
+        let page = if route.slow { page } else { page.layer(middleware::from_fn(in_time)) };
+        pages = pages.route(route.path, page);
+    }
+    pages
         .fallback(|| async { Problem::no_such_page() })
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(guard::Key::new(token), guard::admit))
+        .layer(middleware::from_fn_with_state(guard::Guard::new(token, roll), guard::admit))
         .with_state(api)
+}
+
+impl Api {
+    /// Whether whoever asks may speak of a blob: it brought it, or was shown it.
+    fn knows(&self, blob: &BlobId) -> bool {
+        self.who.roles.admin || self.shown.knows(self.who.person, blob)
+    }
+
+    fn may_name(&self, blob: &BlobId, name: &str) -> Result<(), Problem> {
+        if self.knows(blob) { Ok(()) } else { Err(submit::no_blob(name)) }
+    }
+
+    /// Whether whoever asked may still be here.
+    fn stands(&self) -> bool {
+        self.who.by == guard::By::Token || self.who.stands(&self.door.roll().now())
+    }
+
+    /// Comes back when that is over.
+    async fn put_out(&self) {
+        self.who.put_out(self.door.roll()).await;
+    }
 }
 
 async fn in_time(request: axum::extract::Request, next: middleware::Next) -> axum::response::Response {

@@ -10,9 +10,13 @@ mod exit;
 mod get;
 mod hub;
 mod interrupt;
+mod invite;
 mod jobs;
+mod join;
 mod lend;
+mod login;
 mod node;
+mod people;
 mod retry;
 mod run;
 mod say;
@@ -114,6 +118,26 @@ pub enum Command {
     Why(why::Why),
     /// What there is to spend, and what was earned
     Credits(credits::Credits),
+    /// Let another machine, or somebody else, into the circle
+    Invite(invite::Invite),
+    /// Come into a circle with this machine
+    Join(join::Join),
+    /// Leave the circle with this machine
+    Leave(join::Leave),
+    /// List the people of the circle
+    People(people::People),
+    /// List the machines of the circle
+    Machines(people::Machines),
+    /// Put out a person or a machine, or take an invitation back
+    Revoke(people::Revoke),
+    /// Give credits to somebody else
+    Pay(people::Pay),
+    /// Log in with a password
+    Login(login::LogIn),
+    /// End a login
+    Logout(login::LogOut),
+    /// Set a password, to log in from other machines
+    Password(login::Password),
     /// Check this machine and its way to the hub
     Doctor(doctor::Doctor),
     /// Watch a hub and lenders factorise numbers on this machine
@@ -170,6 +194,16 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Status(status) => status.go(&place),
         Command::Why(why) => why.go(&place),
         Command::Credits(credits) => credits.go(&place),
+        Command::Invite(invite) => invite.go(&place),
+        Command::Join(join) => join.go(&place),
+        Command::Leave(leave) => leave.go(&place),
+        Command::People(people) => people.go(&place),
+        Command::Machines(machines) => machines.go(&place),
+        Command::Revoke(revoke) => revoke.go(&place),
+        Command::Pay(pay) => pay.go(&place),
+        Command::Login(login) => login.go(&place),
+        Command::Logout(logout) => logout.go(&place),
+        Command::Password(password) => password.go(&place),
         Command::Doctor(doctor) => doctor.go(&place),
         Command::Demo(demo) => demo.go(&place),
         Command::Sim(sim) => sim.go(),

@@ -68,7 +68,10 @@ pub enum Why {
     Replaced,
     #[error("the other side does not listen")]
     TooSlow,
-    #[error("the other side does not let this node in\nhint: look whether both use the same token")]
+    #[error(
+        "the other side does not let this node in\n\
+         hint: on the hub's machine both use the same token; another machine has joined with a role to lend, and is not revoked"
+    )]
     Refused,
     #[error("the other side sent {0}")]
     Flaw(#[source] Flaw),
@@ -98,6 +101,17 @@ pub struct Gone;
 pub trait Home: Send + Sync + 'static {
     /// Hears what has happened. While it waits, that neighbour is not read from, and its windows fill.
     fn hear(&self, event: Event) -> Soon<'_, Result<(), Gone>>;
+    /// Whether the machine with this key may lend under that name. What the answer rests on is durable by then. Where
+    /// nobody is known by a key, nobody comes in by one.
+    fn admits(&self, key: Digest, node: NodeId) -> Soon<'_, bool> {
+        let _ = (key, node);
+        Box::pin(async { false })
+    }
+    /// Whether a machine that was admitted before under that name still may.
+    fn stands(&self, key: Digest, node: NodeId) -> bool {
+        let _ = (key, node);
+        false
+    }
     /// A blob for a neighbour, if this lease of its names it.
     fn lend(&self, to: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<Box<dyn Source>, Denied>>;
     /// Room for a blob of so many bytes from a neighbour, if it may bring one under this lease.
@@ -153,6 +167,15 @@ impl Links {
         if let Some(standing) = self.lock().remove(&node) {
             standing.outbox.ending.end(Why::Dropped);
         }
+    }
+
+    /// Cuts the links to all neighbours that may not stay.
+    pub fn put_out(&self, may_stay: impl Fn(NodeId) -> bool) {
+        let mut neighbours = self.lock();
+        let out: Vec<NodeId> = neighbours.keys().copied().filter(|node| !may_stay(*node)).collect();
+        let out: Vec<Standing> = out.iter().filter_map(|node| neighbours.remove(node)).collect();
+        drop(neighbours);
+        out.iter().for_each(|standing| standing.cut(Why::Refused));
     }
 
     /// Sends what waits, ends all links, takes and makes no more.

@@ -3,9 +3,14 @@
 //! A serialisable type is a promise, so core's own types never leave the node: they are turned into these. Fields are
 //! only added. Amounts that can exceed 2^53 are strings, since JSON numbers in most languages are not exact beyond.
 
+mod circle;
 mod news;
 mod number;
 
+pub use circle::{
+    InvitationShape, Invitations, Invite, InvitedShape, Join, JoinedShape, LogIn, LoggedIn, MachineShape, Machines, Me,
+    PasswordShape, PayShape, People, PersonShape, RevokeShape, RolesShape, Told,
+};
 pub use news::{Event, EventKind};
 pub use number::{Big, Signed};
 

@@ -15,6 +15,7 @@ mod inbox;
 mod journal;
 mod lent;
 mod linked;
+mod roll;
 mod rows;
 mod side;
 mod start;
@@ -27,6 +28,7 @@ pub use hosted::{HostError, Hosted, Plan, host};
 pub use inbox::Gone;
 pub use journal::JournalError;
 pub use lent::Lent;
+pub use roll::Roll;
 pub use rows::RowError;
 pub use side::Side;
 pub use start::{Opened, Role, Running, ShellError, open};
@@ -255,6 +257,7 @@ impl Shell {
                         self.reply(asked, reply);
                     }
                 }
+                Action::Admit => self.side.admit(self.node.state().circle()),
                 Action::Tell { news } => {
                     if watched {
                         told.push(Told { at, news });

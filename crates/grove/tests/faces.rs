@@ -3,15 +3,18 @@
 
 mod api;
 mod broken;
+#[cfg(unix)]
+mod circle;
 mod mistakes;
 #[cfg(unix)]
 mod node;
+mod routes;
 mod runs;
 
 use grove::api::{About, bind, router, serve};
 use grove::config::{Home, Hub as HubFile};
 use grove::shell::{self, Executors, Order, Results, Role, RunError, Running, Soon, WireError, Wires};
-use grove_core::id::{Digest, Lease, NodeId, PersonId};
+use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
 use grove_sandbox::{Outcome, Part, Status};
 use std::io::Write;
@@ -55,12 +58,12 @@ impl Hub {
             let running = opened.start(Arc::new(NoWires), Arc::new(Functions), Handle::current()).unwrap();
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let about = About { walls: vec!["none: a test".to_owned()], owner: PersonId(1), link: address };
+            let about = About { walls: vec!["none: a test".to_owned()], link: address, reach: None };
             let (stop, stopped) = watch::channel(false);
             tokio::spawn(serve(listener, router(door.clone(), &token, about), stopped));
             (running, address, stop)
         });
-        home.announce(&HubFile { v: 1, api: address, link: address, pid: std::process::id() }).unwrap();
+        home.announce(&HubFile { v: 1, api: address, link: address, pid: std::process::id(), key: None }).unwrap();
         Hub { dir, address, token, _stop: stop, running: Some(running), runtime }
     }
 

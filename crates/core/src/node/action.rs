@@ -1,7 +1,8 @@
 //! What a node wants done. Actions that touch the store are performed in the commit that has their facts; all others
 //! after it, and what somebody will rely on only when it is durable.
 
-use crate::id::{AskId, Digest, JobId, Lease, NodeId, TaskId};
+use crate::circle::Denied;
+use crate::id::{AskId, Digest, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Refusal, Standing};
 use crate::message::{Gift, Message, Outcome, Output};
 use crate::task::Span;
@@ -30,6 +31,8 @@ pub enum Action {
     Deliver { to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel },
     /// Answer a person.
     Reply { ask: AskId, reply: Reply },
+    /// Who may come in has changed.
+    Admit,
     /// Tell whoever watches.
     Tell { news: News },
 }
@@ -105,6 +108,14 @@ pub enum Reply {
     Done,
     Refused {
         why: Refusal,
+    },
+    /// A machine of this person's is in.
+    Joined {
+        person: PersonId,
+    },
+    /// The circle stays as it was.
+    Denied {
+        why: Denied,
     },
 }
 

@@ -1,9 +1,11 @@
 //! What happens to a node.
 
-use crate::id::{AskId, Incarnation, JobId, Lease, NodeId, PersonId};
+use crate::circle::{Invitation, Session};
+use crate::id::{AskId, Digest, Incarnation, JobId, Lease, NodeId, PersonId};
 use crate::job::Job;
 use crate::message::{Answer, Message};
 use crate::units::{Credits, Millis};
+use std::sync::Arc;
 
 /// All that can happen to a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,4 +67,65 @@ pub enum Wish {
     Expire {
         before: Millis,
     },
+    /// The circle is to change.
+    Circle {
+        change: Change,
+    },
+}
+
+/// How a circle may change. `by` is who asks; whether that person may is decided here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The founder has this name from now on; the first time, that makes the circle.
+    Found {
+        name: Arc<str>,
+    },
+    /// Whoever knows the secret may come in.
+    Invite {
+        secret: Digest,
+        whole: Invitation,
+    },
+    /// Somebody who knows a secret comes in with this machine. The name is that of a new account.
+    Join {
+        secret: Digest,
+        key: Digest,
+        name: Arc<str>,
+        machine: Arc<str>,
+    },
+    /// A machine lends under the name of this node.
+    Claim {
+        node: NodeId,
+        key: Digest,
+    },
+    /// A password was right: the token of this hash stands for that person.
+    LogIn {
+        token: Digest,
+        whole: Session,
+    },
+    LogOut {
+        token: Digest,
+    },
+    /// Somebody has another password; all sessions of theirs end.
+    Password {
+        person: PersonId,
+        hash: Arc<str>,
+    },
+    /// Credits for somebody else.
+    Pay {
+        by: PersonId,
+        to: PersonId,
+        amount: Credits,
+    },
+    Revoke {
+        by: PersonId,
+        what: Revoked,
+    },
+}
+
+/// What can be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revoked {
+    Person(PersonId),
+    Machine(Digest),
+    Invitation(Digest),
 }

@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 
 impl Node {
     pub(super) fn linked(&mut self, node: NodeId) {
+        if self.state.circle().is_out(node) {
+            // Its machine was put out while it came in.
+            return;
+        }
         let now = self.now;
         let peer = self.presence.entry(node).or_default();
         (peer.linked, peer.heard) = (true, now);

@@ -24,6 +24,7 @@ impl Node {
                 Ok(Reply::Done)
             }
             Wish::Expire { before } => self.expire(before),
+            Wish::Circle { change } => Ok(self.change_circle(change)),
         };
         let reply = reply.unwrap_or_else(|why| Reply::Refused { why });
         self.actions.push(Action::Reply { ask, reply });
@@ -84,7 +85,7 @@ impl Node {
         Ok(Reply::Done)
     }
 
-    fn cancel(&mut self, job: JobId) -> Result<Reply, Refusal> {
+    pub(super) fn cancel(&mut self, job: JobId) -> Result<Reply, Refusal> {
         let book = self.state.job(job).ok_or(Refusal::NoSuchJob)?;
         if book.standing == Standing::Running {
             self.end_tree(book.root, Standing::Cancelled);
@@ -144,6 +145,7 @@ impl Node {
         let old = self.state.jobs().values().filter(|book| book.ended.is_some_and(|ended| ended < before));
         let old: Vec<JobId> = old.map(|book| book.job.id).collect();
         old.into_iter().try_for_each(|job| self.forget(job).map(|_| ()))?;
+        self.expire_passes();
         Ok(Reply::Done)
     }
 }

@@ -411,6 +411,7 @@ impl World {
                     to_self.push(Event::Ran { giver: *to, lease: *lease, answers: vec![answer] });
                 }
                 Action::Reply { ask, reply } => self.replied(*ask, reply),
+                Action::Admit => {}
                 Action::Tell { news } => {
                     self.note_news(news);
                     self.shown.push((node, news.clone()));

@@ -92,6 +92,13 @@ impl State {
             }
             Fact::TaskStands { task, whole } => self.stands(*task, whole),
             Fact::Believed { task, firsts } => self.believed(*task, firsts),
+            Fact::Member { .. }
+            | Fact::Enrolled { .. }
+            | Fact::Invited { .. }
+            | Fact::Uninvited { .. }
+            | Fact::LoggedIn { .. }
+            | Fact::LoggedOut { .. }
+            | Fact::Claimed { .. } => self.circle_changed(fact),
         }
     }
 
@@ -227,7 +234,8 @@ impl State {
         purse.paid = purse.paid.plus(fuel);
         // A task done for a neighbour is paid from the neighbour's own account, by a fact that lasts.
         if pays {
-            self.ledger.transfer(Account::Hold(root), Account::Node(node), pay).ok()?;
+            let earner = self.circle.earner(node).map_or(Account::Node(node), Account::Person);
+            self.ledger.transfer(Account::Hold(root), earner, pay).ok()?;
             let book = self.jobs.get_mut(&job)?;
             book.spent = book.spent.plus(pay);
             book.fuel = book.fuel.plus(fuel);

@@ -4,7 +4,8 @@
 //! only ever added at the end: old journals must be read for ever (golden samples in the tests see to that).
 
 use super::{JobBook, Purse};
-use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
+use crate::circle::{Invitation, Machine, Person, Session};
+use crate::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Job, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
@@ -93,6 +94,20 @@ pub enum Fact {
     TaskStands { task: TaskId, whole: Box<Task> },
     /// These pending answers count without a proof: their lender has shown what it is worth.
     Believed { task: TaskId, firsts: Vec<u64> },
+    /// Somebody has this account, in place of what was known of them before.
+    Member { person: PersonId, whole: Box<Person> },
+    /// A machine belongs to somebody, in place of what was known of it before.
+    Enrolled { key: Digest, whole: Box<Machine> },
+    /// Whoever knows the secret of this hash is let in, as often as is still said.
+    Invited { secret: Digest, whole: Box<Invitation> },
+    /// An invitation is no more.
+    Uninvited { secret: Digest },
+    /// Whoever shows the token of this hash is that person for a while.
+    LoggedIn { token: Digest, whole: Session },
+    /// A session is no more.
+    LoggedOut { token: Digest },
+    /// A node runs on that machine, and on no other.
+    Claimed { node: NodeId, key: Digest },
 }
 
 impl Fact {

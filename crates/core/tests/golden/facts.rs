@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use grove_core::circle::{Invitation, Machine, Person, Roles, Session};
 use grove_core::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use grove_core::job::{Abilities, Caps, Check, Chunk, Job, Source, Standing, Tool};
 use grove_core::ledger::Account;
@@ -17,6 +18,8 @@ const TASK: TaskId = TaskId(1 << 40 | 1);
 const LEASE: Lease = Lease(1 << 40 | 9);
 const NODE: NodeId = NodeId(0xfeed_face_cafe_beef);
 const JOB: JobId = JobId(0x0123_4567_89ab_cdef);
+const KEY: Digest = Digest([0xab; 32]);
+const LENDS: Roles = Roles { lend: true, run: false, admin: true };
 const SPAN: Span = Span { first: 300, len: 7 };
 
 pub(super) fn samples() -> Vec<(String, Fact)> {
@@ -71,6 +74,35 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
         ],
         TaskStands => [Fact::TaskStands { task: TASK, whole: Box::new(task()) }],
         Believed => [Fact::Believed { task: TASK, firsts: vec![2, 300] }],
+        Member => [Fact::Member { person: PersonId(2), whole: Box::new(Person {
+            name: "Ann".into(),
+            roles: LENDS,
+            password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".into(),
+            since: Millis(1_790_000_000_000),
+            revoked: true,
+        }) }],
+        Enrolled => [Fact::Enrolled { key: KEY, whole: Box::new(Machine {
+            owner: PersonId(2),
+            name: "kitchen".into(),
+            roles: LENDS,
+            since: Millis(1_790_000_000_001),
+            revoked: true,
+        }) }],
+        Invited => [Fact::Invited { secret: KEY, whole: Box::new(Invitation {
+            by: PersonId(1),
+            of: Some(PersonId(2)),
+            roles: LENDS,
+            grant: Credits(10_000_000),
+            uses_left: 3,
+            expires: Millis(1_790_000_000_002),
+        }) }],
+        Uninvited => [Fact::Uninvited { secret: KEY }],
+        LoggedIn => [Fact::LoggedIn {
+            token: KEY,
+            whole: Session { person: PersonId(2), expires: Millis(1_790_000_000_003) },
+        }],
+        LoggedOut => [Fact::LoggedOut { token: KEY }],
+        Claimed => [Fact::Claimed { node: NODE, key: KEY }],
     )
 }
 

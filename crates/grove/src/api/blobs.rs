@@ -2,11 +2,12 @@
 
 use super::Api;
 use super::error::Problem;
+use super::guard::Mine;
 use super::sent::Asked;
 use super::submit::blob_id;
 use crate::door::{BlobReader, StoreError, Upload};
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -32,13 +33,13 @@ pub(super) struct Place {
 }
 
 pub(super) async fn put(
-    State(api): State<Api>,
+    Mine(api): Mine,
     Path(name): Path<String>,
     Asked(place): Asked<Place>,
     body: Body,
 ) -> Result<Response, Problem> {
     let id = blob_id(&name)?;
-    if api.door.blobs().has(&id)? {
+    if api.knows(&id) && api.door.blobs().has(&id)? {
         return Ok(StatusCode::OK.into_response());
     }
     let blobs = api.door.blobs().clone();
@@ -47,11 +48,12 @@ pub(super) async fn put(
         let problem = Problem::new(StatusCode::CONFLICT, "wrong_offset", "the upload goes on elsewhere");
         return Err(problem.hint("send from `offset` on").offset(begun.offset()));
     }
-    receive(begun, body).await?;
+    receive(&api, begun, body).await?;
+    api.shown.note(api.who.person, id);
     Ok(StatusCode::CREATED.into_response())
 }
 
-async fn receive(upload: Upload, body: Body) -> Result<(), Problem> {
+async fn receive(api: &Api, upload: Upload, body: Body) -> Result<(), Problem> {
     let (pieces, mut arrived) = mpsc::channel::<Bytes>(PIECES_AHEAD);
     let written = tokio::task::spawn_blocking(move || {
         let mut upload = upload;
@@ -64,6 +66,9 @@ async fn receive(upload: Upload, body: Body) -> Result<(), Problem> {
     let mut whole = false;
     // Ends early when the writer has failed, or nothing comes any more.
     while let Ok(next) = tokio::time::timeout(PIECE_TIME, body.next()).await {
+        if !api.stands() {
+            break;
+        }
         match next {
             Some(Ok(piece)) => {
                 if pieces.send(piece).await.is_err() {
@@ -87,9 +92,11 @@ async fn receive(upload: Upload, body: Body) -> Result<(), Problem> {
     blocking(move || upload.finish()).await.map(|_| ())
 }
 
-pub(super) async fn head(State(api): State<Api>, Path(name): Path<String>) -> Result<Response, Problem> {
+pub(super) async fn head(Mine(api): Mine, Path(name): Path<String>) -> Result<Response, Problem> {
     let id = blob_id(&name)?;
-    if let Some(len) = api.door.blobs().len(&id)? {
+    if api.knows(&id)
+        && let Some(len) = api.door.blobs().len(&id)?
+    {
         return Ok((StatusCode::OK, [(header::CONTENT_LENGTH, HeaderValue::from(len))]).into_response());
     }
     let blobs = api.door.blobs().clone();
@@ -98,16 +105,17 @@ pub(super) async fn head(State(api): State<Api>, Path(name): Path<String>) -> Re
 }
 
 pub(super) async fn get(
-    State(api): State<Api>,
+    Mine(api): Mine,
     Path(name): Path<String>,
     Asked(place): Asked<Place>,
 ) -> Result<Response, Problem> {
     let id = blob_id(&name)?;
+    api.may_name(&id, &name)?;
     let blobs = api.door.blobs().clone();
     let blob = blocking(move || blobs.open_blob(&id)).await?;
     let left = blob.len().saturating_sub(place.offset);
     let (pieces, sent) = mpsc::channel::<io::Result<Bytes>>(PIECES_AHEAD);
-    tokio::task::spawn_blocking(move || send(blob, place.offset, &pieces));
+    tokio::task::spawn_blocking(move || send(&api, blob, place.offset, &pieces));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
@@ -116,9 +124,9 @@ pub(super) async fn get(
     Ok((headers, Body::from_stream(ReceiverStream::new(sent))).into_response())
 }
 
-fn send(mut blob: BlobReader, mut offset: u64, pieces: &mpsc::Sender<io::Result<Bytes>>) {
+fn send(api: &Api, mut blob: BlobReader, mut offset: u64, pieces: &mpsc::Sender<io::Result<Bytes>>) {
     let mut buffer = vec![0; PIECE_BYTES];
-    loop {
+    while api.stands() {
         let piece = match blob.read_at(offset, &mut buffer) {
             Ok(0) => return,
             Ok(read) => {

@@ -5,6 +5,7 @@ use crate::door::StoreError;
 use crate::shape::{ErrorBody, ErrorShape};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use grove_core::circle::Denied;
 use grove_core::job::Refusal;
 
 /// A request that cannot be done.
@@ -105,6 +106,33 @@ impl From<StoreError> for Problem {
             _ => return Problem::internal("the store", &error),
         };
         Problem::new(status, code, error.to_string())
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(why: Denied) -> Problem {
+        let conflict = |code, message: &str| Problem::new(StatusCode::CONFLICT, code, message);
+        match why {
+            Denied::NoSuchInvitation => {
+                Problem::new(StatusCode::FORBIDDEN, "no_such_invitation", "this invitation lets nobody in (any more)")
+                    .hint("it may be used up, expired or revoked: ask for another")
+            }
+            Denied::NotAllowed => Problem::new(StatusCode::FORBIDDEN, "not_allowed", "this is not yours to do")
+                .hint("ask the one who ran `grove up`"),
+            Denied::NameTaken => {
+                conflict("name_taken", "somebody else has this name here").hint("choose another with --name")
+            }
+            Denied::WrongName => {
+                Problem::bad("wrong_name", "a name has letters, digits, spaces and -_.'").hint("and 128 bytes at most")
+            }
+            Denied::NodeTaken => conflict("node_taken", "another machine lends under this node's name")
+                .hint("remove the folder `lend` in this machine's state folder"),
+            Denied::NoSuchThing => Problem::new(StatusCode::NOT_FOUND, "no_such_name", "there is nothing of that name")
+                .hint("`grove people` and `grove machines` list them"),
+            Denied::TooMany => conflict("too_many", "there are as many as this hub keeps")
+                .hint("revoke what nobody needs: `grove revoke`"),
+            Denied::NotEnoughCredits { available } => Refusal::NotEnoughCredits { available }.into(),
+        }
     }
 }
 

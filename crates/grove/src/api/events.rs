@@ -1,14 +1,16 @@
 //! News as server-sent events. Whoever reads too slowly is told how much was missed, and nothing is kept for them.
 
 use super::error::Problem;
+use super::guard::Mine;
 use super::{Api, lookup, render};
 use crate::door::Told;
 use crate::shape::{Big, Event, EventKind, V};
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::sse;
 use grove_core::id::JobId;
-use grove_core::node::{Kind, News};
+use grove_core::node::{Kind, News, Node};
 use grove_core::units::Millis;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
@@ -17,22 +19,25 @@ use tokio_stream::wrappers::ReceiverStream;
 
 /// Events between the loop and a connection; behind them the loop's own bounded queue fills, then news is missed.
 const EVENTS_AHEAD: usize = 64;
+/// Jobs of which it is remembered whether a listener may hear of them.
+const JOBS_KNOWN_MAX: usize = 10_000;
 
 type Stream = sse::Sse<sse::KeepAliveStream<ReceiverStream<Result<sse::Event, Infallible>>>>;
 
 /// Everything.
-pub(super) async fn all(State(api): State<Api>) -> Stream {
-    stream(api.door.news(), None)
+pub(super) async fn all(Mine(api): Mine) -> Stream {
+    let news = api.door.news();
+    stream(api, news, None)
 }
 
 /// One job, from now to its end.
-pub(super) async fn of_job(State(api): State<Api>, Path(name): Path<String>) -> Result<Stream, Problem> {
+pub(super) async fn of_job(Mine(api): Mine, Path(name): Path<String>) -> Result<Stream, Problem> {
     let id = lookup::job_id(&api, &name).await?;
     let news = api.door.news();
     let view = api.door.look(move |node| node.view_job(id)).await?;
     let view = view.ok_or_else(|| Problem::no_such_job(&name))?;
     let over = view.ended.map(|at| Told { at, news: News::Ended { job: id, standing: view.standing, at } });
-    Ok(stream(news, Some(Of { job: id, over })))
+    Ok(stream(api, news, Some(Of { job: id, over })))
 }
 
 /// The job that is watched, and its end if that has been.
@@ -41,18 +46,49 @@ struct Of {
     over: Option<Told>,
 }
 
-fn stream(news: broadcast::Receiver<Arc<Vec<Told>>>, of: Option<Of>) -> Stream {
+fn stream(api: Api, news: broadcast::Receiver<Arc<Vec<Told>>>, of: Option<Of>) -> Stream {
     let (events, sent) = mpsc::channel(EVENTS_AHEAD);
     tokio::spawn(async move {
         tokio::select! {
-            () = pass_on(news, of, &events) => {}
+            () = pass_on((!api.who.roles.admin).then_some(&api), news, of, &events) => {}
+            () = api.put_out() => {}
             () = events.closed() => {}
         }
     });
     sse::Sse::new(ReceiverStream::new(sent)).keep_alive(sse::KeepAlive::default())
 }
 
+/// Which jobs whoever listens may hear of, asked once for each.
+#[derive(Debug)]
+struct Heard<'a> {
+    /// Nobody need be asked in the name of who sees everything.
+    asks: Option<&'a Api>,
+    only: Option<JobId>,
+    known: BTreeMap<JobId, bool>,
+}
+
+impl Heard<'_> {
+    async fn hears(&mut self, job: JobId) -> bool {
+        if let Some(only) = self.only {
+            return only == job;
+        }
+        let Some(api) = self.asks else { return true };
+        let who = api.who;
+        if let Some(known) = self.known.get(&job) {
+            return *known;
+        }
+        let own = move |node: &Node| node.state().job(job).is_some_and(|book| who.sees(book.job.owner));
+        let own = api.door.look(own).await.unwrap_or(false);
+        if self.known.len() >= JOBS_KNOWN_MAX {
+            self.known.pop_first();
+        }
+        self.known.insert(job, own);
+        own
+    }
+}
+
 async fn pass_on(
+    asks: Option<&Api>,
     mut news: broadcast::Receiver<Arc<Vec<Told>>>,
     of: Option<Of>,
     events: &mpsc::Sender<Result<sse::Event, Infallible>>,
@@ -62,6 +98,7 @@ async fn pass_on(
         say(events, event(&over)).await;
         return;
     }
+    let mut heard = Heard { asks, only, known: BTreeMap::new() };
     // What was missed came after this.
     let mut at = Millis(0);
     loop {
@@ -74,7 +111,10 @@ async fn pass_on(
             }
             Err(RecvError::Closed) => return,
         };
-        for told in batch.iter().filter(|told| only.is_none_or(|only| job_of(&told.news) == only)) {
+        for told in batch.iter() {
+            if !heard.hears(job_of(&told.news)).await {
+                continue;
+            }
             at = told.at;
             say(events, event(told)).await;
             if only.is_some() && matches!(told.news, News::Ended { .. }) {
@@ -168,7 +208,8 @@ mod tests {
     async fn who_reads_too_slowly_is_told_how_much_was_missed_and_nothing_piles_up() {
         let (tell, news) = broadcast::channel(16);
         let (events, mut sent) = mpsc::channel(4);
-        let reader = tokio::spawn(async move { pass_on(news, Some(Of { job: JobId(7), over: None }), &events).await });
+        let reader =
+            tokio::spawn(async move { pass_on(None, news, Some(Of { job: JobId(7), over: None }), &events).await });
         for at in 1..=1_000 {
             tell.send(told(at, News::Submitted { job: JobId(7) })).unwrap();
             tokio::task::yield_now().await;
@@ -192,7 +233,7 @@ mod tests {
         let standing = grove_core::job::Standing::Done;
         let end = News::Ended { job: JobId(7), standing, at: Millis(2) };
         tell.send(told(2, end)).unwrap();
-        pass_on(news, Some(Of { job: JobId(7), over: None }), &events).await;
+        pass_on(None, news, Some(Of { job: JobId(7), over: None }), &events).await;
         drop(events);
         assert!(format!("{:?}", sent.recv().await).contains("ended"));
         assert!(sent.recv().await.is_none());

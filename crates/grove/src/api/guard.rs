@@ -1,14 +1,24 @@
-//! Who may come in: whoever knows the token, through a name of this machine, and not a page in a browser.
+//! Who may come in, as whom, through a name of this machine, and not as a page in a browser.
 //!
 //! Loopback is no protection by itself: any web page can reach it, and a name that a stranger chose can be made to
-//! point here. So the token is asked for here too, and the names are looked at first.
+//! point here. So the token is asked for here too, and the names are looked at first. From elsewhere come machines
+//! that are known by their keys, and people who have logged in; what each may do is asked of the circle every time.
 
+use super::Api;
 use super::error::Problem;
-use axum::extract::{Request, State};
+use super::routes::Need;
+use crate::device::Caller;
+use crate::door::Roll;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use grove_core::circle::{Circle, Entry, FOUNDER, Roles};
+use grove_core::id::{Digest, PersonId};
+use grove_core::units::Millis;
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The hash of the token: hashes compare in constant time, so that time says nothing about the token.
 #[derive(Debug, Clone, Copy)]
@@ -20,9 +30,90 @@ impl Key {
     }
 }
 
-pub(super) async fn admit(State(key): State<Key>, request: Request, next: Next) -> Response {
-    match examine(key, request.headers()) {
-        Ok(()) => {
+/// All that it takes to know who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    key: Key,
+    roll: Roll,
+}
+
+impl Guard {
+    pub(super) fn new(token: &str, roll: Roll) -> Guard {
+        Guard { key: Key::new(token), roll }
+    }
+}
+
+/// By what somebody came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// The token of this folder: whoever has it owns the machine that the node runs on.
+    Token,
+    Machine(Digest),
+    Session(Digest),
+    /// Nothing: for the few pages that let somebody in.
+    Nothing,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) person: PersonId,
+    pub(super) roles: Roles,
+    pub(super) by: By,
+}
+
+impl Who {
+    pub(super) const NOBODY: Who =
+        Who { person: PersonId(0), roles: Roles { lend: false, run: false, admin: false }, by: By::Nothing };
+
+    /// Whether somebody's jobs are this person's business.
+    pub(super) fn sees(self, owner: PersonId) -> bool {
+        self.roles.admin || self.person == owner
+    }
+
+    /// Whether what let somebody in still does.
+    pub(super) fn stands(self, circle: &Circle) -> bool {
+        match self.by {
+            By::Token => true,
+            By::Machine(key) => circle.by_machine(key).is_some_and(|entry| entry.person == self.person),
+            By::Session(token) => circle.by_session(token, now()).is_some(),
+            By::Nothing => false,
+        }
+    }
+
+    /// Comes back when whoever asked may not be here any more.
+    pub(super) async fn put_out(self, mut roll: Roll) {
+        // Whoever could say it has gone: then the node stops.
+        let _ = roll.until(move |circle| !self.stands(circle)).await;
+    }
+}
+
+pub(super) fn now() -> Millis {
+    let span = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What a request can reach, and in whose name.
+pub(super) struct Mine(pub(super) Api);
+
+impl FromRequestParts<Api> for Mine {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Mine, Problem> {
+        let who = parts.extensions.get::<Who>().copied().unwrap_or(Who::NOBODY);
+        let caller = parts.extensions.get::<Caller>().copied().unwrap_or(Caller::STRANGER);
+        let from = parts.extensions.get::<IpAddr>().copied();
+        Ok(Mine(Api { who, caller, from, ..api.clone() }))
+    }
+}
+
+/// Says who asks, or sends them away. Only pages that let somebody in are open to nobody.
+pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<Caller>().copied().unwrap_or(Caller::STRANGER);
+    let open = super::routes::is_open(request.method(), request.uri().path());
+    match examine(&guard, caller, request.headers(), open) {
+        Ok(who) => {
+            request.extensions_mut().insert(who);
             let mut response = next.run(request).await;
             // Outputs are strangers' bytes: no browser may take them for a page.
             let headers = response.headers_mut();
@@ -34,19 +125,54 @@ pub(super) async fn admit(State(key): State<Key>, request: Request, next: Next) 
     }
 }
 
-fn examine(key: Key, headers: &HeaderMap) -> Result<(), Problem> {
+/// Lets those pass who may do what a page does.
+pub(super) async fn require(State(need): State<Need>, request: Request, next: Next) -> Response {
+    let who = request.extensions().get::<Who>().copied().unwrap_or(Who::NOBODY);
+    let may = match need {
+        Need::Nothing => true,
+        Need::Member => who.by != By::Nothing,
+        Need::Run => who.by != By::Nothing && who.roles.run,
+        Need::Admin => who.by != By::Nothing && who.roles.admin,
+    };
+    if may { next.run(request).await } else { not_yours(need).into_response() }
+}
+
+fn examine(guard: &Guard, caller: Caller, headers: &HeaderMap, open: bool) -> Result<Who, Problem> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (text(header::HOST), hosts.next(), hosts.next()) {
-        (Some(host), Some(_), None) if is_here(host) => host,
+        (Some(host), Some(_), None) if is_called(host, caller) => host,
         _ => return Err(elsewhere("this node is not called that")),
     };
-    if text(header::ORIGIN).is_some_and(|origin| origin.strip_prefix("http://") != Some(host)) {
+    let from_here = |origin: &str| {
+        let site = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://").filter(|_| !caller.plain));
+        site == Some(host)
+    };
+    if text(header::ORIGIN).is_some_and(|origin| !from_here(origin)) {
         return Err(elsewhere("pages of other sites may not come in here"));
     }
-    let given = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let known = given.is_some_and(|given| blake3::hash(given.as_bytes()) == key.0);
-    if known { Ok(()) } else { Err(unknown()) }
+    let shown = text(header::AUTHORIZATION).map(|value| value.strip_prefix("Bearer ").unwrap_or(""));
+    match (who(guard, caller, shown), open) {
+        (Some(who), _) => Ok(who),
+        (None, true) => Ok(Who::NOBODY),
+        (None, false) => Err(unknown()),
+    }
+}
+
+/// A token that is shown counts, right or wrong; else the key of the machine that calls.
+fn who(guard: &Guard, caller: Caller, shown: Option<&str>) -> Option<Who> {
+    let entered = |entry: Entry, by| Who { person: entry.person, roles: entry.roles, by };
+    let Some(shown) = shown else {
+        let key = caller.key?;
+        return guard.roll.now().by_machine(key).map(|entry| entered(entry, By::Machine(key)));
+    };
+    let hash = blake3::hash(shown.as_bytes());
+    if hash == guard.key.0 {
+        // The token opens this machine from this machine, and is nothing to anybody else.
+        return caller.local.then_some(Who { person: FOUNDER, roles: Roles::ALL, by: By::Token });
+    }
+    let token = Digest(*hash.as_bytes());
+    guard.roll.now().by_session(token, now()).map(|entry| entered(entry, By::Session(token)))
 }
 
 fn elsewhere(message: &str) -> Problem {
@@ -54,24 +180,40 @@ fn elsewhere(message: &str) -> Problem {
 }
 
 fn unknown() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "not_authorised", "the token is missing or wrong")
-        .hint("send `Authorization: Bearer …` with what the file `token` in the node's folder says")
+    Problem::new(StatusCode::UNAUTHORIZED, "not_authorised", "the token is missing or wrong").hint(
+        "send `Authorization: Bearer …` with what the file `token` in the node's folder says, or join: `grove join`",
+    )
 }
 
-/// Whether a `Host` header names this machine: `localhost`, or a loopback address, with or without a port.
-fn is_here(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
+fn not_yours(need: Need) -> Problem {
+    let (message, hint) = match need {
+        Need::Admin => ("only who looks after this circle may do that", "ask the one who ran `grove up`"),
+        _ => ("this machine or account may not run jobs here", "ask for an invitation with `--role run`"),
+    };
+    Problem::new(StatusCode::FORBIDDEN, "not_allowed", message).hint(hint)
+}
+
+/// Whether a `Host` header names this machine. Over TLS any address does: a name that was made to point here has no
+/// key to show, and an address cannot be made to.
+fn is_called(host: &str, caller: Caller) -> bool {
+    let Some(name) = bare(host) else { return false };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback() || !caller.plain)
+}
+
+/// The name without brackets and port.
+fn bare(host: &str) -> Option<&str> {
+    match host.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
-            Some((name, port)) if port.is_empty() || is_port(port) => name,
-            _ => return false,
+            Some((name, port)) if port.is_empty() || is_port(port) => Some(name),
+            _ => None,
         },
         None => match host.split_once(':') {
-            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
-            Some(_) => return false,
-            None => host,
+            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => Some(name),
+            Some(_) => None,
+            None => Some(host),
         },
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
 }
 
 fn is_port(text: &str) -> bool {
@@ -87,8 +229,9 @@ mod tests {
         for (name, value) in headers {
             map.append(header::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        let found = examine(Key::new("secret"), &map);
-        assert_eq!(found.as_ref().copied().map_err(|problem| problem.code()), expect, "{headers:?}");
+        let guard = Guard::new("secret", Roll::default());
+        let found = examine(&guard, Caller::HERE, &map, false);
+        assert_eq!(found.as_ref().map(|_| ()).map_err(|problem| problem.code()), expect, "{headers:?}");
     }
 
     const TOKEN: (&str, &str) = ("authorization", "Bearer secret");

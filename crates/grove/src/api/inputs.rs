@@ -1,13 +1,14 @@
 //! More inputs for an open job; whoever wants waits for their results in the same request.
 
 use super::error::Problem;
+use super::guard::Mine;
 use super::results;
 use super::sent::{Asked, Long};
 use super::submit::inputs;
-use super::{Api, WAIT_MAX, lookup};
+use super::{WAIT_MAX, lookup};
 use crate::shape::{Added, More, V};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use grove_core::job::Refusal;
 use grove_core::node::Reply;
 use grove_core::task::Span;
@@ -20,13 +21,13 @@ pub(super) struct How {
 }
 
 pub(super) async fn add(
-    State(api): State<Api>,
+    Mine(api): Mine,
     Path(name): Path<String>,
     Asked(how): Asked<How>,
     Long(more): Long<More>,
 ) -> Result<Json<Added>, Problem> {
     let job = lookup::job_id(&api, &name).await?;
-    let inputs = inputs(api.door.blobs(), more.inputs)?;
+    let inputs = inputs(&api, more.inputs)?;
     if inputs.is_empty() {
         return Err(Refusal::NoInputs.into());
     }
@@ -39,7 +40,7 @@ pub(super) async fn add(
         Reply::Extended { from, count } => (from, count),
         Reply::Refused { why: Refusal::NoSuchJob } => return Err(Problem::no_such_job(&name)),
         Reply::Refused { why } => return Err(why.into()),
-        Reply::Accepted { .. } | Reply::Done => {
+        _ => {
             return Err(Problem::internal("adding inputs", &"another reply than was asked for"));
         }
     };

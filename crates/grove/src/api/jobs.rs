@@ -1,11 +1,12 @@
 //! Looking at jobs, and telling them to stop, to close or to try again.
 
 use super::error::Problem;
+use super::guard::{Mine, Who};
 use super::sent::{Asked, Short};
 use super::{Api, BUDGET_SHARE, lookup, render};
 use crate::shape::{Again, Big, Done, JobShape, Jobs, V, Why};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use grove_core::id::JobId;
 use grove_core::ledger::Account;
 use grove_core::node::{Node, Reply, Wish};
@@ -22,49 +23,52 @@ pub(super) struct Page {
     limit: Option<usize>,
 }
 
-pub(super) async fn list(State(api): State<Api>, Asked(page): Asked<Page>) -> Result<Json<Jobs>, Problem> {
+pub(super) async fn list(Mine(api): Mine, Asked(page): Asked<Page>) -> Result<Json<Jobs>, Problem> {
     let limit = page.limit.unwrap_or(JOBS_USUAL).min(JOBS_MAX);
-    Ok(Json(api.door.look(move |node| newest(node, limit)).await?))
+    let who = api.who;
+    Ok(Json(api.door.look(move |node| newest(node, limit, who)).await?))
 }
 
 /// The newest jobs. Only ids and times of the others are touched.
-fn newest(node: &Node, limit: usize) -> Jobs {
+fn newest(node: &Node, limit: usize, who: Who) -> Jobs {
     let mut newest: BTreeSet<(Millis, JobId)> = BTreeSet::new();
-    for book in node.state().jobs().values() {
+    let mut total = 0;
+    for book in node.state().jobs().values().filter(|book| who.sees(book.job.owner)) {
+        total += 1;
         newest.insert((book.submitted, book.job.id));
         if newest.len() > limit {
             newest.pop_first();
         }
     }
     let jobs = newest.iter().rev().filter_map(|(_, id)| node.view_job(*id)).map(|view| render::job(&view));
-    Jobs { v: V, jobs: jobs.collect(), total: node.state().jobs().len() as u64 }
+    Jobs { v: V, jobs: jobs.collect(), total }
 }
 
-pub(super) async fn show(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<JobShape>, Problem> {
+pub(super) async fn show(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<JobShape>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
     let view = api.door.look(move |node| node.view_job(id)).await?;
     view.map(|view| Json(render::job(&view))).ok_or_else(|| Problem::no_such_job(&name))
 }
 
-pub(super) async fn why(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Why>, Problem> {
+pub(super) async fn why(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Why>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
     let seen = api.door.look(move |node| Some((node.view_job(id)?, node.why(id)))).await?;
     let (view, reasons) = seen.ok_or_else(|| Problem::no_such_job(&name))?;
     Ok(Json(Why { v: V, job: render::job(&view), reasons: reasons.iter().map(render::reason).collect() }))
 }
 
-pub(super) async fn close(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Done>, Problem> {
+pub(super) async fn close(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Done>, Problem> {
     let job = lookup::job_id(&api, &name).await?;
     tell(&api, job, Wish::Close { job }).await
 }
 
-pub(super) async fn cancel(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Done>, Problem> {
+pub(super) async fn cancel(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Done>, Problem> {
     let job = lookup::job_id(&api, &name).await?;
     tell(&api, job, Wish::Cancel { job }).await
 }
 
 pub(super) async fn retry(
-    State(api): State<Api>,
+    Mine(api): Mine,
     Path(name): Path<String>,
     Short(again): Short<Again>,
 ) -> Result<Json<Done>, Problem> {
@@ -72,7 +76,7 @@ pub(super) async fn retry(
     let budget = match again.budget {
         Some(Big(budget)) => Credits(budget),
         None => {
-            let owner = Account::Person(api.about.owner);
+            let owner = Account::Person(api.who.person);
             let available = api.door.look(move |node| node.state().ledger().balance(owner)).await?;
             Credits(available.0 / BUDGET_SHARE)
         }

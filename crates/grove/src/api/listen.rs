@@ -1,15 +1,20 @@
 //! Connections: how many, and how long somebody may take to say what they want.
 
+use crate::device::{Caller, HANDSHAKE};
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// Enough for a person with many windows and scripts; each costs a file and some memory.
 const CONNECTIONS_MAX: usize = 256;
@@ -41,7 +46,21 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
 }
 
 /// Serves until `stop` is dropped or set; requests that are being answered get their answer.
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    accept(listener, router, None, stop).await;
+}
+
+/// The same over TLS, as it has to be beyond loopback.
+pub async fn serve_tls(
+    listener: TcpListener,
+    router: Router,
+    tls: Arc<rustls::ServerConfig>,
+    stop: watch::Receiver<bool>,
+) {
+    accept(listener, router, Some(TlsAcceptor::from(tls)), stop).await;
+}
+
+async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else {
@@ -51,13 +70,13 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => return,
         };
-        let Ok((stream, _)) = stream else {
+        let Ok((stream, from)) = stream else {
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, router, stop).await;
+            arrived(stream, from.ip(), router, tls, stop).await;
             drop(place);
         });
     }
@@ -69,14 +88,48 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stop: watch::Receiver<bool>) {
+async fn arrived(
+    stream: TcpStream,
+    from: IpAddr,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    stop: watch::Receiver<bool>,
+) {
     // Small answers must not wait for more bytes; where this fails they only come a little later.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        // Without TLS this listens on loopback only.
+        return connection(stream, from, Caller { local: from.is_loopback(), ..Caller::HERE }, router, stop).await;
+    };
+    match timeout(HANDSHAKE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let caller = Caller::over(stream.get_ref().1, from);
+            connection(stream, from, caller, router, stop).await;
+        }
+        Ok(Err(error)) => tracing::debug!("no channel with somebody who called: {error}"),
+        Err(_) => tracing::debug!("somebody called and did not agree on a channel in time"),
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    from: IpAddr,
+    caller: Caller,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let knowing = move |mut request: axum::http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(caller);
+        request.extensions_mut().insert(from);
+        request
+    };
+    let service =
+        hyper::service::service_fn(move |request| TowerToHyperService::new(router.clone()).call(knowing(request)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

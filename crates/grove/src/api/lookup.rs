@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::error::Problem;
+use super::guard::Who;
 use axum::http::StatusCode;
 use grove_core::id::JobId;
 use grove_core::node::Node;
@@ -16,23 +17,30 @@ const DIGIT_BITS: u32 = 5;
 
 /// The job that somebody means.
 pub(super) async fn job_id(api: &Api, name: &str) -> Result<JobId, Problem> {
+    let (wanted, who) = (name.to_owned(), api.who);
     if let Ok(id) = name.parse() {
-        return Ok(id);
+        // Whoever sees everything need not be asked about.
+        if who.roles.admin {
+            return Ok(id);
+        }
+        let seen = move |node: &Node| node.state().job(id).is_some_and(|book| who.sees(book.job.owner));
+        return if api.door.look(seen).await? { Ok(id) } else { Err(Problem::no_such_job(name)) };
     }
-    let wanted = name.to_owned();
-    api.door.look(move |node| find(node, &wanted)).await?
+    api.door.look(move |node| find(node, &wanted, who)).await?
 }
 
-fn find(node: &Node, name: &str) -> Result<JobId, Problem> {
+fn find(node: &Node, name: &str, who: Who) -> Result<JobId, Problem> {
     let jobs = node.state().jobs();
     if name == LAST {
-        let last = jobs.values().max_by_key(|book| (book.submitted, book.job.id));
+        let own = jobs.values().filter(|book| book.job.owner == who.person);
+        let last = own.max_by_key(|book| (book.submitted, book.job.id));
         return last.map(|book| book.job.id).ok_or_else(|| {
             Problem::new(StatusCode::NOT_FOUND, "no_such_job", "there are no jobs yet").hint("`grove run` makes one")
         });
     }
     let (first, last) = ids_beginning(name).ok_or_else(|| Problem::no_such_job(name))?;
-    let found: Vec<JobId> = jobs.range(first..=last).map(|(id, _)| *id).take(CANDIDATES_MAX + 1).collect();
+    let seen = jobs.range(first..=last).filter(|(_, book)| who.sees(book.job.owner));
+    let found: Vec<JobId> = seen.map(|(id, _)| *id).take(CANDIDATES_MAX + 1).collect();
     match found[..] {
         [] => Err(Problem::no_such_job(name)),
         [only] => Ok(only),

@@ -1,15 +1,17 @@
 //! Results, page by page in the order of the inputs. A page is answered as soon as there is something in it.
 
 use super::error::Problem;
+use super::guard::Mine;
 use super::sent::Asked;
 use super::{Api, WAIT_MAX, lookup, render};
-use crate::door::RowError;
+use crate::door::{BlobId, RowError};
 use crate::shape::{ResultShape, Results, V};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 use grove_core::id::{JobId, TaskId};
 use grove_core::job::Standing;
+use grove_core::message::Data;
 use grove_core::node::{Kept, News, Node};
 use grove_core::task::{Span, Stage};
 use grove_core::view::JobView;
@@ -33,7 +35,7 @@ pub(super) struct Page {
 }
 
 pub(super) async fn page(
-    State(api): State<Api>,
+    Mine(api): Mine,
     Path(name): Path<String>,
     Asked(page): Asked<Page>,
 ) -> Result<Json<Results>, Problem> {
@@ -131,6 +133,7 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
         };
     }
     let last = over && (view.merged || next >= view.counts.items);
+    note(api, &results);
     Ok(Results {
         v: V,
         results: results.iter().map(render::result).collect(),
@@ -139,6 +142,22 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
         refused: seen.refused,
         job: render::job(view),
     })
+}
+
+/// Whoever was shown a result may fetch what is in it.
+fn note(api: &Api, results: &[Kept]) {
+    if api.who.roles.admin {
+        return;
+    }
+    let data = |kept: &Kept| {
+        let files = kept.output.files.iter().map(|(_, data)| data.clone());
+        std::iter::once(kept.output.stdout.clone()).chain(files).collect::<Vec<Data>>()
+    };
+    for data in results.iter().flat_map(data) {
+        if let Data::Blob { id, .. } = data {
+            api.shown.note(api.who.person, BlobId(id.0));
+        }
+    }
 }
 
 async fn read(api: &Api, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, Problem> {
@@ -156,6 +175,7 @@ pub(super) fn of_items(api: &Api, root: TaskId, items: Span) -> Result<Vec<Resul
         // A job that ended meanwhile has none for some.
         let Some(last) = kept.last() else { break };
         from = last.span.end().max(from + 1);
+        note(api, &kept);
         results.extend(kept.iter().filter(|kept| kept.span.first < items.end()).map(render::result));
     }
     Ok(results)

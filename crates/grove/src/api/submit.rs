@@ -1,13 +1,13 @@
 //! Submitting: what somebody sent becomes a job of core's, or a problem that says what is wrong with it.
 
 use super::error::Problem;
+use super::guard::Mine;
 use super::sent::{INPUT_BYTES_MAX, INPUTS_MAX, Long};
 use super::{Api, BUDGET_SHARE};
-use crate::door::{BlobId, Blobs};
+use crate::door::BlobId;
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, InputShape, SourceShape, Submit, V};
 use crate::tokens;
 use axum::Json;
-use axum::extract::State;
 use axum::http::StatusCode;
 use grove_core::id::{Digest, JobId, PersonId};
 use grove_core::job::{Abilities, Caps, Check, Chunk, Job, Source, Tool};
@@ -20,10 +20,7 @@ use std::sync::Arc;
 /// Of all answers, unless the job says otherwise: a liar of any size is soon found out, and little is done twice.
 const SPOT_PER_MILLE: u32 = 30;
 
-pub(super) async fn submit(
-    State(api): State<Api>,
-    Long(sent): Long<Submit>,
-) -> Result<(StatusCode, Json<Accepted>), Problem> {
+pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<(StatusCode, Json<Accepted>), Problem> {
     let id: JobId = sent.id.parse().map_err(|_| {
         Problem::bad("wrong_id", format!("{:?} is not a job id", sent.id))
             .hint("13 digits of base 32, chosen by chance")
@@ -36,9 +33,10 @@ pub(super) async fn submit(
     }
     let blobs = api.door.blobs();
     let module = blob_id(&sent.tool.module)?;
+    api.may_name(&module, &sent.tool.module)?;
     let abilities = api.tools.abilities(blobs, module).await?;
-    let (source, inputs) = source(blobs, sent.source.clone())?;
-    let owner = api.about.owner;
+    let (source, inputs) = source(&api, sent.source.clone())?;
+    let owner = api.who.person;
     let (before, available, lenders) = api.door.look(move |node| look(node, id, owner)).await?;
     let budget = match (sent.budget, before) {
         (Some(Big(budget)), _) => Credits(budget),
@@ -54,7 +52,7 @@ pub(super) async fn submit(
             Ok((StatusCode::CREATED, Json(accepted)))
         }
         Reply::Refused { why } => Err(why.into()),
-        Reply::Extended { .. } | Reply::Done => {
+        Reply::Extended { .. } | Reply::Done | Reply::Joined { .. } | Reply::Denied { .. } => {
             Err(Problem::internal("submitting", &"another reply than was asked for"))
         }
     }
@@ -62,7 +60,7 @@ pub(super) async fn submit(
 
 /// The budget of the job if it is on the books already, what the person could spend, and who lends.
 fn look(node: &Node, id: JobId, owner: PersonId) -> (Option<Credits>, Credits, u64) {
-    let before = node.state().job(id).map(|book| book.job.budget);
+    let before = node.state().job(id).filter(|book| book.job.owner == owner).map(|book| book.job.budget);
     let crew = node.crew();
     (before, node.state().ledger().balance(Account::Person(owner)), crew.able + crew.resting)
 }
@@ -130,10 +128,10 @@ fn check(sent: Option<CheckShape>, tool: &Tool) -> Check {
     }
 }
 
-fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Problem> {
+fn source(api: &Api, sent: SourceShape) -> Result<(Source, Vec<Data>), Problem> {
     match sent {
         SourceShape::Inputs(sent) => {
-            let inputs = inputs(blobs, sent)?;
+            let inputs = inputs(api, sent)?;
             Ok((Source::Listed { count: inputs.len() as u64 }, inputs))
         }
         SourceShape::Numbers { from: Big(from), count } => {
@@ -144,13 +142,14 @@ fn source(blobs: &Blobs, sent: SourceShape) -> Result<(Source, Vec<Data>), Probl
         }
         SourceShape::Lines { blob } => {
             let id = blob_id(&blob)?;
-            Ok((Source::Lines { blob: Digest(id.0), count: blobs.lines(&id)? }, Vec::new()))
+            api.may_name(&id, &blob)?;
+            Ok((Source::Lines { blob: Digest(id.0), count: api.door.blobs().lines(&id)? }, Vec::new()))
         }
     }
 }
 
 /// Inputs as core takes them.
-pub(super) fn inputs(blobs: &Blobs, sent: Vec<InputShape>) -> Result<Vec<Data>, Problem> {
+pub(super) fn inputs(api: &Api, sent: Vec<InputShape>) -> Result<Vec<Data>, Problem> {
     let too_many = |message| {
         Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_many_inputs", message)
             .hint("send them as the lines of a blob, or some at a time to an open job"))
@@ -161,7 +160,7 @@ pub(super) fn inputs(blobs: &Blobs, sent: Vec<InputShape>) -> Result<Vec<Data>, 
     let mut all = Vec::with_capacity(sent.len());
     let mut bytes = 0;
     for input in sent {
-        let data = input_data(blobs, input)?;
+        let data = input_data(api, input)?;
         if let Data::Inline { bytes: these } = &data {
             bytes += these.len();
         }
@@ -173,7 +172,7 @@ pub(super) fn inputs(blobs: &Blobs, sent: Vec<InputShape>) -> Result<Vec<Data>, 
     Ok(all)
 }
 
-fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
+fn input_data(api: &Api, input: InputShape) -> Result<Data, Problem> {
     use base64::Engine;
     match input {
         InputShape::Text(text) => Ok(Data::Inline { bytes: text.into_bytes().into() }),
@@ -183,13 +182,14 @@ fn input_data(blobs: &Blobs, input: InputShape) -> Result<Data, Problem> {
             .map_err(|error| Problem::bad("not_base64", format!("an input is not base64: {error}"))),
         InputShape::Blob { blob } => {
             let id = blob_id(&blob)?;
-            let len = blobs.len(&id)?.ok_or_else(|| no_blob(&blob))?;
+            api.may_name(&id, &blob)?;
+            let len = api.door.blobs().len(&id)?.ok_or_else(|| no_blob(&blob))?;
             Ok(Data::Blob { id: Digest(id.0), len })
         }
     }
 }
 
-fn no_blob(name: &str) -> Problem {
+pub(super) fn no_blob(name: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_such_blob", format!("no blob {name} is kept here"))
         .hint("send it first: PUT /v1/blobs/…")
 }

@@ -1,15 +1,24 @@
-//! The way to a node: HTTP on loopback, with the token of the home folder. Knows no command.
+//! A node that is asked: HTTP on loopback with the token of the home folder, or over TLS with the key that is known.
+//! Knows no command.
+
+mod pinned;
+mod way;
+
+pub(super) use way::{Way, reached};
 
 use super::Place;
 use super::exit::{Exit, Failure};
-use crate::config::HomeError;
+use crate::config::{Home, HomeError};
+use crate::device::Speech;
 use crate::shape::{ErrorBody, ErrorShape};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Read;
 use std::time::Duration;
 use ureq::http::{Response, StatusCode};
-use ureq::{Agent, Body, SendBody};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, TcpConnector};
+use ureq::{Agent, Body, RequestBuilder, SendBody};
 
 /// A node on this machine answers at once or not at all.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -28,18 +37,21 @@ const BREATH: Duration = Duration::from_millis(100);
 pub(super) struct Hub {
     agent: Agent,
     address: String,
-    token: String,
+    /// None where this machine's key is what it shows.
+    token: Option<String>,
 }
 
 impl Hub {
     /// The hub that is meant.
     pub(super) fn find(place: &Place) -> Result<Hub, Failure> {
         let settings = place.settings()?;
-        let address = match &settings.hub {
-            Some(hub) => named(hub)?,
-            None => settings.home.hub().map_err(|error| refused(&error))?.api.to_string(),
-        };
-        let token = settings.home.token().map_err(|error| refused(&error))?;
+        let way = Way::find(&settings)?;
+        let session = settings.home.session().map_err(|error| refused(&error))?;
+        Hub::at(&way, &settings.home, session.map(|session| session.token))
+    }
+
+    /// The hub at the end of that way; a login counts more than the machine.
+    pub(super) fn at(way: &Way, home: &Home, session: Option<String>) -> Result<Hub, Failure> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIME))
@@ -48,7 +60,14 @@ impl Hub {
             .proxy(None)
             .max_redirects(0)
             .build();
-        Ok(Hub { agent: config.into(), address, token })
+        let agent = match way.tls(home, Speech::People)? {
+            None => config.into(),
+            Some(tls) => {
+                let connector = TcpConnector::default().chain(pinned::Pinned::new(tls));
+                Agent::with_parts(config, connector, DefaultResolver::default())
+            }
+        };
+        Ok(Hub { agent, address: way.api.clone(), token: session.or_else(|| way.token.clone()) })
     }
 
     pub(super) fn address(&self) -> &str {
@@ -56,12 +75,12 @@ impl Hub {
     }
 
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        let request = self.agent.get(self.url(path)).header("authorization", self.bearer());
+        let request = self.shown(self.agent.get(self.url(path)));
         self.read(request.call())
     }
 
     pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
-        let request = self.agent.post(self.url(path)).header("authorization", self.bearer());
+        let request = self.shown(self.agent.post(self.url(path)));
         self.read(request.send_json(body))
     }
 
@@ -81,7 +100,7 @@ impl Hub {
     /// How many bytes of a blob are there: `None` when it is whole.
     pub(super) fn missing_from(&self, blob: &str) -> Result<Option<u64>, Failure> {
         let url = self.url(&format!("/v1/blobs/{blob}"));
-        let response = self.agent.head(url).header("authorization", self.bearer()).call();
+        let response = self.shown(self.agent.head(url)).call();
         let response = response.map_err(|error| self.unreachable(&error))?;
         match response.status() {
             StatusCode::OK => Ok(None),
@@ -96,7 +115,7 @@ impl Hub {
     /// Sends a blob from `offset` on.
     pub(super) fn send_blob(&self, blob: &str, offset: u64, from: &mut dyn Read) -> Result<(), Failure> {
         let url = self.url(&format!("/v1/blobs/{blob}?offset={offset}"));
-        let request = self.agent.put(url).header("authorization", self.bearer());
+        let request = self.shown(self.agent.put(url));
         let mut from = from;
         let response = request.send(SendBody::from_reader(&mut from)).map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() { Ok(()) } else { Err(self.problem(response)) }
@@ -104,7 +123,7 @@ impl Hub {
 
     /// A page that is read piece by piece.
     pub(super) fn open(&self, path: &str) -> Result<Body, Failure> {
-        let request = self.agent.get(self.url(path)).header("authorization", self.bearer());
+        let request = self.shown(self.agent.get(self.url(path)));
         let response = request.call().map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() { Ok(response.into_body()) } else { Err(self.problem(response)) }
     }
@@ -113,8 +132,11 @@ impl Hub {
         format!("http://{}{path}", self.address)
     }
 
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
+    fn shown<Body>(&self, request: RequestBuilder<Body>) -> RequestBuilder<Body> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
     }
 
     fn read<T: DeserializeOwned>(&self, response: Result<Response<Body>, ureq::Error>) -> Result<T, Failure> {
@@ -131,8 +153,13 @@ impl Hub {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        Failure::new(Exit::Unreachable, format!("the hub at {} does not answer: {error}", self.address))
-            .hint("start it with `grove up`, or name another with --hub")
+        Failure::new(Exit::Unreachable, format!("the hub at {} does not answer: {error}", self.address)).hint(
+            if matches!(error, ureq::Error::Other(_)) {
+                "ask whoever invited this machine; if the hub was set up anew, leave and join again"
+            } else {
+                "start it with `grove up`, or name another with --hub"
+            },
+        )
     }
 
     fn problem(&self, response: Response<Body>) -> Failure {
@@ -162,24 +189,10 @@ fn told(status: StatusCode, error: ErrorBody) -> Failure {
     Failure { exit, message, hint: error.hint }
 }
 
-/// A hub by its address. The token is sent in clear, so only this machine may be named.
-fn named(hub: &str) -> Result<String, Failure> {
-    let address = hub.strip_prefix("http://").unwrap_or(hub).trim_end_matches('/');
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let here = bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    let port = address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if here && port {
-        return Ok(address.to_owned());
-    }
-    Err(Failure::usage(format!("{hub:?} is not the address and port of a hub on this machine"))
-        .hint("for instance --hub 127.0.0.1:7420"))
-}
-
 pub(super) fn refused(error: &HomeError) -> Failure {
     let exit = match error {
         HomeError::NoHub { .. } => Exit::Unreachable,
-        HomeError::NoToken { .. } | HomeError::TokenIsOpen { .. } => Exit::NotAuthorised,
+        HomeError::NoToken { .. } | HomeError::TokenIsOpen { .. } | HomeError::NotJoined { .. } => Exit::NotAuthorised,
         _ => Exit::Error,
     };
     Failure::caused(exit, error)
@@ -188,16 +201,6 @@ pub(super) fn refused(error: &HomeError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_this_machine_is_a_hub_that_the_token_is_sent_to() {
-        assert_eq!(named("http://127.0.0.1:1/").unwrap(), "127.0.0.1:1");
-        assert_eq!(named("[::1]:80").unwrap(), "[::1]:80");
-        assert_eq!(named("localhost:7420").unwrap(), "localhost:7420");
-        for wrong in ["10.0.0.1:1", "evil.example:80", "127.0.0.1", "https://127.0.0.1:1", "localhost.evil:1", ""] {
-            assert_eq!(named(wrong).unwrap_err().exit, Exit::Usage, "{wrong}");
-        }
-    }
 
     #[test]
     fn problems_become_documented_exit_codes() {

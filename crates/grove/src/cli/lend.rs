@@ -1,9 +1,10 @@
 //! `grove lend`: lend this machine to a hub.
 
 use super::demo::Pretender;
-use super::hub::Hub;
+use super::hub::{Hub, Way, reached};
 use super::{Exit, Failure, Place, node, say};
 use crate::config::{Layer, Settings};
+use crate::device::Speech;
 use crate::link::Token;
 use crate::shape::{Status, V};
 use crate::shell::{self, HostError, Hosted, Plan, Role};
@@ -43,14 +44,10 @@ impl Lend {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let settings = place.settings_with(Layer { slots: self.slots, ..Layer::default() })?;
         node::log(&settings)?;
-        let token: Token = settings.home.token().map_err(|error| super::hub::refused(&error))?.parse()?;
-        let hub = match &settings.hub {
-            // Where it hears nodes, only the hub knows.
-            Some(_) => Hub::find(place)?.get::<Status>("/v1/status")?.link,
-            None => settings.home.hub().map_err(|error| super::hub::refused(&error))?.link.to_string(),
-        };
+        let way = to_hub(place, &settings)?;
+        let hub = way.address.clone();
         node::live(async move {
-            let hosted = start(&settings, &token, &hub, self.pretend).await?;
+            let hosted = start(&settings, &way, self.pretend).await?;
             if let Err(error) = &hosted.walls {
                 let failure = Failure::caused(Exit::Error, error);
                 hosted.stop().await?;
@@ -71,8 +68,33 @@ impl Lend {
     }
 }
 
+/// Where the hub hears nodes, and what it is shown.
+struct ToHub {
+    address: String,
+    token: Option<Token>,
+    calls: Option<Arc<rustls::ClientConfig>>,
+}
+
+fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
+    let home = &settings.home;
+    if settings.hub.is_none() && home.joined().is_err() {
+        home.token().map_err(|error| super::hub::refused(&error))?;
+    }
+    let way = Way::find(settings)?;
+    let address = match way.link {
+        Some(link) => link.to_string(),
+        // Where it hears nodes, only the hub knows.
+        None => {
+            let said = Hub::find(place)?.get::<Status>("/v1/status")?.link;
+            said.parse().map(|link| reached(link).to_string()).unwrap_or(said)
+        }
+    };
+    let token = way.token.as_deref().map(str::parse).transpose()?;
+    Ok(ToHub { address, token, calls: way.tls(home, Speech::Nodes)? })
+}
+
 /// In the first folder that no other lender has.
-async fn start(settings: &Settings, token: &Token, hub: &str, pretend: bool) -> Result<Hosted, HostError> {
+async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<Hosted, HostError> {
     let mut number = 1;
     loop {
         let plan = Plan {
@@ -84,9 +106,13 @@ async fn start(settings: &Settings, token: &Token, hub: &str, pretend: bool) -> 
                 disk_bytes: settings.disk_bytes,
                 ..Role::default()
             },
-            token: token.clone(),
+            token: hub.token.clone(),
             listen: None,
-            call: Some(hub.to_owned()),
+            hears: None,
+            call: Some(hub.address.clone()),
+            calls: hub.calls.clone(),
+            founder: None,
+            is_open: false,
             runs: pretend.then(|| Arc::new(Pretender) as _),
         };
         match shell::host(plan).await {

@@ -1,19 +1,17 @@
 //! `grove up`: a hub that also lends this machine.
 
+use super::hub::reached;
 use super::{Exit, Failure, Place, node, say};
-use crate::api::{self, About};
+use crate::api::{self, About, Reach};
 use crate::config::{Hub, Layer, Settings};
+use crate::device::{Device, Speech};
 use crate::link::Token;
 use crate::shape::V;
-use crate::shell::{self, Plan, Role};
+use crate::shell::{self, HostError, Plan, Role};
 use clap::Args;
-use grove_core::id::PersonId;
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use tokio::sync::watch;
-
-/// Whose hub it is: there are no accounts yet, and whoever has the token is the owner.
-const OWNER: PersonId = PersonId(1);
 
 #[derive(Debug, Args)]
 pub struct Up {
@@ -29,6 +27,15 @@ pub struct Up {
     /// Hand out work only
     #[arg(long, conflicts_with = "slots")]
     no_lend: bool,
+    /// Whose hub it is: this person looks after the circle. Said once, and again to change the name
+    #[arg(long, value_name = "NAME")]
+    admin: Option<String>,
+    /// Speak TLS on this machine too, as is done beyond it
+    #[arg(long)]
+    tls: bool,
+    /// Where others reach this hub, for invitations, when that is not where it listens; may be said several times
+    #[arg(long, value_name = "ADDRESS")]
+    address: Vec<SocketAddr>,
     /// When it is ready, print where it is as one JSON object
     #[arg(long)]
     json: bool,
@@ -42,6 +49,52 @@ struct Ready {
     link: SocketAddr,
     pid: u32,
     slots: u32,
+    /// The fingerprint of the hub's key, where it speaks TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// Where the hub is to be heard, and how.
+struct Doors {
+    listen: SocketAddr,
+    link: SocketAddr,
+    /// Others than this machine can knock.
+    is_open: bool,
+    /// Its key, where TLS is spoken.
+    device: Option<Device>,
+}
+
+impl Doors {
+    /// What an invitation says. Where the hub listens everywhere, that is where this machine speaks from.
+    fn reach(&self, address: SocketAddr, named: &[SocketAddr]) -> Option<Reach> {
+        let key = self.device.as_ref()?.fingerprint();
+        let api = match named {
+            [] if address.ip().is_unspecified() => {
+                let ip = own_address(address).unwrap_or(reached(address).ip());
+                vec![SocketAddr::new(ip, address.port())]
+            }
+            [] => vec![address],
+            named => named.to_vec(),
+        };
+        Some(Reach { key, api })
+    }
+}
+
+/// The address from which this machine would speak to the world. Nothing is sent.
+fn own_address(listen: SocketAddr) -> Option<IpAddr> {
+    // Addresses for documentation: nobody is there.
+    let (from, far) = if listen.is_ipv4() { ("0.0.0.0:0", "192.0.2.1:9") } else { ("[::]:0", "[2001:db8::1]:9") };
+    let socket = UdpSocket::bind(from).ok()?;
+    socket.connect(far).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// What was asked for cannot be: not a failure of this machine.
+fn refused(error: HostError) -> anyhow::Error {
+    match error {
+        HostError::NobodyHere | HostError::WrongFounder { .. } => Failure::caused(Exit::Usage, &error).into(),
+        other => other.into(),
+    }
 }
 
 impl Up {
@@ -58,29 +111,57 @@ impl Up {
         home.create()?;
         let token = home.token_or_new()?;
         let slots = if self.no_lend { 0 } else { settings.slots };
-        let listener = api::bind(settings.listen).await?;
+        let doors = self.doors(&settings)?;
+        // Beyond this machine nothing is opened before it is known who looks after it.
+        let early = if doors.is_open { None } else { Some(api::bind(doors.listen).await?) };
         let hosted = shell::host(Plan {
             folder: home.path().to_owned(),
             role: Role { slots, keep: settings.keep, disk_bytes: settings.disk_bytes, ..Role::default() },
-            token: token.parse::<Token>()?,
-            listen: Some(settings.link),
+            token: Some(token.parse::<Token>()?),
+            listen: Some(doors.link),
+            hears: doors.device.as_ref().map(|device| device.hears(Speech::Nodes)).transpose()?,
             call: None,
+            calls: None,
+            founder: self.admin.clone(),
+            is_open: doors.is_open,
             runs: None,
         })
-        .await?;
-        let link = hosted.link.unwrap_or(settings.link);
-        let about = About { walls: node::walls(&hosted), owner: OWNER, link };
+        .await
+        .map_err(refused)?;
+        let listener = match early {
+            Some(listener) => listener,
+            None => api::bind(doors.listen).await?,
+        };
+        let link = hosted.link.unwrap_or(doors.link);
         let address = listener.local_addr()?;
+        let about = About { walls: node::walls(&hosted), link, reach: doors.reach(address, &self.address) };
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(api::serve(listener, api::router(hosted.door.clone(), &token, about), stopped));
-        home.announce(&Hub { v: V, api: address, link, pid: std::process::id() })?;
-        self.say_ready(&settings, Ready { v: V, api: address, link, pid: std::process::id(), slots }, &hosted)?;
+        let router = api::router(hosted.door.clone(), &token, about);
+        let served = match &doors.device {
+            None => tokio::spawn(api::serve(listener, router, stopped)),
+            Some(device) => tokio::spawn(api::serve_tls(listener, router, device.hears(Speech::People)?, stopped)),
+        };
+        let key = doors.device.as_ref().map(|device| device.fingerprint().to_string());
+        let (api, pid) = (reached(address), std::process::id());
+        home.announce(&Hub { v: V, api, link, pid, key: key.clone() })?;
+        self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key }, &hosted)?;
         let ended = node::until_stopped(hosted).await;
         stop.send_replace(true);
         // It stops taking connections at once; those that are open end with the process.
         let _ = served.await;
         home.withdraw()?;
         ended.map(|()| Exit::Done)
+    }
+
+    fn doors(&self, settings: &Settings) -> anyhow::Result<Doors> {
+        let (listen, mut link) = (settings.listen, settings.link);
+        if !listen.ip().is_loopback() && link.ip().is_loopback() && self.link.is_none() {
+            // Who lets people in from elsewhere means their machines too.
+            link.set_ip(listen.ip());
+        }
+        let is_open = !listen.ip().is_loopback() || !link.ip().is_loopback();
+        let device = if is_open || self.tls { Some(Device::of(&settings.home)?) } else { None };
+        Ok(Doors { listen, link, is_open, device })
     }
 
     fn say_ready(&self, settings: &Settings, ready: Ready, hosted: &shell::Hosted) -> anyhow::Result<()> {
@@ -97,11 +178,16 @@ impl Up {
             path if std::env::var_os("GROVE_HOME").is_none() && super::is_usual_home(path) => String::new(),
             path => format!(" --home {}", path.display()),
         };
+        let scheme = if ready.key.is_some() { "https" } else { "http" };
+        let invite = match ready.key {
+            Some(_) => format!("\n\x20      grove{home} invite                       let another machine in"),
+            None => String::new(),
+        };
         say::talk(&format!(
-            "grove {}  hub is ready  http://{}\n{lends}; Ctrl-C stops it\n\
+            "grove {}  hub is ready  {scheme}://{}\n{lends}; Ctrl-C stops it\n\
              next:  grove{home} run tool.wasm {{}} ::: a b c   run a tool on three inputs\n\
              \x20      grove{home} lend                         lend with one more process\n\
-             \x20      grove{home} status                       look at it",
+             \x20      grove{home} status                       look at it{invite}",
             env!("CARGO_PKG_VERSION"),
             ready.api,
         ));

@@ -27,6 +27,31 @@ pub struct Hub {
     /// Where other nodes are heard.
     pub link: SocketAddr,
     pub pid: u32,
+    /// The fingerprint of the key that answers there, where TLS is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The hub that this machine has joined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    pub v: u32,
+    /// The fingerprint of its key.
+    pub key: String,
+    /// Where its API answers, the best first.
+    pub api: Vec<SocketAddr>,
+    /// The port on which it hears nodes.
+    pub link_port: u16,
+    /// Whose machine this is there.
+    pub person: String,
+}
+
+/// A login with a password at the hub that this folder names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    pub v: u32,
+    pub person: String,
+    pub token: String,
 }
 
 /// What can go wrong with the folder.
@@ -42,6 +67,8 @@ pub enum HomeError {
     Damaged { path: PathBuf },
     #[error("others may read {}\nhint: chmod 600 {}", path.display(), path.display())]
     TokenIsOpen { path: PathBuf },
+    #[error("this machine has joined no hub: {} is missing\nhint: ask for an invitation, then `grove join <invitation>`", path.display())]
+    NotJoined { path: PathBuf },
     #[error("the system gives no randomness: {source}")]
     NoChance { source: getrandom::Error },
 }
@@ -72,18 +99,9 @@ impl Home {
     /// The token that opens this node.
     pub fn token(&self) -> Result<String, HomeError> {
         let path = self.token_path();
-        match is_private(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(HomeError::NoToken { path }),
-            Err(source) => {
-                return Err(HomeError::Io { doing: "look at", path, source });
-            }
-            Ok(false) => return Err(HomeError::TokenIsOpen { path }),
-            Ok(true) => {}
-        }
-        let text = read_short(&path).map_err(io_error("read", &path))?;
-        let token = text.trim();
+        let Some(token) = self.secret(path.clone())? else { return Err(HomeError::NoToken { path }) };
         let sound = token.len() == 2 * TOKEN_BYTES && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if sound { Ok(token.to_owned()) } else { Err(HomeError::Damaged { path }) }
+        if sound { Ok(token) } else { Err(HomeError::Damaged { path }) }
     }
 
     /// The token that opens this node, made now if there is none.
@@ -112,20 +130,98 @@ impl Home {
 
     /// Says where the hub of this folder is reached.
     pub fn announce(&self, hub: &Hub) -> Result<(), HomeError> {
-        let text = serde_json::to_string(hub).map_err(|_| HomeError::Damaged { path: self.hub_path() })?;
-        self.create()?;
-        self.replace(&self.hub_path(), text.as_bytes())
+        self.keep(&self.hub_path(), hub)
     }
 
     /// The hub of this folder stops.
     pub fn withdraw(&self) -> Result<(), HomeError> {
-        let path = self.hub_path();
-        match std::fs::remove_file(&path) {
+        self.remove(&self.hub_path())
+    }
+
+    pub fn key_path(&self) -> PathBuf {
+        self.path.join("device.key")
+    }
+
+    pub fn joined_path(&self) -> PathBuf {
+        self.path.join("joined.json")
+    }
+
+    pub fn session_path(&self) -> PathBuf {
+        self.path.join("session.json")
+    }
+
+    /// This machine's key as it was written down.
+    pub fn key(&self) -> Result<Option<String>, HomeError> {
+        self.secret(self.key_path())
+    }
+
+    /// Keeps a new key, and says which one counts.
+    pub fn keep_key(&self, written: &str) -> Result<String, HomeError> {
+        self.create()?;
+        self.replace(&self.key_path(), written.as_bytes())?;
+        Ok(written.to_owned())
+    }
+
+    /// The hub that this machine has joined.
+    pub fn joined(&self) -> Result<Joined, HomeError> {
+        let path = self.joined_path();
+        match self.secret(path.clone())? {
+            Some(text) => serde_json::from_str(&text).map_err(|_| HomeError::Damaged { path }),
+            None => Err(HomeError::NotJoined { path }),
+        }
+    }
+
+    pub fn keep_joined(&self, joined: &Joined) -> Result<(), HomeError> {
+        self.keep(&self.joined_path(), joined)
+    }
+
+    /// The login that holds here, if somebody has logged in.
+    pub fn session(&self) -> Result<Option<Session>, HomeError> {
+        let path = self.session_path();
+        let text = self.secret(path.clone())?;
+        text.map(|text| serde_json::from_str(&text).map_err(|_| HomeError::Damaged { path })).transpose()
+    }
+
+    pub fn keep_session(&self, session: &Session) -> Result<(), HomeError> {
+        self.keep(&self.session_path(), session)
+    }
+
+    /// Takes a file of this folder away, if it is there.
+    pub fn remove(&self, path: &Path) -> Result<(), HomeError> {
+        match std::fs::remove_file(path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(HomeError::Io { doing: "remove", path, source })
+                Err(HomeError::Io { doing: "remove", path: path.to_owned(), source })
             }
             _ => Ok(()),
         }
+    }
+
+    /// Takes everything away: keys, books, blobs.
+    pub fn purge(&self) -> Result<(), HomeError> {
+        match std::fs::remove_dir_all(&self.path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(HomeError::Io { doing: "remove", path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn keep(&self, path: &Path, what: &impl Serialize) -> Result<(), HomeError> {
+        let text = serde_json::to_string(what).map_err(|_| HomeError::Damaged { path: path.to_owned() })?;
+        self.create()?;
+        self.replace(path, text.as_bytes())
+    }
+
+    /// What a file says that is the owner's alone.
+    fn secret(&self, path: PathBuf) -> Result<Option<String>, HomeError> {
+        match is_private(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(HomeError::Io { doing: "look at", path, source }),
+            Ok(false) => return Err(HomeError::TokenIsOpen { path }),
+            Ok(true) => {}
+        }
+        let text = read_short(&path).map_err(io_error("read", &path))?;
+        Ok(Some(text.trim().to_owned()))
     }
 
     /// Whole or not at all: nobody reads half a token.
@@ -190,7 +286,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path().to_owned());
         assert!(matches!(home.hub(), Err(HomeError::NoHub { .. })));
-        let hub = Hub { v: 1, api: ([127, 0, 0, 1], 1).into(), link: ([127, 0, 0, 1], 2).into(), pid: 3 };
+        let hub = Hub { v: 1, api: ([127, 0, 0, 1], 1).into(), link: ([127, 0, 0, 1], 2).into(), pid: 3, key: None };
         home.announce(&hub).unwrap();
         assert_eq!(home.hub().unwrap(), hub);
         home.withdraw().unwrap();

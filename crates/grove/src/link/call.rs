@@ -7,6 +7,7 @@ use super::line::{Cut, Line, PATIENCE};
 use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_client::NodeClient;
 use super::{Event, Links, Why, host, outbox};
+use crate::device::nameless;
 use grove_core::id::NodeId;
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
 use tokio_stream::StreamExt;
 use tonic::codegen::http::Uri;
 use tonic::transport::{Channel, Endpoint};
@@ -46,7 +48,7 @@ impl Drop for Calling {
 pub(super) struct Caller {
     client: NodeClient<Channel>,
     me: NodeId,
-    token: Token,
+    token: Option<Token>,
 }
 
 impl Caller {
@@ -56,7 +58,7 @@ impl Caller {
 
     pub(super) fn request<T>(&self, body: T) -> Request<T> {
         let mut request = Request::new(body);
-        gate::show(self.me, &self.token, request.metadata_mut());
+        gate::show(self.me, self.token.as_ref(), request.metadata_mut());
         request
     }
 }
@@ -68,11 +70,35 @@ impl Links {
         self.dial_over(address, token, move || connect(Arc::clone(&to)))
     }
 
+    /// Keeps a link to a hub whose key is known, over TLS. The token is for a hub on the same machine; from elsewhere
+    /// the key of this machine is what it shows.
+    pub fn dial_tls(&self, address: &str, token: Option<Token>, tls: Arc<rustls::ClientConfig>) -> Calling {
+        let to: Arc<str> = Arc::from(address);
+        let tls = TlsConnector::from(tls);
+        self.dial_with(address, token, move || {
+            let (to, tls) = (Arc::clone(&to), tls.clone());
+            async move { tls.connect(nameless(), connect(to).await?).await }
+        })
+    }
+
     /// The same over any transport.
     pub fn dial_over<Io, Connecting>(
         &self,
         address: &str,
         token: Token,
+        connect: impl Fn() -> Connecting + Send + 'static,
+    ) -> Calling
+    where
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        Connecting: Future<Output = io::Result<Io>> + Send + 'static,
+    {
+        self.dial_with(address, Some(token), connect)
+    }
+
+    fn dial_with<Io, Connecting>(
+        &self,
+        address: &str,
+        token: Option<Token>,
         connect: impl Fn() -> Connecting + Send + 'static,
     ) -> Calling
     where

@@ -1,7 +1,8 @@
-//! Who may come in: whoever has the token, and says which node it is. Looked at before anything of a call is read.
+//! Who may come in: whoever is on this machine and has the token, or a machine that is known by its key; and each says
+//! which node it is. Looked at before anything of a call is read.
 
-use super::line::Cut;
-use grove_core::id::NodeId;
+use super::line::{Arrival, Cut};
+use grove_core::id::{Digest, NodeId};
 use std::fmt;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
@@ -38,16 +39,20 @@ impl std::str::FromStr for Token {
     }
 }
 
-/// Who has come in.
+/// Who has come to the gate.
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub(super) node: NodeId,
+    /// The key by which its machine must be known; none where it has shown the token.
+    pub(super) key: Option<Digest>,
     pub(super) cut: Cut,
 }
 
 /// Says who this is, and that it may speak.
-pub(super) fn show(me: NodeId, token: &Token, headers: &mut MetadataMap) {
-    headers.insert(AUTHORIZATION, token.1.clone());
+pub(super) fn show(me: NodeId, token: Option<&Token>, headers: &mut MetadataMap) {
+    if let Some(token) = token {
+        headers.insert(AUTHORIZATION, token.1.clone());
+    }
     name(me, headers);
 }
 
@@ -63,17 +68,18 @@ pub(super) fn named(headers: &MetadataMap) -> Option<NodeId> {
     (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok().map(NodeId))?
 }
 
-/// Lets a call in, or not.
+/// Takes a call in as far as it can be seen from outside, or not at all. Whether a key is known is asked next.
 pub(super) fn open(mut call: Request<()>, me: NodeId, token: &Token) -> Result<Request<()>, Status> {
+    let Arrival { caller, cut } = call.extensions().get::<Arrival>().cloned().unwrap_or_default();
     let shown = call.metadata().get(AUTHORIZATION).map(|shown| blake3::hash(shown.as_encoded_bytes()));
-    // Hashes are compared in constant time, whatever was shown.
-    if shown != Some(token.0) {
-        return Err(Status::unauthenticated("the token is not the one of this circle"));
-    }
+    let key = match (shown, caller.key) {
+        // Hashes are compared in constant time, whatever was shown.
+        (Some(shown), _) if shown == token.0 && caller.local => None,
+        (None, Some(key)) => Some(key),
+        _ => return Err(Status::unauthenticated("the token is not the one of this circle")),
+    };
     let node = named(call.metadata()).filter(|node| *node != me);
     let node = node.ok_or_else(|| Status::unauthenticated("which node is this?"))?;
-    let cut = call.extensions().get::<Cut>().cloned().unwrap_or_default();
-    cut.admit();
-    call.extensions_mut().insert(Guest { node, cut });
+    call.extensions_mut().insert(Guest { node, key, cut });
     Ok(call)
 }

@@ -9,13 +9,17 @@ use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_server::{Node, NodeServer};
 use super::wire::{Chunk, Frame, Stored, Want};
 use super::{Home, Links};
+use crate::device::{Caller, HANDSHAKE};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::service::interceptor::InterceptedService;
@@ -55,15 +59,36 @@ impl Links {
         self.serve_over(ReceiverStream::new(streams), token);
     }
 
+    /// Takes calls over TLS, as it has to be beyond loopback.
+    pub fn serve_tls(&self, listener: TcpListener, token: Token, tls: Arc<rustls::ServerConfig>) {
+        let (out, streams) = mpsc::channel(ACCEPTED_AHEAD);
+        let (links, tls) = (self.clone(), TlsAcceptor::from(tls));
+        let handshakes = Arc::new(Semaphore::new(STRANGERS_MAX));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = links.closed() => {}
+                () = accept_tls(&listener, &tls, &handshakes, &out) => {}
+            }
+        });
+        self.serve_known(ReceiverStream::new(streams), token);
+    }
+
     /// The same over any transport.
     pub fn serve_over<Io>(&self, streams: impl Stream<Item = Io> + Send + 'static, token: Token)
     where
         Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        self.serve_known(streams.map(|io| (io, Caller::HERE)), token);
+    }
+
+    fn serve_known<Io>(&self, streams: impl Stream<Item = (Io, Caller)> + Send + 'static, token: Token)
+    where
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
-        let lines = streams.filter_map(move |io| {
+        let lines = streams.filter_map(move |(io, caller)| {
             let place = Arc::clone(&strangers).try_acquire_owned().ok()?;
-            Some(io::Result::Ok(Line::accepted(io, place)))
+            Some(io::Result::Ok(Line::accepted(io, caller, place)))
         });
         let (me, links) = (self.me(), self.clone());
         let node = NodeServer::new(Host { links: self.clone() })
@@ -86,12 +111,46 @@ impl Links {
 
 async fn accept(listener: &TcpListener, out: &mpsc::Sender<TcpStream>) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if stream.set_nodelay(true).is_ok() && out.send(stream).await.is_err() {
-                    return;
+        let (stream, _) = next(listener).await;
+        if out.send(stream).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Channels are agreed on beside one another: whoever is slow delays nobody, and there is room for so many.
+async fn accept_tls(
+    listener: &TcpListener,
+    tls: &TlsAcceptor,
+    handshakes: &Arc<Semaphore>,
+    out: &mpsc::Sender<(TlsStream<TcpStream>, Caller)>,
+) {
+    loop {
+        let (stream, from) = next(listener).await;
+        let Ok(place) = Arc::clone(handshakes).try_acquire_owned() else {
+            continue;
+        };
+        let (tls, out) = (tls.clone(), out.clone());
+        tokio::spawn(async move {
+            match timeout(HANDSHAKE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let caller = Caller::over(stream.get_ref().1, from.ip());
+                    // Nobody takes calls any more if this fails.
+                    let _ = out.send((stream, caller)).await;
                 }
+                Ok(Err(error)) => tracing::debug!("no channel with somebody who called: {error}"),
+                Err(_) => tracing::debug!("somebody called and did not agree on a channel in time"),
             }
+            drop(place);
+        });
+    }
+}
+
+async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) if stream.set_nodelay(true).is_ok() => return (stream, from),
+            Ok(_) => {}
             Err(error) => {
                 tracing::warn!("no call can be taken: {error}");
                 sleep(ACCEPT_PAUSE).await;
@@ -122,7 +181,7 @@ impl Node for Host {
     type FetchStream = ReceiverStream<Result<Chunk, Status>>;
 
     async fn speak(&self, call: Request<Streaming<Frame>>) -> Result<Response<Outflow>, Status> {
-        let Guest { node, cut } = guest(&call)?;
+        let Guest { node, cut, .. } = self.guest(&call, First::Speak).await?;
         let (outbox, outflow) = outbox::pair();
         let begun = Begun { node, inbound: call.into_inner(), outbox, cut, caller: None };
         let links = self.links.clone();
@@ -133,17 +192,38 @@ impl Node for Host {
     }
 
     async fn fetch(&self, call: Request<Want>) -> Result<Response<Self::FetchStream>, Status> {
-        let node = guest(&call)?.node;
+        let node = self.guest(&call, First::Spoke).await?.node;
         Ok(Response::new(blob::lend(&self.links, node, call.get_ref()).await?))
     }
 
     async fn store(&self, call: Request<Streaming<Chunk>>) -> Result<Response<Stored>, Status> {
-        let node = guest(&call)?.node;
+        let node = self.guest(&call, First::Spoke).await?.node;
         Ok(Response::new(blob::take(&self.links, node, call.into_inner()).await?))
     }
 }
 
-fn guest<T>(call: &Request<T>) -> Result<Guest, Status> {
-    let guest = call.extensions().get::<Guest>().cloned();
-    guest.ok_or_else(|| Status::unauthenticated("nobody came through the gate"))
+/// Who speaks is written down first; for all else it must have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    Speak,
+    Spoke,
+}
+
+impl Host {
+    /// Who calls, if it may. No call says who it is for in any other way.
+    async fn guest<T>(&self, call: &Request<T>, first: First) -> Result<Guest, Status> {
+        let guest = call.extensions().get::<Guest>().cloned();
+        let guest = guest.ok_or_else(|| Status::unauthenticated("nobody came through the gate"))?;
+        let home = self.links.home();
+        let may = match (guest.key, first) {
+            (None, _) => true,
+            (Some(key), First::Speak) => home.admits(key, guest.node).await,
+            (Some(key), First::Spoke) => home.stands(key, guest.node),
+        };
+        if !may {
+            return Err(Status::permission_denied("this machine may not lend here"));
+        }
+        guest.cut.admit();
+        Ok(guest)
+    }
 }

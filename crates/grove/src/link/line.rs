@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of what is said on it. TCP, TLS and QUIC streams all fit.
 
+use crate::device::Caller;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,10 +62,24 @@ impl Cut {
     }
 }
 
+/// What is known of a connection before anything is said on it.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    pub(super) caller: Caller,
+    pub(super) cut: Cut,
+}
+
+impl Default for Arrival {
+    fn default() -> Arrival {
+        Arrival { caller: Caller::STRANGER, cut: Cut::default() }
+    }
+}
+
 /// A connection and how it ends.
 #[derive(Debug)]
 pub(super) struct Line<Io> {
     io: Io,
+    caller: Caller,
     cut: Cut,
     /// Until whoever is there is admitted: when it has to go, and its place among the strangers.
     stranger: Option<(Pin<Box<Sleep>>, OwnedSemaphorePermit)>,
@@ -76,13 +91,13 @@ impl<Io> Line<Io> {
         let cut = Cut::default();
         cut.admit();
         let stranger = None;
-        Line { io, cut, stranger }
+        Line { io, caller: Caller::STRANGER, cut, stranger }
     }
 
     /// A connection that somebody else has made.
-    pub(super) fn accepted(io: Io, place: OwnedSemaphorePermit) -> Line<Io> {
+    pub(super) fn accepted(io: Io, caller: Caller, place: OwnedSemaphorePermit) -> Line<Io> {
         let until = sleep_until(Instant::now() + PATIENCE);
-        Line { io, cut: Cut::default(), stranger: Some((Box::pin(until), place)) }
+        Line { io, caller, cut: Cut::default(), stranger: Some((Box::pin(until), place)) }
     }
 
     pub(super) fn cut(&self) -> &Cut {
@@ -147,9 +162,9 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Line<Io> {
 }
 
 impl<Io> Connected for Line<Io> {
-    type ConnectInfo = Cut;
+    type ConnectInfo = Arrival;
 
-    fn connect_info(&self) -> Cut {
-        self.cut.clone()
+    fn connect_info(&self) -> Arrival {
+        Arrival { caller: self.caller, cut: self.cut.clone() }
     }
 }

@@ -9,6 +9,7 @@ use crate::door::Door;
 use crate::executor::{self, CodeError, Executors};
 use crate::link::{Calling, Token};
 use crate::store::{BlobId, Blobs};
+use grove_core::node::{Change, Reply, Wish};
 use grove_sandbox::CompileOptions;
 use grove_sandbox::walls::Wall;
 use std::io::{self, Read};
@@ -27,12 +28,20 @@ pub struct Plan {
     /// Where its books, blobs and compiled tools lie.
     pub folder: PathBuf,
     pub role: Role,
-    /// What neighbours show one another.
-    pub token: Token,
+    /// What neighbours on the same machine show one another; without it nobody is heard.
+    pub token: Option<Token>,
     /// Where it hears its neighbours, if it does.
     pub listen: Option<SocketAddr>,
+    /// How it hears them, where that is not loopback alone.
+    pub hears: Option<Arc<rustls::ServerConfig>>,
     /// The hub that it calls, if it has one.
     pub call: Option<String>,
+    /// How it calls, where the hub speaks TLS.
+    pub calls: Option<Arc<rustls::ClientConfig>>,
+    /// Whose circle it is from now on.
+    pub founder: Option<String>,
+    /// Strangers can reach it: somebody must look after it then.
+    pub is_open: bool,
     /// What runs tools in place of the executors: for lenders of a demonstration that do not work.
     pub runs: Option<Arc<dyn Runs>>,
 }
@@ -64,12 +73,27 @@ pub enum HostError {
     InUse { address: SocketAddr },
     #[error("cannot listen on {address}: {source}\nhint: choose another address with --link")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error(
+        "nobody looks after this hub yet, and others than this machine would reach it\n\
+         hint: use 127.0.0.1, or say whose hub it is: `grove up --admin NAME --listen …`"
+    )]
+    NobodyHere,
+    #[error("{name:?} cannot be the name of the one who looks after this hub\nhint: letters, digits, spaces and -_.'")]
+    WrongFounder { name: String },
+    #[error("a hub beyond this machine speaks TLS only\nhint: this is a defect; please report it")]
+    NoTls,
 }
 
 /// Starts a node process. Where the walls do not stand it starts all the same, and lends nothing.
 pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     // First of all, since only one process has these books.
     let mut opened = open(plan.folder.clone(), plan.role).await?;
+    if plan.is_open && plan.founder.is_none() && !opened.is_founded() {
+        return Err(HostError::NobodyHere);
+    }
+    if plan.listen.is_some_and(|address| !address.ip().is_loopback()) && plan.hears.is_none() {
+        return Err(HostError::NoTls);
+    }
     let settings = executor::Settings::new(plan.folder.join(CACHE));
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
     let blanks = settings.blanks.min(lanes);
@@ -87,12 +111,25 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     let tools = Tools { executors: executors.clone(), blobs: door.blobs().clone() };
     let runs = plan.runs.unwrap_or_else(|| Arc::new(tools));
     let running = opened.start(Arc::clone(&linked) as _, runs, Handle::current())?;
-    let mut link = None;
-    if let Some((listener, address)) = listener {
-        linked.links().serve(listener, plan.token.clone());
-        link = Some(address);
+    if let Some(name) = plan.founder {
+        let change = Change::Found { name: name.as_str().into() };
+        match door.ask(Wish::Circle { change }).await {
+            Ok(Reply::Done) => {}
+            _ => return Err(HostError::WrongFounder { name }),
+        }
     }
-    let calling = plan.call.map(|hub| linked.links().dial(&hub, plan.token));
+    tokio::spawn(Linked::put_out(linked.links().clone(), door.roll()));
+    let link = listener.as_ref().map(|(_, address)| *address);
+    if let (Some((listener, _)), Some(token)) = (listener, plan.token.clone()) {
+        match plan.hears {
+            Some(tls) => linked.links().serve_tls(listener, token, tls),
+            None => linked.links().serve(listener, token),
+        }
+    }
+    let calling = plan.call.and_then(|hub| match (plan.calls, plan.token) {
+        (Some(tls), token) => Some(linked.links().dial_tls(&hub, token, tls)),
+        (None, token) => Some(linked.links().dial(&hub, token?)),
+    });
     Ok(Hosted { door, link, walls, running, executors, _calling: calling })
 }
 

@@ -2,12 +2,12 @@
 //! from the store and written to it.
 
 use super::wires::{Passing, Soon, WireError, Wires};
-use super::{Opened, Side};
+use super::{Opened, Roll, Side};
 use crate::link::{self, Denied, Home, Links, Sink, Source};
 use crate::store::{BlobId, BlobReader, Blobs, StoreError, Upload};
 use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
-use grove_core::node::Event;
+use grove_core::node::{Change, Event, Reply, Wish};
 use std::io;
 use std::sync::Arc;
 
@@ -23,8 +23,16 @@ impl Linked {
     pub(super) fn new(opened: &Opened) -> Linked {
         let side = opened.side();
         let blobs = side.blobs().clone();
-        let hearth = Hearth { side, passing: opened.passing(), blobs: blobs.clone() };
+        let roll = side.roll();
+        let hearth = Hearth { side, roll, passing: opened.passing(), blobs: blobs.clone() };
         Linked { links: Links::new(opened.id(), Arc::new(hearth)), blobs }
+    }
+
+    /// Cuts the links of machines that are put out, as soon as that is durable.
+    pub(super) async fn put_out(links: Links, mut roll: Roll) {
+        while let Ok(circle) = roll.changed().await {
+            links.put_out(|node| !circle.is_out(node));
+        }
     }
 
     pub(super) fn links(&self) -> &Links {
@@ -35,6 +43,7 @@ impl Linked {
 /// What the links see of this node.
 struct Hearth {
     side: Side,
+    roll: Roll,
     passing: Passing,
     blobs: Blobs,
 }
@@ -58,6 +67,25 @@ impl Home for Hearth {
             };
             heard.map_err(|_| link::Gone)
         })
+    }
+
+    fn admits(&self, key: Digest, node: NodeId) -> Soon<'_, bool> {
+        Box::pin(async move {
+            let circle = self.roll.now();
+            if circle.may_lend(node, key) {
+                return true;
+            }
+            // Strangers do not get as far as the books.
+            if !circle.by_machine(key).is_some_and(|entry| entry.roles.lend) {
+                return false;
+            }
+            let claimed = self.side.ask(Wish::Circle { change: Change::Claim { node, key } }, Vec::new()).await;
+            matches!(claimed, Ok(Reply::Done)) && self.roll.now().may_lend(node, key)
+        })
+    }
+
+    fn stands(&self, key: Digest, node: NodeId) -> bool {
+        self.roll.now().may_lend(node, key)
     }
 
     fn lend(&self, to: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<Box<dyn Source>, Denied>> {

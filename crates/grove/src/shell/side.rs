@@ -2,10 +2,12 @@
 
 use super::answers;
 use super::inbox::{Asked, Gone, Inbox, Input};
+use super::roll::{Pen, Roll};
 use super::rows::{RowError, Rows};
 use super::waiting::Wait;
 use crate::door::Told;
 use crate::store::Blobs;
+use grove_core::circle::Circle;
 use grove_core::id::{JobId, TaskId};
 use grove_core::job::Refusal;
 use grove_core::limits;
@@ -28,11 +30,12 @@ pub struct Side {
     inbox: Arc<Inbox>,
     news: broadcast::Sender<Arc<Vec<Told>>>,
     rows: Rows,
+    roll: Arc<Pen>,
 }
 
 impl Side {
     pub(super) fn new(inbox: Arc<Inbox>, rows: Rows) -> Side {
-        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows }
+        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows, roll: Arc::new(Pen::new()) }
     }
 
     /// Something happened to this node or its executors.
@@ -142,6 +145,16 @@ impl Side {
             // The last receiver may go at this very moment.
             let _ = self.news.send(Arc::new(told));
         }
+    }
+
+    /// Who belongs has changed, or is known for the first time.
+    pub(super) fn admit(&self, circle: &Circle) {
+        self.roll.write(circle);
+    }
+
+    /// Who belongs.
+    pub fn roll(&self) -> Roll {
+        self.roll.roll()
     }
 
     pub(super) fn is_watched(&self) -> bool {

@@ -97,12 +97,18 @@ pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
     let rows = Rows { reader: store.reader(), blobs: store.blobs().clone() };
     let inbox = Arc::new(Inbox::new());
     let side = Side::new(Arc::clone(&inbox), rows.clone());
+    side.admit(state.circle());
     Ok(Opened { role, id, store, state, rows, inbox, side, lent: Lent::default() })
 }
 
 impl Opened {
     pub fn id(&self) -> NodeId {
         self.id
+    }
+
+    /// Whether somebody looks after the circle of this node.
+    pub(super) fn is_founded(&self) -> bool {
+        self.state.circle().person(grove_core::circle::FOUNDER).is_some()
     }
 
     /// This machine runs nothing for others.

@@ -106,7 +106,7 @@ fn lying_node(home: &std::path::Path) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     let home = grove::config::Home::at(home.to_owned());
     home.token_or_new().unwrap();
-    home.announce(&grove::config::Hub { v: 1, api: address, link: address, pid: 0 }).unwrap();
+    home.announce(&grove::config::Hub { v: 1, api: address, link: address, pid: 0, key: None }).unwrap();
     let job = |standing: &str| {
         format!(
             r#"{{"v":1,"id":"0000000000009","name":"n","standing":"{standing}","stage":"work","submitted_ms":1,"ended_ms":2,

@@ -8,14 +8,14 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A node in a process of its own, killed when this is dropped.
-struct Process {
+pub(super) struct Process {
     child: Child,
-    ready: serde_json::Value,
+    pub(super) ready: serde_json::Value,
 }
 
 impl Process {
     /// Starts it, and waits until it says that it is ready.
-    fn start(home: &Path, words: &[&str]) -> Process {
+    pub(super) fn start(home: &Path, words: &[&str]) -> Process {
         let mut child = command(home).args(words).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -55,13 +55,13 @@ fn command(home: &Path) -> Command {
     command
 }
 
-fn home() -> (TempDir, PathBuf) {
+pub(super) fn home() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("home");
     (dir, home)
 }
 
-fn grove(home: &Path, words: &[&str]) -> Ran {
+pub(super) fn grove(home: &Path, words: &[&str]) -> Ran {
     grove_in(home, home.parent().unwrap(), words, b"")
 }
 
