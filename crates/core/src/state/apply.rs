@@ -7,6 +7,7 @@ use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
+use crate::peer::Record;
 use crate::planted::{self, Bug};
 use crate::task::{Act, Grant, Owner, Parts, Span, Spans, Stage, Task, Terms, Why};
 use crate::units::{Credits, Fuel, Millis};
@@ -67,20 +68,12 @@ impl State {
             Fact::Ended { task, standing, fuel, at } => self.ended(*task, *standing, *fuel, *at),
             Fact::Retried { job, at: _, budget } => self.retried(*job, *budget),
             Fact::Forgotten { job } => self.forgotten(*job),
-            Fact::Credited { node, total } => {
-                let record = self.peers.entry(*node).or_default();
-                record.paid_us = record.paid_us.max(*total);
-                Some(())
-            }
+            Fact::Credited { node, total } => self.credited(*node, *total),
             Fact::Balance { account, balance } => {
                 self.ledger.restore(*account, *balance);
                 Some(())
             }
-            Fact::Known { node, record } => {
-                // Leases come back with the tasks that hold them.
-                self.peers.insert(*node, crate::peer::Record { leases: Default::default(), ..record.clone() });
-                Some(())
-            }
+            Fact::Known { node, record } => self.known(*node, record),
             Fact::Numbered { next_task, next_lease, refused } => {
                 (self.next_task, self.next_lease, self.refused) = (*next_task, *next_lease, *refused);
                 Some(())
@@ -108,6 +101,18 @@ impl State {
         self.next_task = TaskId(next_block(self.next_task.0));
         let from = if planted::is(Bug::LeasesFromZero) { 0 } else { self.next_lease.0 };
         self.next_lease = Lease(next_block(from));
+        Some(())
+    }
+
+    fn credited(&mut self, node: NodeId, total: Credits) -> Option<()> {
+        let record = self.peers.entry(node).or_default();
+        record.paid_us = record.paid_us.max(total);
+        Some(())
+    }
+
+    fn known(&mut self, node: NodeId, record: &Record) -> Option<()> {
+        // Leases come back with the tasks that hold them.
+        self.peers.insert(node, Record { leases: Default::default(), ..record.clone() });
         Some(())
     }
 

@@ -12,7 +12,7 @@ use crate::shape::{
 };
 use axum::Json;
 use axum::http::StatusCode;
-use grove_core::circle::{FOUNDER, Invitation, Roles};
+use grove_core::circle::{Denied, FOUNDER, Invitation, Roles};
 use grove_core::id::{Digest, NodeId};
 use grove_core::ledger::Account;
 use grove_core::limits;
@@ -33,6 +33,14 @@ impl Api {
             Reply::Denied { why } => Err(why.into()),
             reply => Ok(reply),
         }
+    }
+
+    /// Whether who asks may do all that the account may. A machine that only lends must not take the account over.
+    pub(super) fn speaks_for_the_account(&self) -> Result<(), Problem> {
+        let circle = self.door.roll().now();
+        let whole =
+            circle.person(self.who.person).is_none_or(|person| person.roles.and(self.who.roles) == person.roles);
+        if whole { Ok(()) } else { Err(Denied::NotAllowed.into()) }
     }
 }
 
@@ -159,6 +167,11 @@ pub(super) async fn invitations(Mine(api): Mine) -> Json<Invitations> {
 pub(super) async fn revoke(Mine(api): Mine, Short(sent): Short<RevokeShape>) -> Result<Json<Told>, Problem> {
     let circle = api.door.roll().now();
     let (what, text) = named::one(&circle, api.who, &sent.what)?;
+    // Whatever a machine may do, it may go.
+    let goes = matches!((what, api.who.by), (Revoked::Machine(key), By::Machine(own)) if key == own);
+    if !goes {
+        api.speaks_for_the_account()?;
+    }
     if what == Revoked::Person(FOUNDER) {
         return Err(Problem::bad("not_allowed", "whoever began the circle stays in it"));
     }
@@ -167,6 +180,7 @@ pub(super) async fn revoke(Mine(api): Mine, Short(sent): Short<RevokeShape>) -> 
 }
 
 pub(super) async fn pay(Mine(api): Mine, Short(sent): Short<PayShape>) -> Result<Json<Told>, Problem> {
+    api.speaks_for_the_account()?;
     let circle = api.door.roll().now();
     let (to, person) = circle.person_named(&sent.to).ok_or_else(|| named::nothing(&sent.to))?;
     let amount = Credits(sent.amount.0);

@@ -62,6 +62,7 @@ pub(super) async fn password(Mine(api): Mine, Short(sent): Short<PasswordShape>)
         let message = format!("a password has between {PASSWORD_LEAST} and {PASSWORD_MAX} bytes");
         return Err(Problem::bad("wrong_password", message).hint("several words are easy to keep in mind"));
     }
+    api.speaks_for_the_account()?;
     let circle = api.door.roll().now();
     let person = circle.person(api.who.person).ok_or_else(no_account)?;
     if matches!(api.who.by, By::Session(_)) {

@@ -43,6 +43,9 @@ pub(super) enum NotHeard {
     Wait { secs: u64 },
 }
 
+/// Where nobody knows where a guess comes from.
+const NOWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
 /// Where guesses come from: an account's name in any spelling, and the network if only that place is meant.
 type Place = (String, Option<IpAddr>);
 
@@ -128,7 +131,7 @@ impl Passwords {
             guesses.pop_first();
         }
         for place in places {
-            let one = guesses.entry(place.clone()).or_insert(Guesses { wrong: 0, last: Instant::now() });
+            let one = guesses.entry(place.clone()).or_insert_with(|| Guesses { wrong: 0, last: Instant::now() });
             let wrong = if one.last.elapsed() > FORGOTTEN_AFTER { 0 } else { one.wrong };
             *one = Guesses { wrong: wrong + 1, last: Instant::now() };
         }
@@ -148,7 +151,7 @@ fn wait_after(wrong: u32) -> Duration {
 
 fn places(name: &str, from: Option<IpAddr>) -> [Place; 2] {
     let name = name.to_lowercase();
-    [(name.clone(), Some(network(from.unwrap_or(IpAddr::from([0, 0, 0, 0]))))), (name, None)]
+    [(name.clone(), Some(network(from.unwrap_or(NOWHERE)))), (name, None)]
 }
 
 /// Somebody with IPv6 has as many addresses as they like, in one network.

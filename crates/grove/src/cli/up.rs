@@ -70,7 +70,7 @@ impl Doors {
         let key = self.device.as_ref()?.fingerprint();
         let api = match named {
             [] if address.ip().is_unspecified() => {
-                let ip = own_address(address).unwrap_or(reached(address).ip());
+                let ip = own_address(address).unwrap_or_else(|| reached(address).ip());
                 vec![SocketAddr::new(ip, address.port())]
             }
             [] => vec![address],

@@ -260,6 +260,29 @@ fn routes_show_nobody_what_is_somebody_elses() {
 }
 
 #[test]
+fn routes_to_the_account_are_closed_to_a_machine_that_only_lends() {
+    let circle = Circle::start();
+    let (ann, id) = circle.join("Ann", BOTH);
+    let (by, of, expires) = (id, Some(id), Millis(u64::MAX));
+    let whole = Invitation { by, of, roles: LENDS, grant: Credits(0), uses_left: 1, expires };
+    assert_eq!(circle.change(Change::Invite { secret: hash_of(&SECRET), whole }), Reply::Done);
+    let lender = circle.stranger("lender");
+    let key = lender.device.fingerprint();
+    let change = Change::Join { secret: hash_of(&SECRET), key, name: "".into(), machine: "lender".into() };
+    assert_eq!(circle.change(change), Reply::Joined { person: id });
+    let revoke = |key: Digest| format!(r#"{{"what":"{key}"}}"#);
+    for (path, wish) in [
+        ("/v1/password", r#"{"new":"correct horse battery"}"#.to_owned()),
+        ("/v1/pay", r#"{"to":"Root","amount":"1"}"#.to_owned()),
+        ("/v1/revoke", revoke(ann.device.fingerprint())),
+    ] {
+        assert_eq!(circle.ask(&lender, "POST", path, wish.as_bytes()).0, 403, "{path}");
+    }
+    assert_eq!(circle.ask(&lender, "POST", "/v1/revoke", revoke(key).as_bytes()).0, 200, "it may go");
+    assert_eq!(circle.ask(&lender, "GET", "/v1/me", b"").0, 401);
+}
+
+#[test]
 fn an_invitation_that_many_race_for_lets_in_one() {
     let circle = Circle::start();
     circle.invite(BOTH, 1);
