@@ -135,7 +135,7 @@ impl Circle {
     fn ask(&self, asker: &Asker, method: &str, path: &str, body: &[u8]) -> (u16, String) {
         let tls = ClientConnection::new(asker.device.calls(Speech::People, self.key).unwrap(), nameless()).unwrap();
         let socket = TcpStream::connect(self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let mut stream = StreamOwned::new(tls, socket);
         let bearer = asker.bearer.as_ref().map(|token| format!("authorization: Bearer {token}\r\n"));
         let head = format!(
@@ -145,8 +145,13 @@ impl Circle {
             bearer.unwrap_or_default()
         );
         stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
-        let mut answer = Vec::new();
-        // News have no end, and a channel need not be closed in good order.
+        let mut answer = vec![0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        if answer.ends_with(b"200") && path.ends_with("events") {
+            // News have no end: what comes in a moment will do.
+            stream.sock.set_read_timeout(Some(Duration::from_millis(700))).unwrap();
+        }
+        // A channel need not be closed in good order.
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
