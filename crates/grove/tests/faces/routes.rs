@@ -241,7 +241,8 @@ fn routes_show_nobody_what_is_somebody_elses() {
             continue;
         }
         let named = path.contains("{id}");
-        let (status, answer) = circle.ask(&bob, method, &filled(path, &job, &blob), b"{}");
+        let body: &[u8] = if path.ends_with("inputs") { br#"{"v":1,"inputs":["x"]}"# } else { b"{}" };
+        let (status, answer) = circle.ask(&bob, method, &filled(path, &job, &blob), body);
         if named {
             assert_eq!(status, 404, "{method} {path}: {answer}");
         }
