@@ -36,6 +36,7 @@ use error::Problem;
 use grove_core::id::Digest;
 use guard::Who;
 use passwords::Passwords;
+use render::Names;
 use shown::Shown;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -77,6 +78,8 @@ struct Api {
     tools: Tools,
     passwords: Passwords,
     shown: Shown,
+    /// What the names of lenders are drawn from: the same after a restart.
+    naming: [u8; 32],
     /// Who asks, how, and from where.
     who: Who,
     caller: Caller,
@@ -89,7 +92,9 @@ pub fn router(door: Door, token: &str, about: About) -> Router {
     let about = Arc::new(about);
     let (tools, passwords) = (Tools::default(), Passwords::default());
     let shown = Shown::default();
-    let api = Api { door, about, tools, passwords, shown, who: Who::NOBODY, caller: Caller::STRANGER, from: None };
+    let naming = blake3::derive_key("grove names of lenders for a job", token.as_bytes());
+    let api =
+        Api { door, about, tools, passwords, shown, naming, who: Who::NOBODY, caller: Caller::STRANGER, from: None };
     let mut pages = Router::new();
     for route in routes::all() {
         let page = route.to.layer(middleware::from_fn_with_state(route.need, guard::require));
@@ -113,6 +118,11 @@ impl Api {
 
     fn may_name(&self, blob: &BlobId, name: &str) -> Result<(), Problem> {
         if self.knows(blob) { Ok(()) } else { Err(submit::no_blob(name)) }
+    }
+
+    /// How lenders are called for whoever asks: two jobs do not show that the same machine worked on both.
+    fn names(&self) -> Names {
+        if self.who.roles.admin { Names::True } else { Names::OfTheJob { secret: self.naming } }
     }
 
     /// Whether whoever asked may still be here.

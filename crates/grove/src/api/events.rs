@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::guard::Mine;
+use super::render::Names;
 use super::{Api, lookup, render};
 use crate::door::Told;
 use crate::shape::{Big, Event, EventKind, V};
@@ -93,9 +94,10 @@ async fn pass_on(
     of: Option<Of>,
     events: &mpsc::Sender<Result<sse::Event, Infallible>>,
 ) {
+    let names = asks.map_or(Names::True, Api::names);
     let only = of.as_ref().map(|of| of.job);
     if let Some(over) = of.and_then(|of| of.over) {
-        say(events, event(&over)).await;
+        say(events, event(names, &over)).await;
         return;
     }
     let mut heard = Heard { asks, only, known: BTreeMap::new() };
@@ -116,7 +118,7 @@ async fn pass_on(
                 continue;
             }
             at = told.at;
-            say(events, event(told)).await;
+            say(events, event(names, told)).await;
             if only.is_some() && matches!(told.news, News::Ended { .. }) {
                 return;
             }
@@ -145,7 +147,7 @@ fn job_of(news: &News) -> JobId {
     }
 }
 
-fn event(told: &Told) -> Event {
+fn event(names: Names, told: &Told) -> Event {
     let id = |job: JobId| job.to_string();
     let kind = match told.news {
         News::Submitted { job } => EventKind::Submitted { job: id(job) },
@@ -153,7 +155,7 @@ fn event(told: &Told) -> Event {
             job: id(job),
             task: Big(task.0),
             lease: Big(lease.0),
-            to: render::node_id(to),
+            to: names.of(job, to),
             runs,
             kind: word(kind).to_owned(),
         },
@@ -161,25 +163,29 @@ fn event(told: &Told) -> Event {
             job: id(job),
             task: Big(task.0),
             lease: Big(lease.0),
-            by: render::node_id(by),
+            by: names.of(job, by),
             runs,
             fuel: Big(fuel.0),
             micros,
         },
         News::Returned { job, task, lease, by } => {
-            EventKind::Returned { job: id(job), task: Big(task.0), lease: Big(lease.0), by: render::node_id(by) }
+            EventKind::Returned { job: id(job), task: Big(task.0), lease: Big(lease.0), by: names.of(job, by) }
         }
-        News::Finished { job, span, failed, by } => {
-            EventKind::Finished { job: id(job), item: span.first, count: span.len, failed, by: by.map(render::node_id) }
-        }
+        News::Finished { job, span, failed, by } => EventKind::Finished {
+            job: id(job),
+            item: span.first,
+            count: span.len,
+            failed,
+            by: by.map(|by| names.of(job, by)),
+        },
         News::Settled { job, task, by } => {
-            EventKind::Settled { job: id(job), task: Big(task.0), by: render::node_id(by) }
+            EventKind::Settled { job: id(job), task: Big(task.0), by: names.of(job, by) }
         }
         News::Refused { job, task, by } => {
-            EventKind::Refused { job: id(job), task: Big(task.0), by: render::node_id(by) }
+            EventKind::Refused { job: id(job), task: Big(task.0), by: names.of(job, by) }
         }
         News::Paid { job, to, amount } => {
-            EventKind::Paid { job: id(job), to: render::node_id(to), amount: Big(amount.0) }
+            EventKind::Paid { job: id(job), to: names.of(job, to), amount: Big(amount.0) }
         }
         News::Ended { job, standing, .. } => EventKind::Ended { job: id(job), standing: render::standing(standing) },
     };

@@ -45,6 +45,6 @@ pub(super) async fn add(
         }
     };
     let items = Span { first: from, len: count };
-    let results = answered.map(|root| results::of_items(&api, root, items)).transpose()?;
+    let results = answered.map(|root| results::of_items(&api, job, root, items)).transpose()?;
     Ok(Json(Added { v: V, from, count, results }))
 }

@@ -4,7 +4,7 @@ use crate::shape::{
     Big, CheckShape, Content, FileShape, JobShape, PeerShape, ReasonShape, ResultShape, Signed, SourceView,
     StandingShape, V,
 };
-use grove_core::id::NodeId;
+use grove_core::id::{JobId, NodeId};
 use grove_core::job::{Check, Source, Standing};
 use grove_core::message::{Data, Outcome, Trap};
 use grove_core::node::Kept;
@@ -13,6 +13,27 @@ use grove_core::view::{JobView, PeerView, Reason};
 
 pub(super) fn node_id(node: NodeId) -> String {
     format!("{:016x}", node.0)
+}
+
+/// How lenders are called in what somebody is told of a job.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Names {
+    /// By the numbers of their nodes: for who looks after the circle.
+    True,
+    /// By names that mean nothing outside of one job, drawn from a secret of this node.
+    OfTheJob { secret: [u8; 32] },
+}
+
+impl Names {
+    pub(super) fn of(self, job: JobId, node: NodeId) -> String {
+        match self {
+            Names::True => node_id(node),
+            Names::OfTheJob { secret } => {
+                let said = [job.0.to_le_bytes(), node.0.to_le_bytes()].concat();
+                blake3::keyed_hash(&secret, &said).to_hex().chars().take(16).collect()
+            }
+        }
+    }
 }
 
 pub(super) fn job(view: &JobView) -> JobShape {
@@ -74,7 +95,7 @@ fn check(check: Check) -> CheckShape {
     }
 }
 
-pub(super) fn result(kept: &Kept) -> ResultShape {
+pub(super) fn result(names: Names, job: JobId, kept: &Kept) -> ResultShape {
     let (outcome, exit, trap) = match kept.outcome {
         Outcome::Right => ("right", None, None),
         Outcome::Exit { code } => ("exit", Some(code), None),
@@ -95,7 +116,7 @@ pub(super) fn result(kept: &Kept) -> ResultShape {
         note: kept.output.note.to_string(),
         fuel: Big(kept.fuel.0),
         micros: kept.micros,
-        by: node_id(kept.by),
+        by: names.of(job, kept.by),
     }
 }
 

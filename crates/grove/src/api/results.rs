@@ -136,7 +136,7 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
     note(api, &results);
     Ok(Results {
         v: V,
-        results: results.iter().map(render::result).collect(),
+        results: results.iter().map(|kept| render::result(api.names(), view.job.id, kept)).collect(),
         next,
         last,
         refused: seen.refused,
@@ -167,7 +167,7 @@ async fn read(api: &Api, root: TaskId, stage: u8, from: u64, limit: usize) -> Re
 }
 
 /// The results of a few items that have just been answered; they are in memory still.
-pub(super) fn of_items(api: &Api, root: TaskId, items: Span) -> Result<Vec<ResultShape>, Problem> {
+pub(super) fn of_items(api: &Api, job: JobId, root: TaskId, items: Span) -> Result<Vec<ResultShape>, Problem> {
     let (mut results, mut from) = (Vec::new(), items.first);
     while from < items.end() {
         let most = usize::try_from(items.end() - from).unwrap_or(RESULTS_MAX).min(RESULTS_MAX);
@@ -176,7 +176,8 @@ pub(super) fn of_items(api: &Api, root: TaskId, items: Span) -> Result<Vec<Resul
         let Some(last) = kept.last() else { break };
         from = last.span.end().max(from + 1);
         note(api, &kept);
-        results.extend(kept.iter().filter(|kept| kept.span.first < items.end()).map(render::result));
+        let these = kept.iter().filter(|kept| kept.span.first < items.end());
+        results.extend(these.map(|kept| render::result(api.names(), job, kept)));
     }
     Ok(results)
 }

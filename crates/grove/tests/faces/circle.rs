@@ -61,6 +61,10 @@ fn machines_join_work_for_one_another_and_are_put_out() {
     let lender = Process::start(&bob, &["lend", "--slots", "1"]);
     let ran = grove(&ann, &["run", "--json", &noop(), ":::", "a", "b"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:?}");
+    // Whose machine worked is not told, and not whether it is the same one in two jobs.
+    let by = |out: &str| out.split(r#""by":""#).nth(1).unwrap()[..16].to_owned();
+    let again = grove(&ann, &["run", "--json", &noop(), ":::", "a"]);
+    assert_ne!(by(&ran.out), by(&again.out));
     assert!(grove(&ann, &["credits"]).out.starts_with("available  7.00"), "the job was nearly free");
     // What is Ann's is not shown to Bob, and the circle is nobody's business but the one's who looks after it.
     assert!(grove(&bob, &["jobs"]).err.contains("no jobs yet"));
