@@ -34,6 +34,8 @@ pub(crate) struct Host {
     stdin_at: usize,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    /// All that was said on stderr, of which only the tail is kept.
+    stderr_bytes: u64,
     world: World,
     tree: Tree,
     descriptors: Vec<Option<Descriptor>>,
@@ -71,6 +73,7 @@ impl Host {
             stdin_at: 0,
             stdout: Vec::new(),
             stderr: Vec::new(),
+            stderr_bytes: 0,
             world,
             tree,
             descriptors,

@@ -79,9 +79,20 @@ fn stderr_flood_keeps_only_its_tail() {
         (loop $again
             (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 12)))
             (local.set $n (i32.add (local.get $n) (i32.const 1)))
-            (br_if $again (i32.lt_u (local.get $n) (i32.const 1000)))))"#;
+            (br_if $again (i32.lt_u (local.get $n) (i32.const 100)))))"#;
     let outcome = run(&command("fd_write", flood), &Part::default());
     assert_eq!(outcome.status, Status::Exit(0));
+    assert_eq!(outcome.stderr_tail.len(), 4096);
+}
+
+#[test]
+fn a_stderr_flood_without_end_stops_the_part_too() {
+    let flood = r#"(func (export "_start")
+        (i32.store (i32.const 0) (i32.const 0))
+        (i32.store (i32.const 4) (i32.const 65536))
+        (loop $again (drop (call $fd_write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 12))) (br $again)))"#;
+    let outcome = run_within(&command("fd_write", flood), Limits { stdout_bytes: 1 << 20, ..Limits::default() });
+    assert_eq!(outcome.status, Status::OutputTooLarge);
     assert_eq!(outcome.stderr_tail.len(), 4096);
 }
 

@@ -167,6 +167,11 @@ impl Hub {
         let body = response.into_body().into_with_config().limit(1 << 20).read_to_vec().unwrap_or_default();
         match serde_json::from_slice::<ErrorShape>(&body) {
             Ok(ErrorShape { error }) => told(status, error),
+            // A question about a blob is answered without a body.
+            Err(_) if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
+                Failure::new(Exit::NotAuthorised, format!("the hub at {} does not let this in", self.address))
+                    .hint("the token is wrong or may not do this: ask whoever looks after the hub")
+            }
             Err(_) => Failure::new(Exit::Error, format!("what answers at {} says {status}", self.address))
                 .hint("is it a Grove hub?"),
         }

@@ -3,7 +3,7 @@
 use super::hub::Hub;
 use super::{Exit, Place, say};
 use crate::amount::parse_credits;
-use crate::shape::{Again, Big, Done};
+use crate::shape::{Again, Big, Done, JobShape};
 use clap::Args;
 use grove_core::units::Credits;
 
@@ -22,10 +22,13 @@ pub struct Retry {
 impl Retry {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let hub = Hub::find(place)?;
+        let before: JobShape = hub.get(&super::page(&self.job, ""))?;
         let again = Again { budget: self.budget.map(|budget| Big(budget.0)) };
         let done: Done = hub.insist(|| hub.post(&super::page(&self.job, "/retry"), &again))?;
         if self.json {
             say::json(&done)?;
+        } else if before.failed == 0 {
+            say::talk(&format!("nothing of job {} has failed", say::short_id(&done.job)));
         } else {
             say::talk(&format!("what failed of job {0} runs again: grove watch {0}", say::short_id(&done.job)));
         }

@@ -235,6 +235,13 @@ fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
         Failure::new(Exit::Error, format!("cannot read the tool {}: {error}", path.display()))
             .hint("give the path of a WebAssembly module")
     };
+    let word = path.to_string_lossy();
+    if word.starts_with(":::") {
+        return Err(Failure::usage("the tool is missing").hint("grove run tool.wasm {} ::: a b c"));
+    }
+    if word.starts_with('-') && !path.exists() {
+        return Err(Failure::usage(format!("there is no option {word}")).hint("grove run --help lists them"));
+    }
     let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if found.len() > crate::tool::BYTES_MAX {
         let message =

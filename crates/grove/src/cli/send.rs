@@ -73,8 +73,10 @@ impl Send {
                     say::talk(&format!("{} sent into job {}", say::many(added.count, "input"), say::short_id(&job.id)));
                 }
                 None => {
-                    return Err(Failure::new(Exit::NotPlaced, "the results are not there yet")
-                        .hint(format!("grove why {0}; later: grove get {0}", say::short_id(&job.id)))
+                    let sent = say::many(added.count, "input");
+                    let message = format!("{sent} sent; their results are not there yet, and come later");
+                    return Err(Failure::new(Exit::NotPlaced, message)
+                        .hint(format!("do not send them again: grove why {0}, grove get {0}", say::short_id(&job.id)))
                         .into());
                 }
             }

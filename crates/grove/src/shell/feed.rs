@@ -83,11 +83,9 @@ impl Feeder {
     /// Items of one run, each on its line.
     fn joined(&self, items: &[Data]) -> Result<Data, RowError> {
         let mut bytes = Vec::new();
-        for (nth, item) in items.iter().enumerate() {
-            if nth > 0 {
-                bytes.push(b'\n');
-            }
+        for item in items {
             bytes.extend(self.rows.bytes(item)?);
+            bytes.push(b'\n');
         }
         Ok(answers::data(&self.rows.blobs, bytes)?)
     }

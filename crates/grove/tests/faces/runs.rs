@@ -34,12 +34,28 @@ fn files_lines_and_numbers_are_inputs() {
     }
     let ran = hub.grove_piped(&["run", &noop(), "::::", "-"], b"one\ntwo");
     assert_eq!((ran.out.as_str(), ran.code), ("[one]\n[two]\n", 0), "{}", ran.err);
+    let ran = hub.grove_piped(&["run", "--each-line", "-", "--chunk", "2", &noop()], b"one\ntwo\nthree\n");
+    assert_eq!((ran.out.as_str(), ran.code), ("[]one\ntwo\n\n[]three\n\n", 0), "whole lines; {}", ran.err);
     let ran = hub.grove(&["run", "--range", "5..=7", &noop()]);
     assert_eq!((ran.out.as_str(), ran.code), ("[5]\n[6]\n[7]\n", 0), "{}", ran.err);
     let ran = hub.grove(&["run", "--range", "0..10", "--chunk", "4", &noop(), "{1}-{2}"]);
     assert_eq!((ran.out.as_str(), ran.code), ("[0-4]\n[4-8]\n[8-10]\n", 0), "{}", ran.err);
     let ran = hub.grove(&["run", "--stdin", &noop(), ":::", "in.txt", "word"]);
     assert_eq!((ran.out == format!("[]{lines}\n[]word\n"), ran.code), (true, 0), "{}", ran.err);
+}
+
+#[test]
+fn what_is_no_tool_and_what_is_over_is_said_as_it_is() {
+    let hub = Hub::start(1);
+    let ran = hub.grove(&["run", "--bogus", &noop(), ":::", "a"]);
+    assert_eq!((ran.code, ran.err.contains("there is no option --bogus")), (2, true), "{}", ran.err);
+    let ran = hub.grove(&["run", ":::", "a"]);
+    assert_eq!((ran.code, ran.err.contains("the tool is missing")), (2, true), "{}", ran.err);
+    assert_eq!(hub.grove(&["run", &noop(), ":::", "a"]).code, 0);
+    let ran = hub.grove(&["cancel", "last"]);
+    assert!(ran.err.contains("had ended before"), "{}", ran.err);
+    let ran = hub.grove(&["retry", "last"]);
+    assert!(ran.err.contains("nothing of job") && ran.err.contains("has failed"), "{}", ran.err);
 }
 
 #[test]

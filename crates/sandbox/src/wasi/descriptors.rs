@@ -204,6 +204,10 @@ fn write_once(host: &mut Host, fd: u32, bytes: &[u8]) -> Done {
             host.stdout.extend_from_slice(bytes);
         }
         Descriptor::Stderr => {
+            host.stderr_bytes = host.stderr_bytes.saturating_add(bytes.len() as u64);
+            if host.stderr_bytes > host.limits.stdout_bytes {
+                return Err(Stop::OutputTooLarge.into());
+            }
             // Twice the tail is kept before the front is cut, so that cutting costs little per byte.
             let tail = &bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..];
             host.stderr.extend_from_slice(tail);

@@ -79,12 +79,12 @@ impl<'h> Follow<'h> {
                 break;
             }
             breath = if got.results.len() < PAGE_SMALL {
-                (breath * 2).max(Duration::from_millis(1))
+                (breath * 2).clamp(Duration::from_millis(1), BREATH_MAX)
             } else {
                 Duration::ZERO
             };
             if self.job.standing == StandingShape::Running && from < self.job.items {
-                std::thread::sleep(breath.min(BREATH_MAX));
+                std::thread::sleep(breath);
             }
         }
         out.job(&self.job)?;
