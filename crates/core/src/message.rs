@@ -4,6 +4,7 @@
 
 use crate::id::{Digest, Incarnation, JobId, Lease};
 use crate::job::{Check, Tool};
+use crate::limits;
 use crate::task::{Act, Span};
 use crate::units::{Credits, Fuel};
 use serde::{Deserialize, Serialize};
@@ -183,5 +184,11 @@ impl Gift {
     /// How many runs there are.
     pub fn run_count(&self) -> u64 {
         self.pieces.iter().map(|piece| piece.pieces(self.chunk)).sum()
+    }
+
+    /// Whether it is such as one node may give another. What a node gives itself may have longer runs: a merge of a
+    /// whole level.
+    pub fn is_bounded(&self) -> bool {
+        (1..=limits::CHUNK_MAX).contains(&self.chunk) && (1..=limits::GIFT_PIECES_MAX).contains(&self.run_count())
     }
 }

@@ -149,7 +149,7 @@ impl Node {
             Inputs::Numbers { .. } => runs,
             Inputs::Carried { data } => data.len() as u64,
         };
-        if runs == 0 || runs > limits::GIFT_PIECES_MAX || carried != runs || gift.chunk == 0 {
+        if runs == 0 || runs > limits::GIFT_PIECES_MAX || carried != runs || from != me && !gift.is_bounded() {
             return Err(Decline::Absurd);
         }
         if from != me && self.desk.slots == 0 {

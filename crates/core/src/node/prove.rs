@@ -87,10 +87,11 @@ impl Node {
             .filter(|one| is_next(one))
             .take(most)
             .map(|one| one.span)
-            .collect();
+            .collect::<Vec<_>>();
+        let chunk = whole(&pieces);
         let (act, kind) = if proof == Proof::Prove { (Act::Check, Kind::Check) } else { (Act::Run, Kind::Audit) };
         let fuel = task.terms.tool.caps.fuel;
-        Offer { task: id, act, why: Why::Proof(proof), pieces, chunk: u64::MAX, fuel, price: Credits(0), kind }
+        Offer { task: id, act, why: Why::Proof(proof), pieces, chunk, fuel, price: Credits(0), kind }
     }
 
     /// One audit tells what a new lender is worth; its other answers can wait for that.
@@ -147,11 +148,16 @@ impl Node {
             if pieces.is_empty() {
                 continue;
             }
-            let why = Why::Proof(Proof::Second);
-            let offer = Offer { task: id, act: Act::Run, why, pieces, chunk: u64::MAX, fuel, price, kind: Kind::Work };
+            let (why, chunk) = (Why::Proof(Proof::Second), whole(&pieces));
+            let offer = Offer { task: id, act: Act::Run, why, pieces, chunk, fuel, price, kind: Kind::Work };
             self.give(node, offer);
             return true;
         }
         false
     }
+}
+
+/// A chunk that cuts none of these pieces: an answer is proved as it was given.
+fn whole(pieces: &[Span]) -> u64 {
+    pieces.iter().map(|piece| piece.len).max().unwrap_or(1)
 }

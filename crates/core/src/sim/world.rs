@@ -388,7 +388,8 @@ impl World {
             match action {
                 Action::Give { to, gifts } => {
                     let disk = &self.computers[node].disk;
-                    let gifts = gifts.iter().map(|(gift, feed)| disk.fill(gift.clone(), *feed)).collect();
+                    let gifts = gifts.iter().map(|(gift, feed)| disk.fill(gift.clone(), *feed)).collect::<Vec<_>>();
+                    self.examine_gifts(node, *to, &gifts)?;
                     self.convey(node, *to, Message::Give { gifts }, &mut to_self);
                 }
                 Action::Send { to, message } => self.convey(node, *to, message.clone(), &mut to_self),

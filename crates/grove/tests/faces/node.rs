@@ -100,6 +100,21 @@ fn a_lender_works_for_a_hub_that_does_not_and_a_restart_forgets_no_job() {
 }
 
 #[test]
+fn two_lenders_answer_alike_and_neither_is_lost() {
+    let (_dir, home) = home();
+    let _hub = Process::hub(&home, "0");
+    let _lenders = [(); 2].map(|()| Process::start(&home, &["lend", "--slots", "1"]));
+    let ran = grove(&home, &["run", "--detach", "--check", "copies", &noop(), ":::", "a", "b", "c"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let begun = std::time::Instant::now();
+    while !grove(&home, &["jobs", "--json"]).out.contains(r#""standing":"done""#) {
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", grove(&home, &["jobs", "--json"]));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert!(grove(&home, &["status", "--json"]).out.contains(r#""lenders":2"#));
+}
+
+#[test]
 fn what_is_taken_is_named() {
     let (_dir, home) = home();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

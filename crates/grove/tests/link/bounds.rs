@@ -95,8 +95,6 @@ fn no_value_is_out_of_bounds() {
         answer(|answer| answer.note = "x".repeat(4_097)),
         answer(|answer| answer.files = vec![wire::File::default()]),
         answer(|answer| answer.stdout = Some(wire::answer::Stdout::Blob(wire::Blob::default()))),
-        gift(|gift| gift.chunk = 0),
-        gift(|gift| gift.chunk = limits::CHUNK_MAX + 1),
         gift(|gift| gift.tool = 1),
         gift(|gift| gift.act = 0),
         gift(|gift| gift.check = 0),

@@ -2,10 +2,10 @@
 
 use super::World;
 use super::people::job_id;
-use crate::id::TaskId;
+use crate::id::{NodeId, TaskId};
 use crate::job::Standing;
 use crate::ledger::Account;
-use crate::message::{Outcome, Trap};
+use crate::message::{Gift, Outcome, Trap};
 use crate::peer::Record;
 use crate::planted::{self, Bug};
 use crate::sim::plan::{Errand, Honesty};
@@ -48,6 +48,17 @@ impl World {
         let purses: Vec<String> =
             brain.state().tasks().keys().filter_map(|id| brain.state().purse(*id)).map(|p| format!("{p:?}")).collect();
         format!("{} | {} | {:?}", told.join("; "), purses.join("; "), brain.view_peers())
+    }
+
+    /// At any time: no node is given what it would not take.
+    pub(super) fn examine_gifts(&self, from: usize, to: NodeId, gifts: &[Gift]) -> Result<(), String> {
+        let here = self.computers[from].id;
+        match gifts.iter().find(|gift| to != here && !gift.is_bounded()) {
+            None => Ok(()),
+            Some(Gift { lease, act, pieces, chunk, .. }) => {
+                Err(format!("{here:?} gives {to:?} {lease:?}, out of bounds: {act:?} {pieces:?} by {chunk}"))
+            }
+        }
     }
 
     /// At the end: every answer is what one computer alone would have given, and every book balances.
