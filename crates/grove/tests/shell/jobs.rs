@@ -118,7 +118,7 @@ async fn lines_of_a_blob_go_out_in_chunks_on_standard_input() {
     hub.door.submit(job, Vec::new()).await.unwrap();
     let (_, found) = outputs(&hub.door, JobId(1)).await;
     let found: Vec<(u64, String)> = found.into_iter().map(|(n, out)| (n, String::from_utf8(out).unwrap())).collect();
-    assert_eq!(found, [(0, r#""a\nb""#.into()), (2, r#""c\nd""#.into()), (4, r#""e""#.into())]);
+    assert_eq!(found, [(0, r#""a\nb\n""#.into()), (2, r#""c\nd\n""#.into()), (4, r#""e\n""#.into())]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
