@@ -66,6 +66,8 @@ pub const PROBATION: u32 = 1;
 pub const VESTING_AUDITS: u32 = 10;
 /// Broken tries of one part before the job is told that no machine can run it.
 pub const BROKEN_MAX: u32 = 5;
+/// Runs of one part that took too long before the job is told that it takes too long: the second was no accident.
+pub const SLOW_MAX: u32 = 2;
 /// A lender whose machine broke a try gets no work for this long.
 pub const BROKEN_PAUSE: Millis = Millis(3_000);
 /// A neighbour that declined is not asked again for this long.

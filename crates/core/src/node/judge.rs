@@ -20,7 +20,8 @@ struct Sorted {
     /// Believed, and the tool fails on them.
     failures: Vec<(Span, Fuel)>,
     aside: Vec<Pending>,
-    broke: Vec<Span>,
+    /// Tries that came to nothing, and how many such tries are enough.
+    broke: Vec<(Span, u32)>,
     dearer: Vec<Span>,
     kept: Vec<Kept>,
     /// Runs that tell what such runs cost.
@@ -95,8 +96,8 @@ impl Node {
             self.put_on_probation(id, &sorted.aside);
             self.record(Fact::SetAside { lease, pending: sorted.aside });
         }
-        for span in sorted.broke {
-            self.broke(from, id, lease, span);
+        for (span, enough) in sorted.broke {
+            self.broke(from, id, lease, span, enough);
         }
         for span in sorted.dearer {
             self.dearer(id, lease, span);
@@ -128,9 +129,10 @@ impl Node {
             let overclaims = !free_of_charge && Credits::reserved(answer.fuel) > grant.price;
             let outcome = self.outcome(task, grant.price, answer.outcome);
             match outcome {
-                _ if overclaims => sorted.broke.push(span),
+                _ if overclaims => sorted.broke.push((span, limits::BROKEN_MAX)),
                 outcome if outcome.is_the_machines() => {
-                    sorted.broke.push(span);
+                    let enough = if outcome == Outcome::Broken { limits::BROKEN_MAX } else { limits::SLOW_MAX };
+                    sorted.broke.push((span, enough));
                     sorted.kept.push(kept(from, outcome, answer));
                 }
                 Outcome::OutOfFuel => sorted.dearer.push(span),
@@ -203,19 +205,19 @@ impl Node {
         }
     }
 
-    pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span) {
+    pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span, enough: u32) {
         // Where a twin works on the same items, the first broken run has ended the whole lease.
         if self.state.lease(lease).is_none() {
             return;
         }
         self.record(Fact::Broke { lease, span });
-        self.give_up_or_rest(from, id, span);
+        self.give_up_or_rest(from, id, span, enough);
     }
 
     /// A part was tried in vain. After several times it is given up; whoever tried has a rest.
-    pub(super) fn give_up_or_rest(&mut self, from: NodeId, id: TaskId, span: Span) {
+    pub(super) fn give_up_or_rest(&mut self, from: NodeId, id: TaskId, span: Span, enough: u32) {
         let tries = self.state.task(id).and_then(|task| task.parts.broken.get(&span.first).copied()).unwrap_or(0);
-        if tries >= limits::BROKEN_MAX {
+        if tries >= enough {
             self.finished_items(id, vec![span], true, from);
             self.record(Fact::GaveUp { task: id, span });
         }

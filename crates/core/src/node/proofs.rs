@@ -59,7 +59,7 @@ impl Node {
             }
         }
         if let Some(answer) = broken.filter(|_| self.state.lease(lease).is_some()) {
-            self.broke(from, id, lease, answer.span);
+            self.broke(from, id, lease, answer.span, limits::BROKEN_MAX);
             self.keep_unproved(from, id, answer);
         }
         self.after_lease(lease);
@@ -204,7 +204,7 @@ impl Node {
         }
         if !repeats {
             // Nobody can tell who is wrong, the lender or the check: somebody else should try.
-            return self.give_up_or_rest(pending.by, id, pending.span);
+            return self.give_up_or_rest(pending.by, id, pending.span, limits::BROKEN_MAX);
         }
         let holds: Vec<Lease> =
             self.state.peer(pending.by).map(|record| record.leases.iter().copied().collect()).unwrap_or_default();
