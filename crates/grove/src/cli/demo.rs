@@ -74,6 +74,7 @@ struct Row {
 impl Demo {
     pub fn go(&self, _place: &Place) -> anyhow::Result<Exit> {
         let begun = Instant::now();
+        timeline::try_out(&self.svg)?;
         let numbers = self.numbers()?;
         say::talk(&format!(
             "grove demo: {} numbers of {} bits, {} lenders and a hub, each a process of its own",

@@ -112,12 +112,15 @@ pub struct Run {
 impl Run {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let tool = self.tool();
+        self.refuse_nothing()?;
         let words = words(self.words.get(1..).unwrap_or_default())?;
         let (module, abilities) = read_tool(tool)?;
         let reads = self.stdin || abilities != Abilities::default();
         let inputs = self.inputs(&words.sources, reads)?;
         let once = inputs.is_once();
         let hub = Hub::find(place)?;
+        // Before anything is paid for.
+        self.out.as_deref().map_or(Ok(()), out::make_folder)?;
         interrupt::say_on_leaving("nothing was submitted");
         let id = JobId(getrandom::u64()?).to_string();
         let shape = ToolShape {
@@ -148,6 +151,17 @@ impl Run {
         // The id is ours, so that saying it again after a lost answer still makes one job.
         let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
         self.accepted(&hub, &accepted, inputs)
+    }
+
+    /// A part that may use nothing can only fail.
+    fn refuse_nothing(&self) -> Result<(), Failure> {
+        let nothing = match (self.timeout, self.memory) {
+            (Some(Millis(0)), _) => "--timeout",
+            (_, Some(0)) => "--memory",
+            _ => return Ok(()),
+        };
+        Err(Failure::usage(format!("{nothing} 0 leaves a part nothing to run with"))
+            .hint(format!("leave {nothing} out, or give more, such as --timeout 90s or --memory 512MiB")))
     }
 
     /// The first word behind the options.

@@ -51,6 +51,15 @@ fn what_is_no_tool_and_what_is_over_is_said_as_it_is() {
     assert_eq!((ran.code, ran.err.contains("there is no option --bogus")), (2, true), "{}", ran.err);
     let ran = hub.grove(&["run", ":::", "a"]);
     assert_eq!((ran.code, ran.err.contains("the tool is missing")), (2, true), "{}", ran.err);
+    for nothing in ["--timeout", "--memory"] {
+        let ran = hub.grove(&["run", nothing, "0", &noop(), ":::", "a"]);
+        assert_eq!((ran.code, ran.err.contains("hint: ")), (2, true), "{}", ran.err);
+    }
+    fs::write(hub.dir.path().join("taken"), "").unwrap();
+    let ran = hub.grove(&["run", "-o", "taken", &noop(), ":::", "a"]);
+    assert!(ran.code == 1 && ran.err.contains("taken"), "{}", ran.err);
+    let jobs = hub.grove(&["jobs", "--json"]);
+    assert!(!jobs.out.contains("noop"), "nothing was submitted: {}", jobs.out);
     assert_eq!(hub.grove(&["run", &noop(), ":::", "a"]).code, 0);
     let ran = hub.grove(&["cancel", "last"]);
     assert!(ran.err.contains("had ended before"), "{}", ran.err);

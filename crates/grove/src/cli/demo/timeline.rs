@@ -11,12 +11,18 @@ const LEFT: f64 = 110.0;
 const ROW: f64 = 34.0;
 const TOP: f64 = 46.0;
 
+/// Whether the picture can be written there, before there is one.
+pub(super) fn try_out(file: &Path) -> Result<(), Failure> {
+    std::fs::OpenOptions::new().create(true).append(true).open(file).map(drop).map_err(|error| unwritable(file, &error))
+}
+
 /// Writes the picture.
 pub(super) fn write(file: &Path, play: &Play, wall: Duration) -> Result<(), Failure> {
-    std::fs::write(file, draw(play, wall)).map_err(|error| {
-        Failure::new(Exit::Error, format!("cannot write {}: {error}", file.display()))
-            .hint("name another file with --svg")
-    })
+    std::fs::write(file, draw(play, wall)).map_err(|error| unwritable(file, &error))
+}
+
+fn unwritable(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("cannot write {}: {error}", file.display())).hint("name another file with --svg")
 }
 
 fn draw(play: &Play, wall: Duration) -> String {

@@ -46,6 +46,11 @@ struct Line<'a, T> {
     value: &'a T,
 }
 
+/// Results of a job go there.
+pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
+}
+
 impl<'h> Out<'h> {
     pub(in crate::cli) fn new(
         hub: &'h Hub,
@@ -55,7 +60,7 @@ impl<'h> Out<'h> {
     ) -> Result<Out<'h>, Failure> {
         let to = match folder {
             Some(path) => {
-                std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))?;
+                make_folder(path)?;
                 To::Folder { path: path.to_owned(), names: FileNames::default() }
             }
             None if json => To::Json,
