@@ -1,5 +1,6 @@
 //! Sizes, times and credits as people write and read them. Knows nothing of what they are amounts of.
 
+use grove_core::limits::ITEMS_MAX;
 use grove_core::units::{Credits, Millis};
 
 /// Why a text is not an amount.
@@ -11,8 +12,32 @@ pub enum NotAnAmount {
     Time,
     #[error("credits are written as 12 or 2.5, with at most 6 decimals")]
     Credits,
-    #[error("a range is FIRST..END without END itself, such as 0..1000, or FIRST..=LAST")]
-    Range,
+}
+
+/// Why a text is no range of numbers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotARange {
+    #[error("{text:?} has no `..`\nhint: a range is FIRST..END without END itself, such as 0..1000, or FIRST..=LAST")]
+    NoDots { text: String },
+    #[error(
+        "{text:?} is where the range would {verb}, and it is not a number\nhint: digits, such as 0..1000 or 0..1_000_000"
+    )]
+    NotANumber { text: String, verb: &'static str },
+    #[error("{text} is negative\nhint: the numbers of a range begin at 0; the tool can subtract")]
+    Negative { text: String },
+    #[error("{text} is larger than the largest number, {}\nhint: let the tool add what is missing", u64::MAX)]
+    TooLarge { text: String },
+    #[error(
+        "{first} is more than {end}: the range runs backwards\nhint: the smaller number comes first, as in {end}..{first}"
+    )]
+    Reversed { first: u64, end: u64 },
+    #[error("there are no numbers in {first}..{first}: the end is not one of them\nhint: with it: {first}..={first}")]
+    Empty { first: u64 },
+    #[error(
+        "there are {count} numbers in the range, and a job has at most {ITEMS_MAX} inputs\n\
+         hint: submit it as several jobs, or let the tool do several numbers for each input"
+    )]
+    TooMany { count: u64 },
 }
 
 /// `512MiB`, `20G`, `4096`: binary units, whichever way they are written.
@@ -71,15 +96,30 @@ pub fn parse_credits(text: &str) -> Result<Credits, NotAnAmount> {
 }
 
 /// `0..1000` and `1..=10`: the first number and how many.
-pub fn parse_range(text: &str) -> Result<(u64, u64), NotAnAmount> {
-    let (first, end) = text.split_once("..").ok_or(NotAnAmount::Range)?;
-    let first = plain(first.trim()).ok_or(NotAnAmount::Range)?;
-    let end = match end.strip_prefix('=') {
-        Some(last) => plain(last.trim()).and_then(|last| last.checked_add(1)),
-        None => plain(end.trim()),
+pub fn parse_range(text: &str) -> Result<(u64, u64), NotARange> {
+    let (first, end) = text.split_once("..").ok_or_else(|| NotARange::NoDots { text: text.to_owned() })?;
+    let first = bound(first, "begin")?;
+    let (end, with_it) = end.strip_prefix('=').map_or((end, 0), |last| (last, 1));
+    let end = bound(end, "end")?;
+    let count = end.checked_sub(first).ok_or(NotARange::Reversed { first, end })?.saturating_add(with_it);
+    match count {
+        0 => Err(NotARange::Empty { first }),
+        count if count > ITEMS_MAX => Err(NotARange::TooMany { count }),
+        count => Ok((first, count)),
+    }
+}
+
+/// One end of a range.
+fn bound(text: &str, verb: &'static str) -> Result<u64, NotARange> {
+    let text = text.trim();
+    let is_number = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
     };
-    let count = end.and_then(|end| end.checked_sub(first)).ok_or(NotAnAmount::Range)?;
-    Ok((first, count))
+    match text.strip_prefix('-') {
+        Some(rest) if is_number(rest) => Err(NotARange::Negative { text: text.to_owned() }),
+        _ if !is_number(text) => Err(NotARange::NotANumber { text: text.to_owned(), verb }),
+        _ => plain(text).ok_or_else(|| NotARange::TooLarge { text: text.to_owned() }),
+    }
 }
 
 /// A number, perhaps with underscores; `None` for nothing and for more than 64 bits.
@@ -141,7 +181,6 @@ mod tests {
         assert_eq!(parse_credits("0.000001"), Ok(Credits(1)));
         assert_eq!(parse_range("0..1_000_000"), Ok((0, 1_000_000)));
         assert_eq!(parse_range("1..=10"), Ok((1, 10)));
-        assert_eq!(parse_range("5..5"), Ok((5, 0)));
     }
 
     #[test]
@@ -155,9 +194,31 @@ mod tests {
         for text in ["", "1.", ".5", "1.0000001", "-1", "1e9", "1.-5", "18446744073709551615"] {
             assert_eq!(parse_credits(text), Err(NotAnAmount::Credits), "{text:?}");
         }
-        for text in ["", "5", "9..3", "..4", "a..b", "0..=18446744073709551615", "0..-1"] {
-            assert_eq!(parse_range(text), Err(NotAnAmount::Range), "{text:?}");
+    }
+
+    #[test]
+    fn each_mistake_in_a_range_is_named() {
+        for (text, expect) in [
+            ("", "has no `..`"),
+            ("5", "has no `..`"),
+            ("..4", "\"\" is where the range would begin, and it is not a number"),
+            ("4..", "\"\" is where the range would end"),
+            ("a..5", "\"a\" is where the range would begin"),
+            ("0..1e6", "\"1e6\" is where the range would end"),
+            ("0..--1", "\"--1\" is where the range would end"),
+            ("-3..4", "-3 is negative"),
+            ("0..-1", "-1 is negative"),
+            ("9..3", "9 is more than 3: the range runs backwards\nhint: the smaller number comes first, as in 3..9"),
+            ("5..5", "there are no numbers in 5..5"),
+            ("0..18446744073709551616", "18446744073709551616 is larger than the largest number, 18446744073709551615"),
+            ("9..=3", "9 is more than 3"),
+            ("0..=18446744073709551615", "at most 1099511627776 inputs"),
+            ("0..18446744073709551615", "at most 1099511627776 inputs"),
+        ] {
+            let error = parse_range(text).unwrap_err().to_string();
+            assert!(error.contains(expect) && error.contains("\nhint: "), "{text:?}: {error}");
         }
+        assert_eq!(parse_range("0..1099511627776"), Ok((0, 1 << 40)));
     }
 
     #[test]

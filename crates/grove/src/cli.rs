@@ -24,6 +24,7 @@ mod send;
 mod sim;
 mod status;
 mod up;
+mod usage;
 mod watch;
 mod why;
 
@@ -168,9 +169,12 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too, and go to standard output.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            let Some(failure) = usage::failure(&error) else {
+                // Help and version come this way too, and go to standard output.
+                let _ = error.print();
+                return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+            };
+            return exit::explain(&failure.into());
         }
     };
     match command(cli) {
@@ -215,6 +219,14 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
 /// Whether commands find this folder without being told.
 fn is_usual_home(path: &std::path::Path) -> bool {
     Place::default().settings().is_ok_and(|usual| usual.home.path() == path)
+}
+
+/// What a person calls a job.
+fn parse_job(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("a job is its id, the beginning of one, or `last`".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// The page of a job. What a person calls it is written so that it stays one step of the path.

@@ -7,6 +7,7 @@ mod home;
 pub use home::{Home, HomeError, Hub, Joined, Session};
 
 use crate::amount::{NotAnAmount, parse_bytes, parse_millis};
+use grove_core::limits::SLOTS_MAX;
 use grove_core::units::Millis;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -62,6 +63,11 @@ pub enum ConfigError {
     NotANumber { name: &'static str, value: String },
     #[error("the setting {name} is wrong: {value:?} is not an address and a port\nhint: for instance 127.0.0.1:7420")]
     NotAnAddress { name: &'static str, value: String },
+    #[error(
+        "{slots} slots are too many: a node runs {SLOTS_MAX} parts at one time at the most\n\
+         hint: more slots than cores make nothing faster; leave it out for one slot a core"
+    )]
+    TooManySlots { slots: u32 },
     #[error("there is no home folder\nhint: say where this node keeps its state, with --home or GROVE_HOME")]
     NoHome,
 }
@@ -136,6 +142,9 @@ impl Layer {
     fn settle(self) -> Result<Settings, ConfigError> {
         let amount =
             |name| move |source| ConfigError::Amount { name, place: "the file or variable that sets it", source };
+        if let Some(slots) = self.slots.filter(|slots| *slots > SLOTS_MAX) {
+            return Err(ConfigError::TooManySlots { slots });
+        }
         let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
         Ok(Settings {
             home: Home::at(self.home.or_else(state_folder).ok_or(ConfigError::NoHome)?),

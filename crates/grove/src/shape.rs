@@ -346,7 +346,20 @@ pub struct Status {
     pub walls: Vec<String>,
     /// Where other nodes are heard.
     pub link: String,
+    /// What jobs, results and blobs take.
     pub stored_bytes: u64,
+    #[serde(default)]
+    pub disk: DiskShape,
+}
+
+/// The disk of the node's folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskShape {
+    /// What may be stored.
+    pub quota_bytes: u64,
+    pub free_bytes: u64,
+    /// With less than this free nothing more is accepted.
+    pub reserve_bytes: u64,
 }
 
 /// The node's neighbours, itself among them.

@@ -31,7 +31,7 @@ mod usage;
 mod witness;
 mod write;
 
-pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, NotABlobId, Swept, Upload};
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, NotABlobId, Room, Swept, Upload};
 pub use compact::SNAPSHOT_PIECE_BYTES;
 pub use error::{Damage, Owner, StoreError};
 pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey};

@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::guard::{Mine, Who};
 use super::render;
-use crate::shape::{Big, CreditsShape, Peers, Signed, Status, V, Version};
+use crate::shape::{Big, CreditsShape, DiskShape, Peers, Signed, Status, V, Version};
 use axum::Json;
 use grove_core::job::Standing;
 use grove_core::ledger::Account;
@@ -30,7 +30,10 @@ pub(super) async fn status(Mine(api): Mine) -> Result<Json<Status>, Problem> {
     let mut status = api.door.look(move |node| seen(node, who)).await?;
     status.walls.clone_from(&api.about.walls);
     status.link = api.about.link.to_string();
-    status.stored_bytes = api.door.blobs().used_bytes();
+    let room = api.door.blobs().room()?;
+    status.stored_bytes = room.used_bytes;
+    status.disk =
+        DiskShape { quota_bytes: room.quota_bytes, free_bytes: room.free_bytes, reserve_bytes: room.reserve_bytes };
     Ok(Json(status))
 }
 
@@ -68,6 +71,7 @@ fn seen(node: &Node, who: Who) -> Status {
         walls: Vec::new(),
         link: String::new(),
         stored_bytes: 0,
+        disk: DiskShape::default(),
     }
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct Cancel {
     /// The job: its id, the beginning of it, or `last`
+    #[arg(value_parser = super::parse_job)]
     job: String,
     /// Answer with one JSON object
     #[arg(long)]

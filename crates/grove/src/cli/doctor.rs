@@ -73,6 +73,10 @@ fn configuration() -> Finding {
 
 fn home(settings: &Settings) -> Finding {
     let path = settings.home.path();
+    if !path.exists() {
+        // Who only looks leaves no trace.
+        return fine("folder", format!("{} is not there yet; `grove up` and `grove join` make it", path.display()));
+    }
     match settings.home.create() {
         Ok(()) => fine("folder", format!("{} is there, and its owner's alone", path.display())),
         Err(error) => ill("folder", super::Failure::caused(Exit::Error, &error)),

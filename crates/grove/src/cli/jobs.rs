@@ -8,10 +8,13 @@ use clap::Args;
 use grove_core::units::Millis;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// What the hub gives in one answer.
+const LIMIT_MAX: u32 = 1_000;
+
 #[derive(Debug, Args)]
 pub struct Jobs {
-    /// How many
-    #[arg(short = 'n', long, default_value_t = 20)]
+    /// How many, the newest first: 1 to 1000
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = parse_limit)]
     limit: u32,
     /// Answer with one JSON object
     #[arg(long)]
@@ -35,6 +38,11 @@ impl Jobs {
         }
         Ok(Exit::Done)
     }
+}
+
+fn parse_limit(text: &str) -> Result<u32, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| format!("a number of jobs from 1 to {LIMIT_MAX}"))
 }
 
 fn lines(jobs: &[JobShape], now: Millis) -> Vec<String> {

@@ -21,7 +21,7 @@ const FOLDER: &str = "lend";
 #[derive(Debug, Args)]
 pub struct Lend {
     /// Parts that this process runs at one time [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = node::parse_slots, allow_negative_numbers = true)]
     slots: Option<u32>,
     /// When it is ready, print who it is as one JSON object
     #[arg(long)]

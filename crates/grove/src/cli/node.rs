@@ -59,6 +59,15 @@ pub(super) async fn until_stopped(mut hosted: Hosted) -> anyhow::Result<()> {
     }
 }
 
+/// How many parts run at one time; too many are refused with the settings, wherever they are said.
+pub(super) fn parse_slots(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) => Err("a machine lends one slot at the least; `grove up --no-lend` lends none".to_owned()),
+        Ok(slots) => Ok(slots),
+        Err(_) => Err("it is not a number of parts".to_owned()),
+    }
+}
+
 /// Which walls stand, in words.
 pub(super) fn walls(hosted: &Hosted) -> Vec<String> {
     match &hosted.walls {

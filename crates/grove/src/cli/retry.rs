@@ -10,6 +10,7 @@ use grove_core::units::Credits;
 #[derive(Debug, Args)]
 pub struct Retry {
     /// The job: its id, the beginning of it, or `last`
+    #[arg(value_parser = super::parse_job)]
     job: String,
     /// The most that this may cost [default: a quarter of what is available]
     #[arg(long, value_name = "CREDITS", value_parser = parse_credits)]

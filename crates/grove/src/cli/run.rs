@@ -14,7 +14,7 @@ pub(super) use events::print_events;
 pub(super) use follow::Follow;
 pub(super) use inputs::Inputs;
 pub(super) use names::Names;
-pub(super) use out::Out;
+pub(super) use out::{Out, Which};
 pub(super) use words::words;
 
 use super::hub::Hub;
@@ -54,7 +54,7 @@ pub struct Run {
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     each_line: Option<PathBuf>,
     /// Each number is an input: FIRST..END, without END, or FIRST..=LAST
-    #[arg(long, value_name = "FIRST..END", help_heading = "Inputs")]
+    #[arg(long, value_name = "FIRST..END", allow_hyphen_values = true, help_heading = "Inputs")]
     range: Option<String>,
     /// Inputs in one run of the tool: a number, or `auto` for about two seconds of work
     #[arg(long, default_value = "1", value_name = "auto|N", value_parser = parse_chunk, help_heading = "Inputs")]
@@ -176,9 +176,8 @@ impl Run {
                 .hint("several `:::` and `::::` can be combined with one another"));
         }
         if let Some(range) = &self.range {
-            let (from, count) = parse_range(range)
-                .map_err(|error| Failure::caused(Exit::Usage, &error).hint("for instance --range 0..1000"))?;
-            return Inputs::numbers(from, count);
+            let (from, count) = parse_range(range).map_err(|error| Failure::caused(Exit::Usage, &error))?;
+            return Ok(Inputs::Numbers { from, count });
         }
         if let Some(file) = &self.each_line {
             return Inputs::lines(file);

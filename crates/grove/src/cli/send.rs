@@ -10,6 +10,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub struct Send {
     /// The job: its id, the beginning of it, or `last`
+    #[arg(value_parser = super::parse_job)]
     job: String,
     /// No inputs follow these
     #[arg(long)]

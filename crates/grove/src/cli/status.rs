@@ -3,10 +3,15 @@
 use super::hub::Hub;
 use super::{Exit, Place, say};
 use crate::amount::{bytes_text, credits_text, time_text};
-use crate::shape::{PeerShape, Peers, Status as Shape, V};
+use crate::shape::{DiskShape, PeerShape, Peers, Status as Shape, V};
 use clap::Args;
 use grove_core::units::Millis;
 use serde::Serialize;
+
+/// A disk is short when less is free than so many times what is kept in reserve.
+const SHORT: u64 = 4;
+/// The last tenth of what may be kept is nearly all.
+const TENTH: u64 = 10;
 
 #[derive(Debug, Args)]
 pub struct Status {
@@ -46,7 +51,7 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     let walls = if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") };
     let mut lines = vec![
         format!("hub      {} at {address}, grove {}", say::short_id(&status.node), status.version,),
-        format!("machine  {lending}; {} kept", bytes_text(status.stored_bytes)),
+        format!("machine  {lending}; {}", disk_text(status)),
         format!("walls    {walls}"),
         format!("credits  {} available, {} held", text(status.credits.available.0), text(status.credits.held.0)),
         format!(
@@ -69,6 +74,24 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
     lines.extend(super::why::reasons(&status.nobody));
     lines
+}
+
+/// What is kept, and how much room is left.
+fn disk_text(status: &Shape) -> String {
+    let DiskShape { quota_bytes, free_bytes, reserve_bytes } = status.disk;
+    let kept = format!("{} of {} kept", bytes_text(status.stored_bytes), bytes_text(quota_bytes));
+    let free = format!("{} free on the disk", bytes_text(free_bytes));
+    let warning = if free_bytes < reserve_bytes {
+        format!("FULL     {free}: below {} no job and no result is accepted", bytes_text(reserve_bytes))
+    } else if status.stored_bytes > quota_bytes / TENTH * (TENTH - 1) {
+        "FULL     nearly all is used that may be kept here".to_owned()
+    } else if free_bytes < reserve_bytes.saturating_mul(SHORT) {
+        format!("SHORT    below {} free no job and no result is accepted", bytes_text(reserve_bytes))
+    } else {
+        return format!("{kept}, {free}");
+    };
+    let hint = "free some space, raise the setting `disk`, or keep less long with `keep`: `grove config`";
+    format!("{kept}, {free}\n{warning}\n         hint: {hint}")
 }
 
 fn lender(peer: &PeerShape) -> Vec<String> {
@@ -124,6 +147,7 @@ mod tests {
             walls: vec!["seccomp".into(), "landlock".into()],
             link: "127.0.0.1:7421".into(),
             stored_bytes: 3 << 20,
+            disk: DiskShape { quota_bytes: 20 << 30, free_bytes: 60 << 30, reserve_bytes: 256 << 20 },
         };
         let peer = PeerShape {
             node: "0123456789abcdef".into(),
@@ -141,7 +165,7 @@ mod tests {
         };
         let expect = "\
 hub      01234567 at 127.0.0.1:7420, grove 0.1.0
-machine  lends 2 slots; 3.0 MiB kept
+machine  lends 2 slots; 3.0 MiB of 20.0 GiB kept, 60.0 GiB free on the disk
 walls    seccomp, landlock
 credits  18.40 available, 2.10 held
 work     1 job running, 4 ended; parts: 3 running, 9 waiting; 1 answer refused
@@ -149,5 +173,15 @@ work     1 job running, 4 ended; parts: 3 running, 9 waiting; 1 answer refused
 LENDER          IS       SLOTS  GIFTS  AUDITS  EARNED
 01234567 (hub)  at work      2      3       0    0.00";
         assert_eq!(screen("127.0.0.1:7420", &status, &[peer]).join("\n"), expect);
+        let told = |stored_bytes: u64, free_bytes: u64| {
+            let disk = DiskShape { free_bytes, ..status.disk };
+            disk_text(&Shape { stored_bytes, disk, ..status.clone() })
+        };
+        assert!(!told(3 << 20, 1 << 30).contains("hint"));
+        assert!(told(3 << 20, 1 << 29).contains("512.0 MiB free on the disk\nSHORT    below 256.0 MiB free"));
+        assert!(
+            told(3 << 20, 1 << 20).contains("\nFULL     1.0 MiB free on the disk") && told(0, 0).contains("hint: ")
+        );
+        assert!(told(19 << 30, 60 << 30).contains("\nFULL     nearly all is used"));
     }
 }

@@ -22,7 +22,7 @@ pub struct Up {
     #[arg(long, value_name = "ADDRESS")]
     link: Option<String>,
     /// Parts that this machine runs at one time [default: one for each core]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = node::parse_slots, allow_negative_numbers = true)]
     slots: Option<u32>,
     /// Hand out work only
     #[arg(long, conflicts_with = "slots")]

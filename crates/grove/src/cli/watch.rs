@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct Watch {
     /// The job: its id, the beginning of it, or `last`
-    #[arg(default_value = "last")]
+    #[arg(value_parser = super::parse_job, default_value = "last")]
     job: String,
     /// Print what happens as JSON, one event a line
     #[arg(long)]

@@ -8,6 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct Why {
     /// The job: its id, the beginning of it, or `last`. Without one: why lenders get no work
+    #[arg(value_parser = super::parse_job)]
     job: Option<String>,
     /// Answer with one JSON object
     #[arg(long)]

@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use super::error::{StoreError, io_error};
 use super::folder;
+use super::system;
 use super::usage::Usage;
 
 mod id;
@@ -43,6 +44,19 @@ struct Inner {
     next_new: AtomicU64,
     /// One sender at a time for each upload, or their bytes would mix.
     uploading: Mutex<BTreeSet<BlobId>>,
+}
+
+/// How much is kept, and how much room there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Kept in rows and blobs.
+    pub used_bytes: u64,
+    /// What may be kept.
+    pub quota_bytes: u64,
+    /// What the disk has free.
+    pub free_bytes: u64,
+    /// With less than this free nothing more is taken in.
+    pub reserve_bytes: u64,
 }
 
 /// What a sweep removed.
@@ -83,6 +97,14 @@ impl Blobs {
     /// Bytes kept in blobs, whole and partial.
     pub fn used_bytes(&self) -> u64 {
         self.0.usage.blobs()
+    }
+
+    /// How full store and disk are.
+    pub fn room(&self) -> Result<Room, StoreError> {
+        let dir = &self.0.dir;
+        let free_bytes = system::free_bytes(dir).map_err(io_error("look at the disk of", dir))?;
+        let (used_bytes, quota_bytes) = (self.0.usage.used(), self.0.usage.quota());
+        Ok(Room { used_bytes, quota_bytes, free_bytes, reserve_bytes: self.0.reserve_bytes })
     }
 
     /// Removes the blobs that nobody names any more and the uploads that nobody went on with, if they were last

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::blobs::BlobId;
 use super::page::PageKey;
+use crate::amount::bytes_text;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -40,14 +41,15 @@ pub enum StoreError {
     NoSpace { file: PathBuf, source: io::Error },
 
     #[error(
-        "the disk of {} has only {free} bytes free, and {reserve} are kept in reserve\nhint: free some space",
-        dir.display()
+        "the disk of {} has only {} free, and {} are kept in reserve\nhint: free some space",
+        dir.display(), bytes_text(*free), bytes_text(*reserve)
     )]
     LowSpace { dir: PathBuf, free: u64, reserve: u64 },
 
     #[error(
-        "over quota: {used} bytes are kept, {wanted} more were asked for, {quota} are allowed\n\
-         hint: drop old jobs, or raise the disk quota"
+        "over quota: {} are kept, {} more were asked for, {} are allowed\n\
+         hint: raise the setting `disk`, or keep jobs less long with `keep`: `grove config`",
+        bytes_text(*used), bytes_text(*wanted), bytes_text(*quota)
     )]
     OverQuota { used: u64, wanted: u64, quota: u64 },
 

@@ -25,6 +25,10 @@ impl Usage {
         self.0.rows.load(Ordering::Relaxed).saturating_add(self.blobs())
     }
 
+    pub(super) fn quota(&self) -> u64 {
+        self.0.quota
+    }
+
     pub(super) fn blobs(&self) -> u64 {
         self.0.blobs.load(Ordering::Relaxed)
     }

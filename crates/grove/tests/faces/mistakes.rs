@@ -42,8 +42,11 @@ fn inputs_that_are_not_there_are_named() {
     check(&hub.grove(&["run", &tool, ":::"]), 2, "no inputs stand after :::");
     check(&hub.grove(&["run", &tool, "::::", "empty.txt"]), 2, "there are no inputs in empty.txt");
     check(&hub.grove(&["run", &tool, "::::", "missing.txt"]), 1, "cannot read missing.txt: No such file");
-    check(&hub.grove(&["run", "--range", "5..5", &tool]), 2, "there are no inputs in the range");
-    check(&hub.grove(&["run", "--range", "5", &tool]), 2, "a range is FIRST..END");
+    check(&hub.grove(&["run", "--range", "5..5", &tool]), 2, "there are no numbers in 5..5|5..=5");
+    check(&hub.grove(&["run", "--range", "5", &tool]), 2, "has no `..`|a range is FIRST..END");
+    check(&hub.grove(&["run", "--range", "-5..3", &tool]), 2, "-5 is negative");
+    check(&hub.grove(&["run", "--range", "9..3", &tool]), 2, "9 is more than 3|3..9");
+    check(&hub.grove(&["run", "--range", "0..18446744073709551615", &tool]), 2, "at most 1099511627776 inputs");
     check(&hub.grove(&["run", &tool, "--range", "0..5"]), 2, "--range stands after the tool");
     check(&hub.grove(&["run", "--range", "0..5", &tool, ":::", "a"]), 2, "inputs come from one of");
     check(&hub.grove(&["run", "--stdin", &tool, ":::", "."]), 1, ". is not a file");
@@ -106,6 +109,32 @@ fn a_hub_that_is_not_there_and_a_token_that_is_not_right() {
     check(&grove(&["--hub", &hub.address.to_string(), "jobs"]), 5, "the token is missing or wrong");
     let ran = grove(&["--hub", &port, "doctor"]);
     assert!(ran.code == 1 && ran.out.contains("bad  hub") && ran.out.contains("     hint: "), "{ran:?}");
+}
+
+#[test]
+fn words_that_mean_nothing_here_get_a_hint_and_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    let grove = |words: &[&str]| grove_in(&home, folder.path(), words, b"");
+    check(&grove(&["stauts"]), 2, "error: there is no command stauts|did you mean `grove status`");
+    check(&grove(&["send"]), 2, "error: missing: <JOB>|grove send <JOB>");
+    check(&grove(&["run"]), 2, "error: missing: <TOOL ARGS|grove run");
+    check(&grove(&["get", "--fialed"]), 2, "--fialed|did you mean --failed?");
+    check(&grove(&["run", "--timeout", "5w", "x"]), 2, "'5w'|90s, 10m|`grove run --help`");
+    for command in ["get", "watch", "why", "cancel", "retry", "send"] {
+        check(&grove(&[command, ""]), 2, "a job is its id, the beginning of one, or `last`");
+    }
+    check(&grove(&["jobs", "-n", "0"]), 2, "from 1 to 1000");
+    check(&grove(&["up", "--slots", "0"]), 2, "one slot at the least|--no-lend");
+    check(&grove(&["up", "--slots", "-1"]), 2, "it is not a number of parts");
+    check(&grove(&["up", "--slots", "100000"]), 2, "100000 slots are too many|1024 parts");
+    check(&grove(&["lend", "--slots", "1025"]), 2, "1025 slots are too many");
+    for words in
+        [&["status"][..], &["jobs"], &["lend"], &["get"], &["why"], &["credits"], &["run", &noop()], &["doctor"]]
+    {
+        let ran = grove(words);
+        assert!(ran.code != 0 && !home.exists(), "who only looks leaves no folder: {words:?} {ran:?}");
+    }
 }
 
 #[test]

@@ -80,10 +80,36 @@ fn results_become_files_named_after_their_inputs() {
     assert_eq!(read("file/sub/one.txt"), "in a file");
     assert!(!hub.dir.path().join("up").exists() && !hub.dir.path().join("up.txt").exists());
     assert!(ran.err.contains("part 6 (fail) failed: exit code 3\n  it was asked to \\u{1b}[31mfail"), "{}", ran.err);
-    assert!(ran.err.contains("hint: grove retry "), "{}", ran.err);
+    assert!(ran.err.contains("run them again: grove retry "), "{}", ran.err);
+    assert!(!hub.dir.path().join("out/fail.txt").exists(), "what a failed part printed is no result");
     let ran = hub.grove(&["get", "last", "-o", "again"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
     assert_eq!(fs::read_to_string(hub.dir.path().join("again/input 1.txt")).unwrap(), "[x/a.csv]\n");
+}
+
+#[test]
+fn what_failed_parts_printed_is_never_among_the_results() {
+    let hub = Hub::start(1);
+    let ran = hub.grove(&["run", &noop(), ":::", "a", "fail 1", "b", "fail 2"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[a]\n[b]\n", 3), "{}", ran.err);
+    let told = "part 2 (fail 1) failed: exit code 3\n  it was asked to \\u{1b}[31mfail\n  it printed: [fail 1]\n";
+    assert!(ran.err.contains(told), "{}", ran.err);
+    assert!(ran.err.contains("2 of 4 done, 2 failed") && ran.err.contains("grove get --failed "), "{}", ran.err);
+    let ran = hub.grove(&["get", "last"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[a]\n[b]\n", 3), "{}", ran.err);
+    let ran = hub.grove(&["get", "last", "--failed"]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[fail 1]\n[fail 2]\n", 3), "{}", ran.err);
+    assert!(ran.err.contains("part 4 (input 4) failed: exit code 3") && !ran.err.contains("it printed"), "{}", ran.err);
+    let ran = hub.grove(&["get", "last", "--failed", "-o", "bad"]);
+    let read = |name: &str| fs::read_to_string(hub.dir.path().join("bad").join(name));
+    assert_eq!((read("input 4.txt").unwrap().as_str(), ran.code), ("[fail 2]\n", 3), "{}", ran.err);
+    assert!(read("input 1.txt").is_err(), "only what failed");
+    let lines = |ran: super::Ran| ran.out.lines().filter(|line| line.contains(r#""type":"result""#)).count();
+    assert_eq!(lines(hub.grove(&["get", "last", "--json"])), 4, "each says how it ended");
+    assert_eq!(lines(hub.grove(&["get", "last", "--json", "--failed"])), 2);
+    assert_eq!(hub.grove(&["run", &noop(), ":::", "a"]).code, 0);
+    let ran = hub.grove(&["get", "--failed"]);
+    assert_eq!((ran.out.as_str(), ran.code, ran.err.contains("no part has failed")), ("", 0, true), "{}", ran.err);
 }
 
 #[test]
@@ -133,7 +159,7 @@ fn an_open_job_takes_inputs_and_gives_results_at_once() {
     let ran = hub.grove(&["send", &id, ":::", "a", "b"]);
     assert_eq!((ran.out.as_str(), ran.code), ("[a]\n[b]\n", 0), "{}", ran.err);
     let ran = hub.grove_piped(&["send", &id], b"c\nfail\n");
-    assert_eq!((ran.out.as_str(), ran.code), ("[c]\n[fail]\n", 3), "{}", ran.err);
+    assert_eq!((ran.out.as_str(), ran.code), ("[c]\n", 3), "{}", ran.err);
     let big = hub.grove(&[&["send", &id, ":::"][..], &["big"; 50]].concat());
     assert_eq!((big.out.len(), big.code), (50 * 100_000, 0), "{}", big.err);
     let long: Vec<String> = (0..3_000).map(|n| format!("{n}{}", "y".repeat(2_000))).collect();

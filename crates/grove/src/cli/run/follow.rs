@@ -193,7 +193,10 @@ fn ended_text(job: &JobShape) -> String {
     let took = job.ended_ms.map_or(0, |ended| ended.saturating_sub(job.submitted_ms));
     let (how, next) = match job.standing {
         StandingShape::Done => ("done", String::new()),
-        StandingShape::Failed => ("over, some parts failed", format!("\nhint: grove retry {id}")),
+        StandingShape::Failed => {
+            let hint = format!("\nhint: what they printed: grove get --failed {id}; run them again: grove retry {id}");
+            ("over, some parts failed", hint)
+        }
         StandingShape::Cancelled => ("cancelled", format!("\nhint: what is done: grove get {id}")),
         StandingShape::Unpaid => {
             ("over, its budget is spent", format!("\nhint: go on with grove retry {id} --budget CREDITS"))
@@ -224,7 +227,7 @@ mod tests {
             ..crate::cli::jobs::tests::job()
         };
         let expect = "job 3v5kabcd is over, some parts failed: 118 of 120 done, 2 failed, in 12 s, for 2.10 credits\n\
-                      hint: grove retry 3v5kabcd";
+                      hint: what they printed: grove get --failed 3v5kabcd; run them again: grove retry 3v5kabcd";
         assert_eq!(ended_text(&job), expect);
     }
 }

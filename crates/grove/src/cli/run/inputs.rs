@@ -61,10 +61,6 @@ impl Inputs {
         Ok(Inputs::Once(piped))
     }
 
-    pub(super) fn numbers(from: u64, count: u64) -> Result<Inputs, Failure> {
-        if count == 0 { Err(empty("the range")) } else { Ok(Inputs::Numbers { from, count }) }
-    }
-
     pub(super) fn lines(path: &Path) -> Result<Inputs, Failure> {
         let spool = Spool::open(path)?;
         if spool.lines == 0 { Err(empty(&path.display().to_string())) } else { Ok(Inputs::Lines(spool)) }
@@ -267,7 +263,6 @@ mod tests {
     fn empty_inputs_are_usage_errors() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert_eq!(Inputs::lines(file.path()).unwrap_err().exit, Exit::Usage);
-        assert_eq!(Inputs::numbers(5, 0).unwrap_err().exit, Exit::Usage);
         let failure = Inputs::lines(Path::new("/no/such/file")).unwrap_err();
         assert!(failure.exit == Exit::Error && failure.message.contains("/no/such/file"), "{failure}");
     }

@@ -1,4 +1,7 @@
-//! Where results go: to standard output, into a folder, or as lines of JSON. Failures are noted on standard error.
+//! Where results go: to standard output, into a folder, or as lines of JSON.
+//!
+//! What a failed part printed is no result: it is told of on standard error, and goes where results go only when just
+//! the failed parts were asked for. Lines of JSON hold both, since each says how its part ended.
 
 use super::names::{FileNames, Names, safe_name};
 use crate::cli::hub::Hub;
@@ -12,6 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// Failures that are told one by one; the count is told at the end.
 const NOTES_MAX: u64 = 20;
+/// Last lines of what a failed part said, and of what it printed, that are told.
+const LAST_LINES: usize = 5;
+/// More of a line is not told.
+const LINE_SHOWN: usize = 200;
 /// Folders below each other that a tool may want in its results.
 const DEPTH_MAX: usize = 16;
 /// More than this of one result is not shown on a terminal.
@@ -25,10 +32,18 @@ pub(in crate::cli) struct Out<'h> {
     hub: &'h Hub,
     names: Names,
     to: To,
+    which: Which,
     notes: u64,
     files_lost: bool,
     /// What was put, in order; a few bits of its hash.
     put: Vec<u32>,
+}
+
+/// Which results are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Which {
+    Right,
+    Failed,
 }
 
 enum To {
@@ -66,7 +81,12 @@ impl<'h> Out<'h> {
             None if json => To::Json,
             None => To::Stdout { terminal: io::stdout().is_terminal() },
         };
-        Ok(Out { hub, names, to, notes: 0, files_lost: false, put: Vec::new() })
+        Ok(Out { hub, names, to, which: Which::Right, notes: 0, files_lost: false, put: Vec::new() })
+    }
+
+    /// Others than the right ones.
+    pub(in crate::cli) fn only(self, which: Which) -> Out<'h> {
+        Out { which, ..self }
     }
 
     /// One result.
@@ -78,17 +98,27 @@ impl<'h> Out<'h> {
         if !result.is_right() {
             self.note(&name, result);
         }
+        let wanted = self.wants(result);
         match &mut self.to {
-            To::Json => line("result", result),
             To::Folder { path, names } => {
+                // Also where nothing is kept: with and without what failed, the others have the same names.
                 let file = names.fresh(&name);
-                keep(self.hub, path, &file, result)
+                if wanted { keep(self.hub, path, &file, result) } else { Ok(()) }
             }
+            _ if !wanted => Ok(()),
+            To::Json => line("result", result),
             To::Stdout { terminal: true } => show(self.hub, &result.stdout),
             To::Stdout { terminal: false } => {
                 self.files_lost |= !result.files.is_empty();
                 write(self.hub, &result.stdout, &mut io::stdout().lock()).map_err(|error| closed(&error))
             }
+        }
+    }
+
+    fn wants(&self, result: &ResultShape) -> bool {
+        match self.which {
+            Which::Right => result.is_right() || matches!(self.to, To::Json),
+            Which::Failed => !result.is_right(),
         }
     }
 
@@ -105,14 +135,17 @@ impl<'h> Out<'h> {
     pub(super) fn correct(&mut self, nth: usize, result: &ResultShape) -> Result<bool, Failure> {
         let name = self.names.name(result);
         let changed = self.put.get(nth) != Some(&mark(result));
+        let wanted = self.wants(result);
         match &mut self.to {
             To::Folder { path, names } => {
                 let file = names.fresh(&name);
-                if changed {
-                    keep(self.hub, path, &file, result)?;
+                match changed {
+                    true if wanted => keep(self.hub, path, &file, result)?,
+                    true => lose(path, &file)?,
+                    false => {}
                 }
             }
-            To::Json if changed => line("result", result)?,
+            To::Json if changed && wanted => line("result", result)?,
             To::Json | To::Stdout { .. } => {}
         }
         Ok(changed)
@@ -130,8 +163,11 @@ impl<'h> Out<'h> {
 
     /// All results are there.
     pub(in crate::cli) fn finish(&mut self) -> Result<(), Failure> {
-        if self.notes > NOTES_MAX {
-            say::talk(&format!("... and {} more parts failed", self.notes - NOTES_MAX));
+        if self.which == Which::Failed && self.notes == 0 {
+            say::talk("no part has failed");
+        }
+        if self.which == Which::Right && self.notes > NOTES_MAX {
+            say::talk(&format!("... and {} failed", say::many(self.notes - NOTES_MAX, "more part")));
         }
         if self.files_lost {
             say::talk("the tool wrote files, which standard output cannot hold\nhint: grove get -o FOLDER last");
@@ -141,8 +177,16 @@ impl<'h> Out<'h> {
 
     fn note(&mut self, name: &str, result: &ResultShape) {
         self.notes += 1;
-        if self.notes <= NOTES_MAX {
-            say::talk(&failure_text(name, result));
+        match self.which {
+            Which::Failed => say::talk(&failure_text(name, result, usize::MAX)),
+            Which::Right if self.notes > NOTES_MAX => {}
+            Which::Right => {
+                say::talk(&failure_text(name, result, LAST_LINES));
+                // A program that reads JSON has it there.
+                if !matches!(self.to, To::Json) {
+                    printed_text(&result.stdout).iter().for_each(|text| say::talk(text));
+                }
+            }
         }
     }
 }
@@ -156,19 +200,43 @@ fn mark(result: &ResultShape) -> u32 {
     hash.finish() as u32
 }
 
-/// A failure in a line, then what the tool said.
-fn failure_text(name: &str, result: &ResultShape) -> String {
+/// A failure in a line, then the last lines of what the tool said.
+fn failure_text(name: &str, result: &ResultShape, lines: usize) -> String {
     let how = match (result.outcome.as_str(), result.exit, &result.trap) {
         ("exit", Some(code), _) => format!("exit code {code}"),
         ("trap", _, Some(trap)) => trap.replace('_', " "),
         (outcome, _, _) => outcome.replace('_', " "),
     };
     let mut text = format!("part {} ({}) failed: {how}", result.item + 1, say::short(name, 60));
-    for line in result.note.trim().lines().rev().take(5).collect::<Vec<_>>().iter().rev() {
+    for line in last_lines(result.note.trim(), lines) {
         text.push_str("\n  ");
         text.push_str(line);
     }
     text
+}
+
+/// The end of what a failed part printed, for people: programs often say there what went wrong.
+fn printed_text(stdout: &Content) -> Option<String> {
+    let bytes;
+    let (text, len) = match stdout {
+        Content::Blob { len, .. } => return Some(format!("  it printed {}", crate::amount::bytes_text(*len))),
+        Content::Text(text) => (text.as_str().into(), text.len()),
+        Content::Bytes { base64 } => {
+            bytes = base64::engine::general_purpose::STANDARD.decode(base64).ok()?;
+            (String::from_utf8_lossy(&bytes), bytes.len())
+        }
+    };
+    let lines: Vec<String> = last_lines(text.trim(), LAST_LINES).map(|line| say::short(line, LINE_SHOWN)).collect();
+    match (len, lines.is_empty()) {
+        (0, _) => None,
+        (_, true) => Some(format!("  it printed {}", crate::amount::bytes_text(len as u64))),
+        _ => Some(format!("  it printed: {}", lines.join("\n              "))),
+    }
+}
+
+fn last_lines(text: &str, most: usize) -> impl Iterator<Item = &str> {
+    let count = text.lines().count();
+    text.lines().skip(count.saturating_sub(most))
 }
 
 fn line(kind: &'static str, value: &impl Serialize) -> Result<(), Failure> {
@@ -213,7 +281,7 @@ fn write(hub: &Hub, content: &Content, to: &mut impl Write) -> io::Result<()> {
 
 /// `FOLDER/input.txt` for what the tool printed, `FOLDER/input/…` for the files that it wrote.
 fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<(), Failure> {
-    if !result.stdout.is_empty() || (result.files.is_empty() && result.is_right()) {
+    if !result.stdout.is_empty() || result.files.is_empty() {
         keep_file(hub, &folder.join(format!("{name}.txt")), &result.stdout)?;
     }
     for file in &result.files {
@@ -225,6 +293,15 @@ fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<()
         keep_file(hub, &path, &file.content)?;
     }
     Ok(())
+}
+
+/// What was kept there turned out to be no result.
+fn lose(folder: &Path, name: &str) -> Result<(), Failure> {
+    let path = folder.join(format!("{name}.txt"));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(&path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Whole or not at all; a link that lies there is replaced, not followed.
@@ -258,6 +335,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_failed_part_printed_is_told_by_its_end() {
+        let text = |text: &str| printed_text(&Content::Text(text.to_owned()));
+        assert_eq!(text(""), None);
+        assert_eq!(text("\n").as_deref(), Some("  it printed 1 B"));
+        assert_eq!(text("only\n").as_deref(), Some("  it printed: only"));
+        let lines = text("1\n2\n3\n4\n5\n6\n").unwrap();
+        assert_eq!(lines.lines().map(str::trim).collect::<Vec<_>>(), ["it printed: 2", "3", "4", "5", "6"]);
+        let blob = Content::Blob { blob: "b".into(), len: 2_048, url: "u".into() };
+        assert_eq!(printed_text(&blob).as_deref(), Some("  it printed 2.0 KiB"));
+    }
+
+    #[test]
     fn a_failure_is_told_with_its_input_and_its_last_words() {
         let result = ResultShape {
             item: 2,
@@ -268,9 +357,9 @@ mod tests {
             ..ResultShape::default()
         };
         let expect = "part 3 (a.csv) failed: exit code 3\n  2\n  3\n  4\n  5\n  no such column";
-        assert_eq!(failure_text("a.csv", &result), expect);
+        assert_eq!(failure_text("a.csv", &result, LAST_LINES), expect);
         let trapped =
             ResultShape { outcome: "trap".into(), trap: Some("out_of_memory".into()), ..ResultShape::default() };
-        assert_eq!(failure_text("x", &trapped), "part 1 (x) failed: out of memory");
+        assert_eq!(failure_text("x", &trapped, LAST_LINES), "part 1 (x) failed: out of memory");
     }
 }
