@@ -26,6 +26,7 @@ use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::limits;
 use crate::message::Gift;
 use crate::peer::Presence;
+use crate::place::Want;
 use crate::planted::{self, Bug};
 use crate::state::{Fact, State};
 use crate::units::{Fuel, Millis};
@@ -62,7 +63,7 @@ pub struct Node {
     /// What a part of a job costs, by the root of its tree.
     estimates: BTreeMap<TaskId, Estimate>,
     /// Neighbours that could take more.
-    hungry: BTreeSet<NodeId>,
+    hungry: BTreeSet<(Want, NodeId)>,
     /// Neighbours about which something changed in this batch.
     touched: BTreeSet<NodeId>,
     /// Neighbours to be told what they were paid in all.

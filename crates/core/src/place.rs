@@ -6,15 +6,26 @@ use crate::limits;
 use crate::peer::Presence;
 use crate::units::Millis;
 
+/// What a neighbour could use. Whoever has nothing to do comes before whoever wants more for later: two parts for two
+/// idle machines go to both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Want {
+    Work,
+    Ahead,
+}
+
 /// Whether a neighbour should be given more.
-pub fn is_hungry(peer: &Presence, gifts: usize, now: Millis) -> bool {
+pub fn want(peer: &Presence, gifts: usize, now: Millis) -> Option<Want> {
     let reachable = peer.linked && peer.slots > 0 && peer.resting_until <= now;
     if !reachable || gifts >= limits::GIFTS_PER_PEER_MAX {
-        return false;
+        return None;
     }
-    let slots = usize::try_from(peer.slots).unwrap_or(usize::MAX);
     // A gift is worked on by one slot: each should have one, and all of them enough ahead to hide a round trip.
-    gifts < slots || (gifts < slots.saturating_mul(2) && peer.busy_for() < limits::WINDOW)
+    let slots = usize::try_from(peer.slots).unwrap_or(usize::MAX);
+    if gifts < slots {
+        return Some(Want::Work);
+    }
+    (gifts < slots.saturating_mul(2) && peer.busy_for() < limits::WINDOW).then_some(Want::Ahead)
 }
 
 /// How many items one run gets.

@@ -5,7 +5,7 @@ use crate::id::{Lease, NodeId, TaskId};
 use crate::job::{Source, Standing};
 use crate::limits;
 use crate::message::{Gift, Inputs};
-use crate::place;
+use crate::place::{self, Want};
 use crate::planted::{self, Bug};
 use crate::state::Fact;
 use crate::task::{Act, Owner, Span, Task, Why};
@@ -51,12 +51,11 @@ impl Node {
         let mut opened = false;
         let mut in_vain = 0;
         let mut next = self.hungry.first().copied();
-        while let Some(node) = next {
+        while let Some((want, node)) = next {
             if opened || in_vain > TRIED_IN_VAIN {
                 break;
             }
-            next = self.hungry.range((Bound::Excluded(node), Bound::Unbounded)).next().copied();
-            while self.is_hungry(node) && !opened {
+            while self.want_of(node) == Some(want) && !opened {
                 if self.give_second(node) || self.give_try(node, Beside::Nobody) {
                     continue;
                 }
@@ -66,9 +65,8 @@ impl Node {
                     break;
                 }
             }
-            if !self.is_hungry(node) {
-                self.hungry.remove(&node);
-            }
+            self.sort_in(node);
+            next = self.hungry.range((Bound::Excluded((want, node)), Bound::Unbounded)).next().copied();
         }
         for (to, gifts) in std::mem::take(&mut self.giving) {
             self.actions.push(super::Action::Give { to, gifts });
@@ -78,19 +76,29 @@ impl Node {
 
     fn refresh_hungry(&mut self) {
         for node in std::mem::take(&mut self.touched) {
-            if self.is_hungry(node) {
-                self.hungry.insert(node)
-            } else {
-                self.hungry.remove(&node)
-            };
+            self.sort_in(node);
         }
     }
 
-    fn is_hungry(&self, node: NodeId) -> bool {
+    fn sort_in(&mut self, node: NodeId) {
+        let want = self.want_of(node);
+        for other in [Want::Work, Want::Ahead] {
+            if want == Some(other) {
+                self.hungry.insert((other, node));
+            } else {
+                self.hungry.remove(&(other, node));
+            }
+        }
+    }
+
+    fn want_of(&self, node: NodeId) -> Option<Want> {
         let record = self.state.peer(node);
-        let caught = record.is_some_and(|record| record.trust.caught);
-        let gifts = record.map_or(0, |record| record.leases.len());
-        !caught && self.presence.get(&node).is_some_and(|peer| place::is_hungry(peer, gifts, self.now))
+        let gifts = match record {
+            Some(record) if record.trust.caught => return None,
+            Some(record) => record.leases.len(),
+            None => 0,
+        };
+        place::want(self.presence.get(&node)?, gifts, self.now)
     }
 
     /// A part that nobody holds.

@@ -168,6 +168,15 @@ fn a_job_is_given_answered_and_paid() {
 }
 
 #[test]
+fn two_parts_for_two_idle_lenders_go_to_both() {
+    let mut hub = Hub::new();
+    hub.arrives(ANN);
+    hub.arrives(BOB);
+    let told = hub.ask(Wish::Submit { job: job(3, Check::Trust) });
+    assert_eq!(told, "accepted\ngive 2 Run 0+1, Run 2+1\ngive 3 Run 1+1\n", "work ahead comes after work");
+}
+
+#[test]
 fn submitting_twice_makes_one_job() {
     let mut hub = Hub::new();
     assert_eq!(hub.ask(Wish::Submit { job: job(1, Check::Trust) }), "accepted\n");
