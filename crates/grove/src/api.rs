@@ -3,6 +3,7 @@
 //! It asks and looks at the node through [`Door`] and renders what it sees. It decides nothing, and it knows neither
 //! links nor executors.
 
+mod arrival;
 mod blobs;
 mod circle;
 mod error;
@@ -37,6 +38,7 @@ use grove_core::id::Digest;
 use guard::Who;
 use passwords::Passwords;
 use render::Names;
+use sent::Sent;
 use shown::Shown;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -78,6 +80,8 @@ struct Api {
     tools: Tools,
     passwords: Passwords,
     shown: Shown,
+    /// What is being sent.
+    sent: Sent,
     /// What the names of lenders are drawn from: the same after a restart.
     naming: [u8; 32],
     /// Who asks, how, and from where.
@@ -91,10 +95,20 @@ pub fn router(door: Door, token: &str, about: About) -> Router {
     let roll = door.roll();
     let about = Arc::new(about);
     let (tools, passwords) = (Tools::default(), Passwords::default());
-    let shown = Shown::default();
+    let (shown, sent) = (Shown::default(), Sent::default());
     let naming = blake3::derive_key("grove names of lenders for a job", token.as_bytes());
-    let api =
-        Api { door, about, tools, passwords, shown, naming, who: Who::NOBODY, caller: Caller::STRANGER, from: None };
+    let api = Api {
+        door,
+        about,
+        tools,
+        passwords,
+        shown,
+        sent,
+        naming,
+        who: Who::NOBODY,
+        caller: Caller::STRANGER,
+        from: None,
+    };
     let mut pages = Router::new();
     for route in routes::all() {
         let page = route.to.layer(middleware::from_fn_with_state(route.need, guard::require));

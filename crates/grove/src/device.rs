@@ -3,6 +3,7 @@
 //! No authority vouches for anybody. Whoever calls knows the fingerprint of the key that must answer; whoever is
 //! called learns which key has called, and whether that key may come in is decided elsewhere.
 
+mod greeting;
 mod trust;
 
 use crate::config::{Home, HomeError};
@@ -18,12 +19,9 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
+pub use greeting::Greeting;
 pub use trust::fingerprint;
-
-/// How long two machines may take to agree on a channel.
-pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What is spoken on a channel: people's API and nodes cannot be taken for one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod device;
 pub mod door;
+pub mod doorstep;
 pub mod executor;
 pub mod invite;
 pub mod link;

@@ -27,6 +27,7 @@ pub use flaw::Flaw;
 pub use gate::{NotAToken, Token};
 pub use outbox::NotSent;
 
+use crate::doorstep::Doorstep;
 use converse::Standing;
 use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
@@ -126,6 +127,8 @@ struct Inner {
     me: NodeId,
     home: Arc<dyn Home>,
     neighbours: Mutex<HashMap<NodeId, Standing>>,
+    /// Where those stand who call.
+    door: Doorstep,
     serial: AtomicU64,
     closing: watch::Sender<bool>,
 }
@@ -144,6 +147,7 @@ impl Links {
             me,
             home,
             neighbours: Mutex::default(),
+            door: Doorstep::default(),
             serial: AtomicU64::new(0),
             closing: watch::Sender::new(false),
         }))
@@ -169,8 +173,9 @@ impl Links {
         }
     }
 
-    /// Cuts the links to all neighbours that may not stay.
+    /// Cuts the links to all neighbours that may not stay, and what else they have open.
     pub fn put_out(&self, may_stay: impl Fn(NodeId) -> bool) {
+        self.0.door.put_out(|guest| may_stay(NodeId(guest)));
         let mut neighbours = self.lock();
         let out: Vec<NodeId> = neighbours.keys().copied().filter(|node| !may_stay(*node)).collect();
         let out: Vec<Standing> = out.iter().filter_map(|node| neighbours.remove(node)).collect();
@@ -202,6 +207,10 @@ impl Links {
 
     pub(crate) fn me(&self) -> NodeId {
         self.0.me
+    }
+
+    fn door(&self) -> &Doorstep {
+        &self.0.door
     }
 
     async fn closed(&self) {

@@ -5,6 +5,8 @@ mod api;
 mod broken;
 #[cfg(unix)]
 mod circle;
+#[cfg(unix)]
+mod crowd;
 mod mistakes;
 #[cfg(unix)]
 mod node;

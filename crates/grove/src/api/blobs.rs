@@ -6,23 +6,23 @@ use super::guard::Mine;
 use super::sent::Asked;
 use super::submit::blob_id;
 use crate::door::{BlobReader, StoreError, Upload};
+use crate::doorstep::Pending;
 use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::io;
-use std::time::Duration;
+use std::time::Instant;
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// The next piece of an upload comes within this, or the upload is broken off.
-const PIECE_TIME: Duration = Duration::from_secs(30);
-/// Pieces between the network and the disk, either way.
-const PIECES_AHEAD: usize = 4;
-/// What is read from the disk at one time.
-const PIECE_BYTES: usize = 256 << 10;
+/// What goes to or comes from the disk at one time, on a thread that may wait for it; no thread waits for a network.
+const PIECE_BYTES: usize = 1 << 20;
+/// Pieces that were read ahead for a download.
+const PIECES_AHEAD: usize = 1;
 /// How many bytes of an upload have arrived.
 const OFFSET: &str = "upload-offset";
 
@@ -54,42 +54,51 @@ pub(super) async fn put(
 }
 
 async fn receive(api: &Api, upload: Upload, body: Body) -> Result<(), Problem> {
-    let (pieces, mut arrived) = mpsc::channel::<Bytes>(PIECES_AHEAD);
-    let written = tokio::task::spawn_blocking(move || {
-        let mut upload = upload;
-        while let Some(piece) = arrived.blocking_recv() {
-            upload.write(&piece)?;
-        }
-        Ok::<Upload, StoreError>(upload)
-    });
     let mut body = body.into_data_stream();
+    let (mut gathered, mut bytes, mut pending) = (Vec::new(), 0, Pending::default());
+    let mut writing = tokio::task::spawn_blocking(move || Ok::<Upload, StoreError>(upload));
     let mut whole = false;
-    // Ends early when the writer has failed, or nothing comes any more.
-    while let Ok(next) = tokio::time::timeout(PIECE_TIME, body.next()).await {
-        if !api.stands() {
-            break;
+    while api.stands() && !whole {
+        let begun = Instant::now();
+        // Ends early when nothing comes any more, or next to nothing.
+        match tokio::time::timeout(pending.left(), body.next()).await {
+            Ok(Some(Ok(piece))) => {
+                pending.moved(begun.elapsed(), piece.len());
+                bytes += piece.len();
+                gathered.push(piece);
+            }
+            Ok(None) => whole = true,
+            Ok(Some(Err(_))) | Err(_) => break,
         }
-        match next {
-            Some(Ok(piece)) => {
-                if pieces.send(piece).await.is_err() {
-                    break;
-                }
-            }
-            Some(Err(_)) => break,
-            None => {
-                whole = true;
-                break;
-            }
+        if bytes >= PIECE_BYTES {
+            bytes = 0;
+            writing = write(writing.await, std::mem::take(&mut gathered))?;
         }
     }
-    drop(pieces);
-    let upload = written.await.map_err(|error| Problem::internal("an upload was not written", &error))??;
+    let upload = written(write(writing.await, gathered)?.await)?;
     if !whole {
         return Err(Problem::bad("broken_off", "the upload broke off")
             .hint("send the rest from `offset` on")
             .offset(upload.offset()));
     }
     blocking(move || upload.finish()).await.map(|_| ())
+}
+
+type Written = Result<Upload, StoreError>;
+
+/// Writes what has come while more of it comes.
+fn write(before: Result<Written, JoinError>, pieces: Vec<Bytes>) -> Result<JoinHandle<Written>, Problem> {
+    let mut upload = written(before)?;
+    Ok(tokio::task::spawn_blocking(move || {
+        for piece in pieces {
+            upload.write(&piece)?;
+        }
+        Ok(upload)
+    }))
+}
+
+fn written(done: Result<Written, JoinError>) -> Result<Upload, Problem> {
+    Ok(done.map_err(|error| Problem::internal("an upload was not written", &error))??)
 }
 
 pub(super) async fn head(Mine(api): Mine, Path(name): Path<String>) -> Result<Response, Problem> {
@@ -115,7 +124,7 @@ pub(super) async fn get(
     let blob = blocking(move || blobs.open_blob(&id)).await?;
     let left = blob.len().saturating_sub(place.offset);
     let (pieces, sent) = mpsc::channel::<io::Result<Bytes>>(PIECES_AHEAD);
-    tokio::task::spawn_blocking(move || send(&api, blob, place.offset, &pieces));
+    tokio::spawn(async move { send(&api, blob, place.offset, &pieces).await });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
         (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
@@ -124,20 +133,27 @@ pub(super) async fn get(
     Ok((headers, Body::from_stream(ReceiverStream::new(sent))).into_response())
 }
 
-fn send(api: &Api, mut blob: BlobReader, mut offset: u64, pieces: &mpsc::Sender<io::Result<Bytes>>) {
-    let mut buffer = vec![0; PIECE_BYTES];
-    while api.stands() {
-        let piece = match blob.read_at(offset, &mut buffer) {
-            Ok(0) => return,
-            Ok(read) => {
-                offset += read as u64;
-                Ok(Bytes::copy_from_slice(&buffer[..read]))
+async fn send(api: &Api, mut blob: BlobReader, mut offset: u64, pieces: &mpsc::Sender<io::Result<Bytes>>) {
+    while api.stands() && offset < blob.len() {
+        let read = tokio::task::spawn_blocking(move || {
+            let piece = blob.piece(offset, PIECE_BYTES);
+            (blob, piece)
+        });
+        let piece = match read.await {
+            Ok((back, piece)) => {
+                blob = back;
+                piece.map(Bytes::from).map_err(io::Error::other)
             }
-            Err(error) => Err(io::Error::other(error)),
+            Err(error) => {
+                // It does not panic.
+                tracing::error!("a blob is not read any more: {error}");
+                return;
+            }
         };
         let failed = piece.is_err();
+        offset += piece.as_ref().map_or(0, Bytes::len) as u64;
         // Nobody reads any more, or nothing more can be read.
-        if pieces.blocking_send(piece).is_err() || failed {
+        if pieces.send(piece).await.is_err() || failed {
             return;
         }
     }

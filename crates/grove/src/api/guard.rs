@@ -5,6 +5,7 @@
 //! that are known by their keys, and people who have logged in; what each may do is asked of the circle every time.
 
 use super::Api;
+use super::arrival::Arrival;
 use super::error::Problem;
 use super::routes::Need;
 use crate::device::Caller;
@@ -111,7 +112,11 @@ impl FromRequestParts<Api> for Mine {
 pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     let caller = request.extensions().get::<Caller>().copied().unwrap_or(Caller::STRANGER);
     let open = super::routes::is_open(request.method(), request.uri().path());
-    match examine(&guard, caller, request.headers(), open) {
+    let admitted = examine(&guard, caller, request.headers(), open).and_then(|who| {
+        let entered = request.extensions().get::<Arrival>().map_or(Ok(()), |arrival| arrival.enter(who, &guard.roll));
+        entered.map(|()| who).map_err(|_| crowded())
+    });
+    match admitted {
         Ok(who) => {
             request.extensions_mut().insert(who);
             let mut response = next.run(request).await;
@@ -121,7 +126,8 @@ pub(super) async fn admit(State(guard): State<Guard>, mut request: Request, next
             headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
             response
         }
-        Err(problem) => problem.into_response(),
+        // Whoever was not let in has to call again, so that nobody asks a thousand times on one connection.
+        Err(problem) => ([(header::CONNECTION, "close")], problem).into_response(),
     }
 }
 
@@ -148,6 +154,9 @@ fn examine(guard: &Guard, caller: Caller, headers: &HeaderMap, open: bool) -> Re
         let site = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://").filter(|_| !caller.plain));
         site == Some(host)
     };
+    if headers.get_all(header::CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        return Err(encoded());
+    }
     if text(header::ORIGIN).is_some_and(|origin| !from_here(origin)) {
         return Err(elsewhere("pages of other sites may not come in here"));
     }
@@ -177,6 +186,17 @@ fn who(guard: &Guard, caller: Caller, shown: Option<&str>) -> Option<Who> {
 
 fn elsewhere(message: &str) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "wrong_host", message).hint("use http://127.0.0.1 and the node's port")
+}
+
+/// Nothing is unpacked here, so that no small request becomes a large one.
+fn encoded() -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", "what is sent here is not compressed")
+        .hint("leave out Content-Encoding")
+}
+
+fn crowded() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", "too many connections are open")
+        .hint("close those that wait for nothing; requests can follow one another on one connection")
 }
 
 fn unknown() -> Problem {

@@ -1,6 +1,8 @@
-//! Connections: how many, and how long somebody may take to say what they want.
+//! Connections: how they are taken, how long somebody may take to say what they want, and how they end.
 
-use crate::device::{Caller, HANDSHAKE};
+use super::arrival::Arrival;
+use crate::device::{Caller, Greeting};
+use crate::doorstep::{Doorstep, Steady};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -12,18 +14,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
-/// Enough for a person with many windows and scripts; each costs a file and some memory.
-const CONNECTIONS_MAX: usize = 256;
-/// Also how long a connection may lie idle between two requests.
+/// How long a connection may lie idle between two requests. Before the first one a stranger's patience counts.
 const HEADER_TIME: Duration = Duration::from_secs(30);
-/// What one connection may fill before it is read: headers, and a piece of a body.
+/// A token, a few names and what a browser sends along.
+const HEADERS_BYTES_MAX: usize = 16 << 10;
+const HEADERS_MAX: usize = 64;
+/// What one connection may fill before it is read: a piece of a body.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// After a failed accept (no more files, for instance) the system is given this long.
 const BREATH: Duration = Duration::from_millis(100);
+/// What is being answered when somebody is put out may still be said: that they are, for instance.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why the API cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -57,28 +61,23 @@ pub async fn serve_tls(
     tls: Arc<rustls::ServerConfig>,
     stop: watch::Receiver<bool>,
 ) {
-    accept(listener, router, Some(TlsAcceptor::from(tls)), stop).await;
+    accept(listener, router, Some(Greeting::new(tls)), stop).await;
 }
 
-async fn accept(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, mut stop: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn accept(listener: TcpListener, router: Router, tls: Option<Greeting>, mut stop: watch::Receiver<bool>) {
+    let door = Doorstep::default();
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
         let stream = tokio::select! {
             accepted = listener.accept() => accepted,
             () = stopped(&mut stop) => return,
         };
         let Ok((stream, from)) = stream else {
+            door.make_room();
             tokio::time::sleep(BREATH).await;
             continue;
         };
-        let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
-        tokio::spawn(async move {
-            arrived(stream, from.ip(), router, tls, stop).await;
-            drop(place);
-        });
+        let (door, router, tls, stop) = (door.clone(), router.clone(), tls.clone(), stop.clone());
+        tokio::spawn(async move { arrived(stream, from.ip(), &door, router, tls, stop).await });
     }
 }
 
@@ -91,36 +90,40 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn arrived(
     stream: TcpStream,
     from: IpAddr,
+    door: &Doorstep,
     router: Router,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Greeting>,
     stop: watch::Receiver<bool>,
 ) {
+    let place = door.arrive(from);
     // Small answers must not wait for more bytes; where this fails they only come a little later.
     let _ = stream.set_nodelay(true);
+    let stream = Steady::new(stream);
     let Some(tls) = tls else {
         // Without TLS this listens on loopback only.
-        return connection(stream, from, Caller { local: from.is_loopback(), ..Caller::HERE }, router, stop).await;
+        let caller = Caller { local: from.is_loopback(), ..Caller::HERE };
+        return connection(stream, Arrival::new(place, caller, from), router, stop).await;
     };
-    match timeout(HANDSHAKE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let caller = Caller::over(stream.get_ref().1, from);
-            connection(stream, from, caller, router, stop).await;
-        }
-        Ok(Err(error)) => tracing::debug!("no channel with somebody who called: {error}"),
-        Err(_) => tracing::debug!("somebody called and did not agree on a channel in time"),
+    let greeted = tokio::select! {
+        greeted = tls.greet(stream, from, door) => greeted,
+        () = place.asked_to_go() => None,
+    };
+    if let Some((stream, caller)) = greeted {
+        connection(stream, Arrival::new(place, caller, from), router, stop).await;
     }
 }
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    from: IpAddr,
-    caller: Caller,
+    arrival: Arrival,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
+    let here = arrival.clone();
     let knowing = move |mut request: axum::http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(caller);
-        request.extensions_mut().insert(from);
+        request.extensions_mut().insert(here.caller());
+        request.extensions_mut().insert(here.from());
+        request.extensions_mut().insert(here.clone());
         request
     };
     let service =
@@ -128,16 +131,33 @@ async fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
+        .max_headers(HEADERS_MAX)
+        .max_header_size(HEADERS_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let over = tokio::select! {
+        ended = connection.as_mut() => return noted(ended),
+        () = stopped(&mut stop) => false,
+        () = arrival.place().asked_to_go() => false,
+        () = arrival.put_out() => true,
     };
+    if !over && !arrival.place().is_admitted() {
+        return;
+    }
+    connection.as_mut().graceful_shutdown();
+    if !over {
+        tokio::select! {
+            ended = connection.as_mut() => return noted(ended),
+            () = arrival.put_out() => {}
+        }
+    }
+    if let Ok(ended) = timeout(LAST_WORDS, connection).await {
+        noted(ended);
+    }
+}
+
+fn noted(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         tracing::debug!("a connection ended early: {error}");
     }

@@ -34,6 +34,7 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
 
 /// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.
 pub(super) fn live<F: Future<Output = anyhow::Result<Exit>>>(life: F) -> anyhow::Result<Exit> {
+    system::open_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build()?;
     let ended = runtime.block_on(life);
     runtime.shutdown_timeout(LAST_WORDS);

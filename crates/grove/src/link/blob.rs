@@ -27,7 +27,7 @@ const BLOB_BYTES_MAX: u64 = 1 << 40;
 const BREAKS_MAX: u32 = 6;
 /// After the first break; it doubles.
 const BREAK_PAUSE: Duration = Duration::from_millis(100);
-/// Somebody who sends nothing for this long is gone.
+/// Somebody who sends or takes nothing for this long is gone.
 const STALL: Duration = Duration::from_secs(30);
 
 /// A blob that is here.
@@ -253,7 +253,8 @@ pub(super) async fn lend(
         let mut all = tokio_stream::once(Ok(first)).chain(chunks(source, offset));
         while let Some(chunk) = all.next().await {
             let chunk = chunk.map_err(|error: io::Error| Status::internal(error.to_string()));
-            if out.send(chunk).await.is_err() {
+            // Whoever takes none does not keep the file and what was read of it.
+            if !matches!(timeout(STALL, out.send(chunk)).await, Ok(Ok(()))) {
                 return;
             }
         }

@@ -3,11 +3,12 @@
 use super::converse::{Begun, converse};
 use super::flaw::Flaw;
 use super::gate::{self, Token};
-use super::line::{Cut, Line, PATIENCE};
+use super::line::{Cut, Line};
 use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_client::NodeClient;
 use super::{Event, Links, Why, host, outbox};
 use crate::device::nameless;
+use crate::doorstep::PATIENCE;
 use grove_core::id::NodeId;
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -28,6 +29,8 @@ use tonic::{Request, Status};
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 /// Calls are no further apart than this: a hub that comes back has its lenders a moment later.
 const AGAIN_MOST: Duration = Duration::from_secs(10);
+/// ... unless it says that it does not want to be called: then only now and then, in case somebody changes that.
+const AGAIN_REFUSED_MOST: Duration = Duration::from_secs(300);
 /// A link that stood for this long was a good one, so that the next call comes soon.
 const STOOD: Duration = Duration::from_secs(5);
 
@@ -145,6 +148,8 @@ async fn keep_calling(links: Links, caller: Caller, cut: Arc<Mutex<Cut>>, addres
         if begun.elapsed() > STOOD {
             again_in = AGAIN_FIRST;
         }
+        let most = if matches!(why, Why::Refused) { AGAIN_REFUSED_MOST } else { AGAIN_MOST };
+        again_in = again_in.min(most);
         let pause = again_in.mul_f64(jitter());
         let (address, again) = (Arc::clone(&address), pause);
         let unreached = Event::Unreached { address, why, again_in: again };
@@ -155,7 +160,7 @@ async fn keep_calling(links: Links, caller: Caller, cut: Arc<Mutex<Cut>>, addres
             () = links.closed() => return,
             () = sleep(pause) => {}
         }
-        again_in = (again_in * 2).min(AGAIN_MOST);
+        again_in = (again_in * 2).min(most);
     }
 }
 

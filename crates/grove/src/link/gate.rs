@@ -71,15 +71,19 @@ pub(super) fn named(headers: &MetadataMap) -> Option<NodeId> {
 /// Takes a call in as far as it can be seen from outside, or not at all. Whether a key is known is asked next.
 pub(super) fn open(mut call: Request<()>, me: NodeId, token: &Token) -> Result<Request<()>, Status> {
     let Arrival { caller, cut } = call.extensions().get::<Arrival>().cloned().unwrap_or_default();
+    let refused = |why| {
+        cut.refuse();
+        Status::unauthenticated(why)
+    };
     let shown = call.metadata().get(AUTHORIZATION).map(|shown| blake3::hash(shown.as_encoded_bytes()));
     let key = match (shown, caller.key) {
         // Hashes are compared in constant time, whatever was shown.
         (Some(shown), _) if shown == token.0 && caller.local => None,
         (None, Some(key)) => Some(key),
-        _ => return Err(Status::unauthenticated("the token is not the one of this circle")),
+        _ => return Err(refused("the token is not the one of this circle")),
     };
     let node = named(call.metadata()).filter(|node| *node != me);
-    let node = node.ok_or_else(|| Status::unauthenticated("which node is this?"))?;
+    let node = node.ok_or_else(|| refused("which node is this?"))?;
     call.extensions_mut().insert(Guest { node, key, cut });
     Ok(call)
 }

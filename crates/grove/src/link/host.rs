@@ -9,16 +9,16 @@ use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_server::{Node, NodeServer};
 use super::wire::{Chunk, Frame, Stored, Want};
 use super::{Home, Links};
-use crate::device::{Caller, HANDSHAKE};
+use crate::device::{Caller, Greeting};
+use crate::doorstep::{Doorstep, Place};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
@@ -38,8 +38,6 @@ pub(super) const HEADERS_MAX: u32 = 16 << 10;
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(7);
 /// One conversation, and blobs beside it.
 const STREAMS_MAX: u32 = 64;
-/// Connections that have not yet shown who is there; more are turned away at once.
-const STRANGERS_MAX: usize = 256;
 /// Connections that wait to be looked at.
 const ACCEPTED_AHEAD: usize = 16;
 /// When no connection can be accepted, as without file descriptors, trying at once would only cost time.
@@ -53,43 +51,40 @@ impl Links {
         tokio::spawn(async move {
             tokio::select! {
                 () = links.closed() => {}
-                () = accept(&listener, &out) => {}
-            }
-        });
-        self.serve_over(ReceiverStream::new(streams), token);
-    }
-
-    /// Takes calls over TLS, as it has to be beyond loopback.
-    pub fn serve_tls(&self, listener: TcpListener, token: Token, tls: Arc<rustls::ServerConfig>) {
-        let (out, streams) = mpsc::channel(ACCEPTED_AHEAD);
-        let (links, tls) = (self.clone(), TlsAcceptor::from(tls));
-        let handshakes = Arc::new(Semaphore::new(STRANGERS_MAX));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = links.closed() => {}
-                () = accept_tls(&listener, &tls, &handshakes, &out) => {}
+                () = accept(&listener, links.door(), &out) => {}
             }
         });
         self.serve_known(ReceiverStream::new(streams), token);
     }
 
-    /// The same over any transport.
+    /// Takes calls over TLS, as it has to be beyond loopback.
+    pub fn serve_tls(&self, listener: TcpListener, token: Token, tls: Arc<rustls::ServerConfig>) {
+        let (out, streams) = mpsc::channel(ACCEPTED_AHEAD);
+        let (links, tls) = (self.clone(), Greeting::new(tls));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = links.closed() => {}
+                () = accept_tls(&listener, links.door(), &tls, &out) => {}
+            }
+        });
+        self.serve_known(ReceiverStream::new(streams), token);
+    }
+
+    /// The same over any transport, for whoever is on this machine.
     pub fn serve_over<Io>(&self, streams: impl Stream<Item = Io> + Send + 'static, token: Token)
     where
         Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.serve_known(streams.map(|io| (io, Caller::HERE)), token);
+        let door = self.door().clone();
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        self.serve_known(streams.map(move |io| (io, Caller::HERE, door.arrive(here))), token);
     }
 
-    fn serve_known<Io>(&self, streams: impl Stream<Item = (Io, Caller)> + Send + 'static, token: Token)
+    fn serve_known<Io>(&self, streams: impl Stream<Item = (Io, Caller, Place)> + Send + 'static, token: Token)
     where
         Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
-        let lines = streams.filter_map(move |(io, caller)| {
-            let place = Arc::clone(&strangers).try_acquire_owned().ok()?;
-            Some(io::Result::Ok(Line::accepted(io, caller, place)))
-        });
+        let lines = streams.map(|(io, caller, place)| io::Result::Ok(Line::accepted(io, caller, place)));
         let (me, links) = (self.me(), self.clone());
         let node = NodeServer::new(Host { links: self.clone() })
             .max_decoding_message_size(FRAME_BYTES_MAX)
@@ -109,50 +104,47 @@ impl Links {
     }
 }
 
-async fn accept(listener: &TcpListener, out: &mpsc::Sender<TcpStream>) {
+async fn accept(listener: &TcpListener, door: &Doorstep, out: &mpsc::Sender<(TcpStream, Caller, Place)>) {
     loop {
-        let (stream, _) = next(listener).await;
-        if out.send(stream).await.is_err() {
+        let (stream, from) = next(listener, door).await;
+        if out.send((stream, Caller::HERE, door.arrive(from.ip()))).await.is_err() {
             return;
         }
     }
 }
 
-/// Channels are agreed on beside one another: whoever is slow delays nobody, and there is room for so many.
+/// Channels are agreed on beside one another: whoever is slow delays nobody.
 async fn accept_tls(
     listener: &TcpListener,
-    tls: &TlsAcceptor,
-    handshakes: &Arc<Semaphore>,
-    out: &mpsc::Sender<(TlsStream<TcpStream>, Caller)>,
+    door: &Doorstep,
+    tls: &Greeting,
+    out: &mpsc::Sender<(TlsStream<TcpStream>, Caller, Place)>,
 ) {
     loop {
-        let (stream, from) = next(listener).await;
-        let Ok(place) = Arc::clone(handshakes).try_acquire_owned() else {
-            continue;
-        };
-        let (tls, out) = (tls.clone(), out.clone());
+        let (stream, from) = next(listener, door).await;
+        let (tls, out, door) = (tls.clone(), out.clone(), door.clone());
+        let place = door.arrive(from.ip());
         tokio::spawn(async move {
-            match timeout(HANDSHAKE, tls.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let caller = Caller::over(stream.get_ref().1, from.ip());
-                    // Nobody takes calls any more if this fails.
-                    let _ = out.send((stream, caller)).await;
-                }
-                Ok(Err(error)) => tracing::debug!("no channel with somebody who called: {error}"),
-                Err(_) => tracing::debug!("somebody called and did not agree on a channel in time"),
+            let greeted = tokio::select! {
+                greeted = tls.greet(stream, from.ip(), &door) => greeted,
+                () = place.asked_to_go() => None,
+            };
+            if let Some((stream, caller)) = greeted {
+                // Nobody takes calls any more if this fails.
+                let _ = out.send((stream, caller, place)).await;
             }
-            drop(place);
         });
     }
 }
 
-async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn next(listener: &TcpListener, door: &Doorstep) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok((stream, from)) if stream.set_nodelay(true).is_ok() => return (stream, from),
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!("no call can be taken: {error}");
+                door.make_room();
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -221,9 +213,10 @@ impl Host {
             (Some(key), First::Spoke) => home.stands(key, guest.node),
         };
         if !may {
+            guest.cut.refuse();
             return Err(Status::permission_denied("this machine may not lend here"));
         }
-        guest.cut.admit();
+        guest.cut.admit(guest.node).map_err(|full| Status::resource_exhausted(full.to_string()))?;
         Ok(guest)
     }
 }

@@ -3,19 +3,21 @@
 //! It knows nothing of what is said on it. TCP, TLS and QUIC streams all fit.
 
 use crate::device::Caller;
+use crate::doorstep::{Full, Place};
+use grove_core::id::NodeId;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::task::AbortHandle;
 use tonic::transport::server::Connected;
 
-/// Somebody who connects says who it is within this time.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// Connections of one node: one, and another while that is made again, for each of two conversations.
+const CONNECTIONS_PER_NODE_MAX: usize = 4;
+/// Calls on one connection that were not let in; whoever knocks more often has to connect again each time.
+const REFUSALS_MAX: u32 = 16;
 
 /// Cuts a connection, and knows whether whoever is there may stay.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +26,9 @@ pub(super) struct Cut(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     cut: AtomicBool,
-    admitted: AtomicBool,
+    refused: AtomicU32,
+    /// Its place at the door, if somebody else has made it.
+    place: Option<Place>,
     /// Whoever waits for bytes, so that a cut is noticed at once.
     reader: Mutex<Option<Waker>>,
 }
@@ -40,8 +44,23 @@ impl Cut {
     }
 
     /// Whoever is there has shown that it may be.
-    pub(super) fn admit(&self) {
-        self.0.admitted.store(true, Ordering::Release);
+    pub(super) fn admit(&self, node: NodeId) -> Result<(), Full> {
+        self.0.place.as_ref().map_or(Ok(()), |place| place.admit(node.0, CONNECTIONS_PER_NODE_MAX))
+    }
+
+    /// A call on it was not let in.
+    pub(super) fn refuse(&self) {
+        if self.0.refused.fetch_add(1, Ordering::Relaxed) >= REFUSALS_MAX {
+            self.cut();
+        }
+    }
+
+    /// Cuts it when it is asked to go.
+    async fn follow(&self) {
+        if let Some(place) = &self.0.place {
+            place.asked_to_go().await;
+            self.cut();
+        }
     }
 
     fn check(&self) -> io::Result<()> {
@@ -81,40 +100,33 @@ pub(super) struct Line<Io> {
     io: Io,
     caller: Caller,
     cut: Cut,
-    /// Until whoever is there is admitted: when it has to go, and its place among the strangers.
-    stranger: Option<(Pin<Box<Sleep>>, OwnedSemaphorePermit)>,
+    /// Cuts it when it is asked to go.
+    follows: Option<AbortHandle>,
 }
 
 impl<Io> Line<Io> {
     /// A connection that this node has made.
     pub(super) fn made(io: Io) -> Line<Io> {
-        let cut = Cut::default();
-        cut.admit();
-        let stranger = None;
-        Line { io, caller: Caller::STRANGER, cut, stranger }
+        Line { io, caller: Caller::STRANGER, cut: Cut::default(), follows: None }
     }
 
     /// A connection that somebody else has made.
-    pub(super) fn accepted(io: Io, caller: Caller, place: OwnedSemaphorePermit) -> Line<Io> {
-        let until = sleep_until(Instant::now() + PATIENCE);
-        Line { io, caller, cut: Cut::default(), stranger: Some((Box::pin(until), place)) }
+    pub(super) fn accepted(io: Io, caller: Caller, place: Place) -> Line<Io> {
+        let cut = Cut(Arc::new(State { place: Some(place), ..State::default() }));
+        let followed = cut.clone();
+        let follows = tokio::spawn(async move { followed.follow().await }).abort_handle();
+        Line { io, caller, cut, follows: Some(follows) }
     }
 
     pub(super) fn cut(&self) -> &Cut {
         &self.cut
     }
+}
 
-    fn poll_patience(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let Some((until, _)) = &mut self.stranger else {
-            return Ok(());
-        };
-        if self.cut.0.admitted.load(Ordering::Acquire) {
-            self.stranger = None;
-            return Ok(());
-        }
-        match until.as_mut().poll(context) {
-            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, "nobody said who is there")),
-            Poll::Pending => Ok(()),
+impl<Io> Drop for Line<Io> {
+    fn drop(&mut self) {
+        if let Some(follows) = &self.follows {
+            follows.abort();
         }
     }
 }
@@ -125,7 +137,6 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Line<Io> {
         let polled = Pin::new(&mut self.io).poll_read(context, out);
         if polled.is_pending() {
             self.cut.check_again(context)?;
-            self.poll_patience(context)?;
         }
         polled
     }

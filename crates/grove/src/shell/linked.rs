@@ -10,6 +10,7 @@ use grove_core::message::Message;
 use grove_core::node::{Change, Event, Reply, Wish};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The links of a node, with the store into which they bring blobs.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Home for Hearth {
                 // This node stops.
                 link::Event::Unreached { why: link::Why::Dropped, .. } => Ok(()),
                 link::Event::Unreached { address, why, again_in } => {
-                    tracing::warn!("{address} cannot be reached ({why}); again in {} ms", again_in.as_millis());
+                    tracing::warn!("{address} cannot be reached, asking again in {}: {why}", span(again_in));
                     Ok(())
                 }
             };
@@ -106,6 +107,11 @@ impl Home for Hearth {
             upload(&self.blobs, blob).await.map_err(denied)
         })
     }
+}
+
+/// A pause as people say it.
+fn span(pause: Duration) -> String {
+    if pause.as_secs() < 2 { format!("{} ms", pause.as_millis()) } else { format!("{} s", pause.as_secs()) }
 }
 
 impl Wires for Linked {

@@ -163,19 +163,98 @@ async fn whoever_connects_and_says_nothing_is_shown_out() {
 }
 
 #[tokio::test]
-async fn many_silent_strangers_do_not_keep_others_out_for_long() {
+async fn many_silent_strangers_keep_nobody_out() {
     let (mut hub, address) = Place::hub().await;
     let mut silent = Vec::new();
-    for _ in 0..300 {
+    for _ in 0..600 {
         silent.push(TcpStream::connect(address).await.unwrap());
     }
-    // Those beyond the limit are turned away at once; the others go when their patience ends, or here, by themselves.
-    let mut last = silent.pop().unwrap();
-    let turned_away = timeout(Duration::from_secs(20), last.read(&mut [0])).await.expect("the last one is still there");
-    assert!(matches!(turned_away, Ok(0) | Err(_)));
-    drop(silent);
     let mut lender = Place::new(LENDER);
     let _calling = lender.links.dial(&address.to_string(), token());
     lender.linked(HUB).await;
     hub.linked(LENDER).await;
+    // The oldest have made room.
+    let end = timeout(Duration::from_secs(5), silent[0].read_to_end(&mut Vec::new())).await;
+    let _ = end.expect("it is still there");
+}
+
+#[tokio::test]
+async fn who_knocks_again_and_again_is_cut_off() {
+    let (_hub, address) = Place::hub().await;
+    let mut client = stranger(address).await;
+    let mut codes = Vec::new();
+    for _ in 0..40 {
+        let call = named(tokio_stream::empty::<Frame>(), "a-token-for-test");
+        codes.push(client.speak(call).await.unwrap_err().code());
+    }
+    assert!(codes[..16].iter().all(|code| *code == Code::Unauthenticated), "{codes:?}");
+    assert!(codes[16..].iter().any(|code| *code != Code::Unauthenticated), "one connection is enough for it all");
+}
+
+#[tokio::test]
+async fn a_node_with_too_many_connections_loses_its_own_oldest() {
+    let (mut hub, address) = Place::hub().await;
+    let mut first = stranger(address).await;
+    let _heard = first.speak(named(tokio_stream::pending::<Frame>(), "a-token-for-tests")).await.unwrap();
+    hub.linked(LENDER).await;
+    let mut more = Vec::new();
+    for _ in 0..4 {
+        assert!(hub.is_quiet().await, "four are not too many");
+        more.push(stranger(address).await);
+        let want = wire::Want { digest: vec![7; 32].into(), offset: 0, lease: 1 };
+        let asked = more.last_mut().unwrap().fetch(named(want, "a-token-for-tests")).await;
+        // Nobody has such a blob, but whoever asks is known.
+        assert_eq!(asked.unwrap_err().code(), Code::PermissionDenied);
+    }
+    assert!(matches!(hub.unlinked(LENDER).await, Why::Lost(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blob_that_is_being_fetched_stops_when_its_taker_is_put_out() {
+    let (hub, address) = Place::hub().await;
+    let blob = super::home::put(hub.folder.path(), 64 << 20);
+    // A connection on which nobody ever spoke.
+    let mut taker = stranger(address).await;
+    let want = wire::Want { digest: blob.0.to_vec().into(), offset: 0, lease: super::home::LEASE.0 };
+    let mut chunks = taker.fetch(named(want, "a-token-for-tests")).await.unwrap().into_inner();
+    for _ in 0..4 {
+        chunks.message().await.unwrap().unwrap();
+    }
+    let begun = std::time::Instant::now();
+    hub.links.put_out(|node| node != LENDER);
+    let mut after = 0;
+    let ended = timeout(Duration::from_secs(5), async {
+        while let Ok(Some(chunk)) = chunks.message().await {
+            after += chunk.data.len();
+            // It reads slowly, so that it would take a while.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    ended.await.expect("it still comes");
+    assert!(begun.elapsed() < Duration::from_secs(5) && after < 16 << 20, "{after} bytes after it was put out");
+}
+
+#[tokio::test]
+async fn what_is_packed_is_not_unpacked() {
+    let (_hub, address) = Place::hub().await;
+    let mut client = stranger(address).await;
+    let mut call = named(tokio_stream::pending::<Frame>(), "a-token-for-tests");
+    call.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    let refused = timeout(Duration::from_secs(10), client.speak(call)).await.expect("an answer");
+    assert_eq!(refused.unwrap_err().code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn who_is_refused_asks_less_and_less_often() {
+    let (_hub, address) = Place::hub().await;
+    let mut lender = Place::new(LENDER);
+    let _calling = lender.links.dial(&address.to_string(), "another-token".parse().unwrap());
+    let mut pauses = Vec::new();
+    for _ in 0..5 {
+        match lender.event().await {
+            Event::Unreached { why: Why::Refused, again_in, .. } => pauses.push(again_in),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(pauses[4] >= pauses[0] * 4, "{pauses:?}");
 }

@@ -99,6 +99,17 @@ impl BlobReader {
         Ok(read)
     }
 
+    /// So many bytes from `offset` on; fewer only at the end.
+    pub fn piece(&mut self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
+        let left = usize::try_from(self.map.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut piece = vec![0; left.min(len)];
+        let mut filled = 0;
+        while filled < piece.len() {
+            filled += self.read_at(offset + filled as u64, &mut piece[filled..])?;
+        }
+        Ok(piece)
+    }
+
     pub fn line_range(&mut self, from: u64, count: usize) -> Result<Vec<Line>, StoreError> {
         let mut lines = Vec::new();
         let count = u64::try_from(count).unwrap_or(u64::MAX).min(self.map.lines.saturating_sub(from));
