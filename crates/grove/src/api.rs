@@ -28,6 +28,7 @@ mod tool;
 pub use listen::{ListenError, bind, serve, serve_tls};
 pub use routes::{Need, listed};
 
+use crate::address::Address;
 use crate::device::Caller;
 use crate::door::{BlobId, Door};
 use axum::Router;
@@ -69,7 +70,7 @@ pub struct About {
 pub struct Reach {
     pub key: Digest,
     /// Where the API answers, the best first.
-    pub api: Vec<SocketAddr>,
+    pub api: Vec<Address>,
 }
 
 /// All that a request can reach.

@@ -67,8 +67,8 @@ Exit codes (they never change):
     7  not enough credits, or the budget is too small or spent
   130  Ctrl-C; the job keeps running
 
-Settings: a flag comes before a GROVE_* variable (GROVE_HOME, GROVE_HUB, GROVE_LISTEN, GROVE_LINK, GROVE_SLOTS,
-GROVE_DISK, GROVE_KEEP, GROVE_LOG), that before $XDG_CONFIG_HOME/grove/config.toml, that before the default.
+Settings: a flag comes before a GROVE_* variable (GROVE_HOME, GROVE_HUB, GROVE_LISTEN, GROVE_LINK, GROVE_TLS,
+GROVE_ADDRESS, GROVE_ANNOUNCE, GROVE_SLOTS, GROVE_DISK, GROVE_KEEP, GROVE_LOG), that before $XDG_CONFIG_HOME/grove/config.toml, that before the default.
 NO_COLOR is heeded. Results go to standard output, everything else to standard error.";
 
 /// Grove turns a group's idle computers into one shared computer.

@@ -4,8 +4,9 @@
 
 mod home;
 
-pub use home::{Home, HomeError, Hub, Joined, Session};
+pub use home::{Home, HomeError, Hub, Joined, Known, Session};
 
+use crate::address::{Address, NotAnAddress};
 use crate::amount::{NotAnAmount, parse_bytes, parse_millis};
 use grove_core::limits::SLOTS_MAX;
 use grove_core::units::Millis;
@@ -26,6 +27,12 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where other nodes are heard.
     pub link: SocketAddr,
+    /// TLS on this machine too.
+    pub tls: bool,
+    /// Where others reach the hub, where that is not where it listens.
+    pub address: Vec<Address>,
+    /// The hub makes itself known on the local network, if it can be reached from there.
+    pub announce: bool,
     /// Another hub than the one that the home folder names.
     pub hub: Option<String>,
     pub slots: u32,
@@ -41,6 +48,9 @@ pub struct Layer {
     pub home: Option<PathBuf>,
     pub listen: Option<String>,
     pub link: Option<String>,
+    pub tls: Option<bool>,
+    pub address: Option<String>,
+    pub announce: Option<bool>,
     pub hub: Option<String>,
     pub slots: Option<u32>,
     pub disk: Option<String>,
@@ -68,6 +78,12 @@ pub enum ConfigError {
          hint: more slots than cores make nothing faster; leave it out for one slot a core"
     )]
     TooManySlots { slots: u32 },
+    #[error(
+        "the setting {name} is wrong: {value:?} is neither true nor false\nhint: correct the variable, or unset it"
+    )]
+    NotYesOrNo { name: &'static str, value: String },
+    #[error("the setting {name} is wrong: {source}")]
+    NoPlace { name: &'static str, source: NotAnAddress },
     #[error("there is no home folder\nhint: say where this node keeps its state, with --home or GROVE_HOME")]
     NoHome,
 }
@@ -118,6 +134,9 @@ impl Layer {
             home: look("GROVE_HOME").map(PathBuf::from),
             listen: look("GROVE_LISTEN"),
             link: look("GROVE_LINK"),
+            tls: yes_or_no("GROVE_TLS", &look)?,
+            address: look("GROVE_ADDRESS"),
+            announce: yes_or_no("GROVE_ANNOUNCE", &look)?,
             hub: look("GROVE_HUB"),
             slots: slots.transpose()?,
             disk: look("GROVE_DISK"),
@@ -131,6 +150,9 @@ impl Layer {
             home: self.home.or(other.home),
             listen: self.listen.or(other.listen),
             link: self.link.or(other.link),
+            tls: self.tls.or(other.tls),
+            address: self.address.or(other.address),
+            announce: self.announce.or(other.announce),
             hub: self.hub.or(other.hub),
             slots: self.slots.or(other.slots),
             disk: self.disk.or(other.disk),
@@ -150,6 +172,9 @@ impl Layer {
             home: Home::at(self.home.or_else(state_folder).ok_or(ConfigError::NoHome)?),
             listen: address("listen", self.listen.unwrap_or_default())?,
             link: address("link", self.link.unwrap_or_default())?,
+            tls: self.tls.unwrap_or_default(),
+            address: addresses(&self.address.unwrap_or_default())?,
+            announce: self.announce.unwrap_or_default(),
             hub: self.hub.filter(|hub| !hub.is_empty()),
             slots: self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores),
             disk_bytes: parse_bytes(&self.disk.unwrap_or_default()).map_err(amount("disk"))?,
@@ -161,6 +186,17 @@ impl Layer {
 
 fn address(name: &'static str, value: String) -> Result<SocketAddr, ConfigError> {
     value.parse::<SocketAddr>().map_err(|_| ConfigError::NotAnAddress { name, value })
+}
+
+/// Several, with commas between.
+fn addresses(text: &str) -> Result<Vec<Address>, ConfigError> {
+    let said = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+    said.map(|one| one.parse().map_err(|source| ConfigError::NoPlace { name: "address", source })).collect()
+}
+
+fn yes_or_no(name: &'static str, look: &impl Fn(&'static str) -> Option<String>) -> Result<Option<bool>, ConfigError> {
+    let read = |value: String| value.parse().map_err(|_| ConfigError::NotYesOrNo { name, value });
+    look(name).map(read).transpose()
 }
 
 /// Where the user's own settings are.
@@ -188,10 +224,12 @@ mod tests {
 
     #[test]
     fn the_commented_file_holds_every_setting_and_is_the_default() {
-        let Layer { home, listen, link, hub, slots, disk, keep, log } = Layer::built_in().unwrap();
+        let Layer { home, listen, link, tls, address, announce, hub, slots, disk, keep, log } =
+            Layer::built_in().unwrap();
         assert!(home.is_none(), "each machine has its own");
         let said = [listen.is_some(), link.is_some(), hub.is_some(), slots.is_some(), disk.is_some(), keep.is_some()];
         assert_eq!((said, log.as_deref()), ([true; 6], Some("info")));
+        assert_eq!((tls, address.as_deref(), announce), (Some(false), Some(""), Some(true)));
         let settings = settled(Layer::default());
         assert_eq!((settings.disk_bytes, settings.keep, settings.hub), (20 << 30, Millis(30 * 86_400_000), None));
         assert!(settings.slots > 0);

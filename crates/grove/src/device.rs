@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use greeting::Greeting;
-pub use trust::fingerprint;
+pub use trust::{Pin, fingerprint};
 
 /// What is spoken on a channel: people's API and nodes cannot be taken for one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,14 +134,14 @@ impl Device {
         Ok(Arc::new(config))
     }
 
-    /// For calling: only the key of that fingerprint may answer. This machine shows its own.
-    pub fn calls(&self, speech: Speech, hub: Digest) -> Result<Arc<ClientConfig>, DeviceError> {
+    /// For calling: only the key of that pin may answer. This machine shows its own.
+    pub fn calls(&self, speech: Speech, hub: impl Into<Pin>) -> Result<Arc<ClientConfig>, DeviceError> {
         let tls = |source| DeviceError::Tls { source };
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_protocol_versions(&[&TLS13])
             .map_err(tls)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(trust::Pinned::new(hub)))
+            .with_custom_certificate_verifier(Arc::new(trust::Pinned::new(hub.into())))
             .with_client_auth_cert(vec![self.certificate.clone()], self.private())
             .map_err(tls)?;
         config.alpn_protocols = vec![speech.name()];

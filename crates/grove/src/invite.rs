@@ -3,6 +3,7 @@
 //! All that somebody needs to trust the hub from the first byte on is in it, so nobody in between can pretend to be it.
 //! It knows nothing of networks and of who may invite.
 
+use crate::address::{Address, HOST_MAX};
 use grove_core::id::Digest;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +18,12 @@ const VERSION: u8 = 1;
 const SUM_BYTES: usize = 4;
 /// No i, l, o or u, so that people can read it aloud.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const TEXT_MAX: usize = 512;
+/// Names of hosts make it long, and nothing else does.
+const TEXT_MAX: usize = 4_096;
+/// What an address begins with: which kind it is.
+const NAMED: u8 = 0;
+const IPV4: u8 = 4;
+const IPV6: u8 = 6;
 
 /// What the word says.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,8 +31,8 @@ pub struct Invite {
     /// The fingerprint of the hub's key.
     pub key: Digest,
     pub secret: [u8; SECRET_BYTES],
-    /// Where the hub's API answers, the best first.
-    pub api: Vec<SocketAddr>,
+    /// Where the hub's API answers, the best first. Without any it is to be looked for on the local network.
+    pub api: Vec<Address>,
 }
 
 impl fmt::Debug for Invite {
@@ -57,9 +63,15 @@ impl fmt::Display for Invite {
         bytes.extend(self.key.0);
         bytes.extend(self.secret);
         for address in self.api.iter().take(ADDRESSES_MAX) {
-            match address.ip() {
-                IpAddr::V4(ip) => bytes.extend([&[4], &ip.octets()[..]].concat()),
-                IpAddr::V6(ip) => bytes.extend([&[6], &ip.octets()[..]].concat()),
+            match address {
+                Address::Ip(address) => match address.ip() {
+                    IpAddr::V4(ip) => bytes.extend([&[IPV4], &ip.octets()[..]].concat()),
+                    IpAddr::V6(ip) => bytes.extend([&[IPV6], &ip.octets()[..]].concat()),
+                },
+                Address::Named { host, .. } => {
+                    let length = u8::try_from(host.len()).unwrap_or(u8::MAX);
+                    bytes.extend([&[NAMED, length], &host.as_bytes()[..usize::from(length)]].concat());
+                }
             }
             bytes.extend(address.port().to_be_bytes());
         }
@@ -88,19 +100,33 @@ impl FromStr for Invite {
     }
 }
 
-fn addresses(mut bytes: &[u8]) -> Option<Vec<SocketAddr>> {
+fn addresses(mut bytes: &[u8]) -> Option<Vec<Address>> {
     let mut all = Vec::new();
     while let Some((kind, rest)) = bytes.split_first() {
-        let (ip, rest) = match kind {
-            4 => rest.split_first_chunk::<4>().map(|(ip, rest)| (IpAddr::from(*ip), rest))?,
-            6 => rest.split_first_chunk::<16>().map(|(ip, rest)| (IpAddr::from(*ip), rest))?,
+        let (host, rest) = match *kind {
+            IPV4 => rest.split_first_chunk::<4>().map(|(ip, rest)| (Host::Ip(IpAddr::from(*ip)), rest))?,
+            IPV6 => rest.split_first_chunk::<16>().map(|(ip, rest)| (Host::Ip(IpAddr::from(*ip)), rest))?,
+            NAMED => {
+                let (length, rest) = rest.split_first()?;
+                let (name, rest) = rest.split_at_checked(usize::from(*length).min(HOST_MAX))?;
+                (Host::Name(std::str::from_utf8(name).ok()?), rest)
+            }
             _ => return None,
         };
         let (port, rest) = rest.split_first_chunk::<2>()?;
-        all.push(SocketAddr::new(ip, u16::from_be_bytes(*port)));
+        let port = u16::from_be_bytes(*port);
+        all.push(match host {
+            Host::Ip(ip) => Address::Ip(SocketAddr::new(ip, port)),
+            Host::Name(name) => Address::named(name, port)?,
+        });
         bytes = rest;
     }
-    (1..=ADDRESSES_MAX).contains(&all.len()).then_some(all)
+    (all.len() <= ADDRESSES_MAX).then_some(all)
+}
+
+enum Host<'a> {
+    Ip(IpAddr),
+    Name(&'a str),
 }
 
 fn sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
@@ -148,17 +174,20 @@ mod tests {
     use super::*;
 
     fn invite() -> Invite {
-        let api = vec!["192.168.1.20:7420".parse().unwrap(), "[2001:db8::1]:80".parse().unwrap()];
+        let all = ["192.168.1.20:7420", "[2001:db8::1]:80", "hub.example.org:7420"];
+        let api = all.iter().map(|one| one.parse().unwrap()).collect();
         Invite { key: Digest([0xab; 32]), secret: [7; SECRET_BYTES], api }
     }
 
     #[test]
     fn an_invitation_reads_back_in_either_case() {
         let word = invite().to_string();
-        assert!(word.bytes().all(|letter| letter.is_ascii_alphanumeric()) && word.len() < 140, "{word}");
+        assert!(word.bytes().all(|letter| letter.is_ascii_alphanumeric()) && word.len() < 180, "{word}");
         assert_eq!(word.parse(), Ok(invite()));
         assert_eq!(word.to_uppercase().parse(), Ok(invite()));
         assert!(!format!("{:?}", invite()).contains("0707"));
+        let nowhere = Invite { api: Vec::new(), ..invite() };
+        assert_eq!(nowhere.to_string().parse(), Ok(nowhere));
     }
 
     #[test]

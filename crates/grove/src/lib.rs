@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod amount;
 pub mod api;
 pub mod cli;
@@ -12,8 +13,10 @@ pub mod doorstep;
 pub mod executor;
 pub mod invite;
 pub mod link;
+pub mod nearby;
 pub mod shape;
 pub mod shell;
 pub mod store;
 pub mod tokens;
 pub mod tool;
+pub mod words;

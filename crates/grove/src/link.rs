@@ -70,8 +70,8 @@ pub enum Why {
     #[error("the other side does not listen")]
     TooSlow,
     #[error(
-        "the other side does not let this node in\n\
-         hint: on the hub's machine both use the same token; another machine has joined with a role to lend, and is not revoked"
+        "the hub does not let this machine in\n\
+         hint: it may have been put out, or have joined to run only: ask for an invitation, then `grove leave` and `grove join`"
     )]
     Refused,
     #[error("the other side sent {0}")]

@@ -346,6 +346,9 @@ pub struct Status {
     pub walls: Vec<String>,
     /// Where other nodes are heard.
     pub link: String,
+    /// The fingerprint of its key, where it speaks TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// What jobs, results and blobs take.
     pub stored_bytes: u64,
     #[serde(default)]

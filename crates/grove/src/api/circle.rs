@@ -146,7 +146,7 @@ pub(super) async fn invite(Mine(api): Mine, Short(sent): Short<Invite>) -> Resul
         return Err(no_account());
     }
     api.change(Change::Invite { secret: hash, whole }).await?;
-    let word = Word { key: reach.key, secret, api: reach.api };
+    let word = Word { key: reach.key, secret, api: if sent.nearby { Vec::new() } else { reach.api } };
     Ok(Json(InvitedShape { v: V, id: short(hash), invitation: word.to_string(), expires_ms: expires.0 }))
 }
 

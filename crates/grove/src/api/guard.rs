@@ -164,7 +164,7 @@ fn examine(guard: &Guard, caller: Caller, headers: &HeaderMap, open: bool) -> Re
     match (who(guard, caller, shown), open) {
         (Some(who), _) => Ok(who),
         (None, true) => Ok(Who::NOBODY),
-        (None, false) => Err(unknown()),
+        (None, false) => Err(unknown(&guard.roll.now(), caller, shown)),
     }
 }
 
@@ -199,10 +199,28 @@ fn crowded() -> Problem {
         .hint("close those that wait for nothing; requests can follow one another on one connection")
 }
 
-fn unknown() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "not_authorised", "the token is missing or wrong").hint(
-        "send `Authorization: Bearer …` with what the file `token` in the node's folder says, or join: `grove join`",
-    )
+/// What whoever was not let in can do about it. That a machine was put out is told to nobody but the machine.
+fn unknown(circle: &Circle, caller: Caller, shown: Option<&str>) -> Problem {
+    let machine = caller.key.and_then(|key| circle.machines.get(&key));
+    let (message, hint) = match (caller.plain, shown, machine) {
+        (true, _, _) => (
+            "the token is missing or wrong",
+            "send `Authorization: Bearer …` with what the file `token` in the node's folder says, or join: `grove join`",
+        ),
+        (false, Some(_), _) => {
+            ("this login has ended", "`grove login NAME` begins another; `grove logout` goes on without one")
+        }
+        (false, None, Some(machine)) if machine.revoked => (
+            "this machine was put out of the circle",
+            "ask who looks after the hub; with a new invitation: `grove leave`, then `grove join <invitation>`",
+        ),
+        (false, None, Some(_)) => ("the account of this machine was closed", "ask who looks after the hub"),
+        (false, None, None) => (
+            "this machine does not belong to the circle",
+            "ask for an invitation, then `grove join <invitation>`; or `grove login NAME`",
+        ),
+    };
+    Problem::new(StatusCode::UNAUTHORIZED, "not_authorised", message).hint(hint)
 }
 
 fn not_yours(need: Need) -> Problem {

@@ -34,6 +34,7 @@ pub(super) async fn status(Mine(api): Mine) -> Result<Json<Status>, Problem> {
     status.stored_bytes = room.used_bytes;
     status.disk =
         DiskShape { quota_bytes: room.quota_bytes, free_bytes: room.free_bytes, reserve_bytes: room.reserve_bytes };
+    status.key = api.about.reach.as_ref().map(|reach| reach.key.to_string());
     Ok(Json(status))
 }
 
@@ -70,6 +71,7 @@ fn seen(node: &Node, who: Who) -> Status {
         misfits: state.misfits(),
         walls: Vec::new(),
         link: String::new(),
+        key: None,
         stored_bytes: 0,
         disk: DiskShape::default(),
     }

@@ -1,16 +1,18 @@
 //! A node that is asked: HTTP on loopback with the token of the home folder, or over TLS with the key that is known.
 //! Knows no command.
 
+mod knock;
 mod pinned;
 mod way;
 
-pub(super) use way::{Way, reached};
+pub(super) use knock::knock;
+pub(super) use way::{LISTEN, Way, answering, nearby_with, tls};
 
 use super::Place;
 use super::exit::{Exit, Failure};
 use crate::config::{Home, HomeError};
 use crate::device::Speech;
-use crate::shape::{ErrorBody, ErrorShape};
+use crate::shape::{ErrorBody, ErrorShape, Me};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Read;
@@ -47,6 +49,9 @@ impl Hub {
         let settings = place.settings()?;
         let way = Way::find(&settings)?;
         let session = settings.home.session().map_err(|error| refused(&error))?;
+        // A login is shown to the hub that it is of, and to no other.
+        let of = |key: &str| way.key.is_some_and(|own| own.to_string() == key);
+        let session = session.filter(|session| session.hub.as_ref().is_none_or(|hub| of(&hub.key)));
         Hub::at(&way, &settings.home, session.map(|session| session.token))
     }
 
@@ -107,6 +112,10 @@ impl Hub {
             StatusCode::NOT_FOUND => {
                 let offset = response.headers().get("upload-offset").and_then(|value| value.to_str().ok());
                 Ok(Some(offset.and_then(|offset| offset.parse().ok()).unwrap_or(0)))
+            }
+            // Such a question is answered without a body; another one says why.
+            status if status == StatusCode::UNAUTHORIZED => {
+                Err(self.get::<Me>("/v1/me").err().unwrap_or_else(|| self.problem(response)))
             }
             _ => Err(self.problem(response)),
         }
@@ -170,7 +179,7 @@ impl Hub {
             // A question about a blob is answered without a body.
             Err(_) if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
                 Failure::new(Exit::NotAuthorised, format!("the hub at {} does not let this in", self.address))
-                    .hint("the token is wrong or may not do this: ask whoever looks after the hub")
+                    .hint("this machine or account may not run jobs there: ask for an invitation with `--role run`")
             }
             Err(_) => Failure::new(Exit::Error, format!("what answers at {} says {status}", self.address))
                 .hint("is it a Grove hub?"),

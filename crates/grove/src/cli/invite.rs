@@ -23,6 +23,9 @@ pub struct Invite {
     /// For another machine of your own; its credits are yours
     #[arg(long)]
     own: bool,
+    /// Leave out where the hub is: whoever joins must be on the same local network
+    #[arg(long)]
+    nearby: bool,
     /// Credits that a new account begins with
     #[arg(long, value_name = "CREDITS", conflicts_with = "own")]
     grant: Option<String>,
@@ -43,7 +46,7 @@ impl Invite {
         let (roles, lasts) = (roles(&self.role)?, parse_millis(&self.expires).map_err(wrong("--expires"))?);
         let grant = self.grant.as_deref().map(parse_credits).transpose().map_err(wrong("--grant"))?;
         let grant = grant.map(|grant| Big(grant.0));
-        let wish = Wish { roles, uses: self.uses, lasts_ms: lasts.0, own: self.own, grant };
+        let wish = Wish { roles, uses: self.uses, lasts_ms: lasts.0, own: self.own, nearby: self.nearby, grant };
         let invited: InvitedShape = hub.post("/v1/invitations", &wish)?;
         if self.json {
             say::json(&invited)?;

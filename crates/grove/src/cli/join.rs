@@ -1,19 +1,23 @@
 //! `grove join` and `grove leave`: this machine comes into a circle, and goes.
 
-use super::hub::{Hub, Way};
+use super::hub::{Hub, LISTEN, Way};
 use super::invite::words;
 use super::{Exit, Failure, Place, say};
 use crate::config::{Home, HomeError, Joined};
 use crate::device::Device;
 use crate::invite::Invite;
+use crate::nearby::{self, Nearby};
 use crate::shape::{Join as Wish, JoinedShape, RevokeShape, Told, V};
+use crate::words::Words;
 use clap::Args;
+use serde::Serialize;
+use std::net::SocketAddr;
 
 #[derive(Debug, Args)]
 pub struct Join {
-    /// The word that `grove invite` printed
+    /// The word that `grove invite` printed; without it, the hubs of the local network are listed
     #[arg(value_name = "INVITATION")]
-    invitation: String,
+    invitation: Option<String>,
     /// How you are called there, where the invitation makes a new account [default: your name on this machine]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -28,7 +32,8 @@ pub struct Join {
 impl Join {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let home = place.settings()?.home;
-        let invite: Invite = self.invitation.parse().map_err(|error| Failure::caused(Exit::Usage, &error))?;
+        let Some(word) = &self.invitation else { return list(self.json) };
+        let invite: Invite = word.parse().map_err(|error| Failure::caused(Exit::Usage, &error))?;
         if let Ok(joined) = home.joined() {
             let at = joined.api.first().map(|api| format!(" at {api}")).unwrap_or_default();
             return Err(Failure::usage(format!("this machine has joined the hub{at} already, as {}", joined.person))
@@ -37,7 +42,7 @@ impl Join {
         }
         home.create()?;
         let device = Device::of(&home)?;
-        let way = Way::invited(invite.key, &invite.api)?;
+        let (way, address) = Way::invited(invite.key, &invite.api)?;
         let hub = Hub::at(&way, &home, None)?;
         let wish = Wish {
             secret: invite.secret.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -46,9 +51,8 @@ impl Join {
         };
         // Saying it twice lets in once: the key is the same.
         let told: JoinedShape = hub.insist(|| hub.post("/v1/join", &wish))?;
-        let first = way.api.parse().ok();
-        let others = invite.api.iter().copied().filter(|api| Some(*api) != first);
-        let api = first.into_iter().chain(others).collect();
+        let others = invite.api.iter().filter(|other| **other != address).cloned();
+        let api = std::iter::once(address.clone()).chain(others).collect();
         let key = invite.key.to_string();
         home.keep_joined(&Joined { v: V, key, api, link_port: told.link_port, person: told.person.clone() })?;
         if self.json {
@@ -71,6 +75,47 @@ impl Join {
         ));
         Ok(Exit::Done)
     }
+}
+
+/// A hub of the local network, for programs.
+#[derive(Debug, Serialize)]
+struct Near {
+    words: String,
+    /// The fingerprint of its key.
+    key: String,
+    api: Vec<SocketAddr>,
+}
+
+#[derive(Debug, Serialize)]
+struct Hubs {
+    v: u32,
+    hubs: Vec<Near>,
+}
+
+/// The hubs that make themselves known. That their keys are theirs is shown only when one is joined.
+fn list(json: bool) -> anyhow::Result<Exit> {
+    let all = nearby::find(LISTEN, |_| false).map_err(|error| Failure::caused(Exit::Unreachable, &error))?;
+    let near = |hub: Nearby| Near { words: Words::of(hub.key).to_string(), key: hub.key.to_string(), api: hub.api };
+    let hubs: Vec<Near> = all.into_iter().map(near).collect();
+    let exit = if hubs.is_empty() { Exit::Unreachable } else { Exit::Done };
+    if json {
+        say::json(&Hubs { v: V, hubs })?;
+        return Ok(exit);
+    }
+    if hubs.is_empty() {
+        let message = "no hub makes itself known on this network";
+        let hint = "it must listen beyond its own machine: `grove up --admin NAME --listen 0.0.0.0:7420`; \
+                    elsewhere an invitation says where it is";
+        return Err(Failure::new(exit, message).hint(hint).into());
+    }
+    let at = |hub: &Near| hub.api.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" ");
+    let rows: Vec<Vec<String>> = hubs.iter().map(|hub| vec![hub.words.clone(), at(hub)]).collect();
+    say::table(&["HUB", "AT"], &rows).iter().try_for_each(|line| say::line(line))?;
+    say::talk(
+        "next:  whoever looks after one shows the same words (`grove status` there) and invites you: grove invite",
+    );
+    say::talk("       grove join <invitation>");
+    Ok(exit)
 }
 
 /// How somebody is called who does not say: as on this machine, if that can be a name.

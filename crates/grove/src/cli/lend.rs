@@ -1,12 +1,13 @@
 //! `grove lend`: lend this machine to a hub.
 
 use super::demo::Pretender;
-use super::hub::{Hub, Way, reached};
+use super::hub::{Hub, Way};
 use super::{Exit, Failure, Place, node, say};
-use crate::config::{Layer, Settings};
+use crate::address::reached;
+use crate::config::{Home, Layer, Settings};
 use crate::device::Speech;
 use crate::link::Token;
-use crate::shape::{Status, V};
+use crate::shape::{Me, Status, V};
 use crate::shell::{self, HostError, Hosted, Plan, Role};
 use clap::Args;
 use serde::Serialize;
@@ -77,12 +78,12 @@ struct ToHub {
 
 fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
     let home = &settings.home;
-    if settings.hub.is_none() && home.joined().is_err() {
-        home.token().map_err(|error| super::hub::refused(&error))?;
-    }
     let way = Way::find(settings)?;
-    let address = match way.link {
-        Some(link) => link.to_string(),
+    if way.token.is_none() {
+        may_lend(&way, home)?;
+    }
+    let address = match way.link.clone() {
+        Some(link) => link,
         // Where it hears nodes, only the hub knows.
         None => {
             let said = Hub::find(place)?.get::<Status>("/v1/status")?.link;
@@ -91,6 +92,26 @@ fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
     };
     let token = way.token.as_deref().map(str::parse).transpose()?;
     Ok(ToHub { address, token, calls: way.tls(home, Speech::Nodes)? })
+}
+
+/// A machine that may not lend is told so at once, and what to do about it.
+fn may_lend(way: &Way, home: &Home) -> Result<(), Failure> {
+    if way.link.is_none() {
+        return Err(Failure::new(
+            Exit::NotAuthorised,
+            "only a machine that has joined can lend; here somebody is logged in",
+        )
+        .hint("`grove invite --own` here prints an invitation for this machine: `grove join` takes it"));
+    }
+    // With the machine's own key, whoever is logged in.
+    match Hub::at(way, home, None)?.get::<Me>("/v1/me") {
+        Ok(me) if me.roles.lend => Ok(()),
+        Ok(_) => Err(Failure::new(Exit::NotAuthorised, "this machine has joined to run jobs, not to lend")
+            .hint("ask for an invitation with `--role lend,run`, then `grove leave` and `grove join <invitation>`")),
+        // It calls until the hub is there.
+        Err(failure) if failure.exit == Exit::Unreachable => Ok(()),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// In the first folder that no other lender has.

@@ -5,11 +5,16 @@
 #[cfg_attr(not(unix), path = "login/system_other.rs")]
 mod system;
 
-use super::hub::{Hub, Way};
+use super::hub::{Hub, Way, answering, knock, nearby_with, tls};
 use super::{Exit, Failure, Place, say};
-use crate::config::Session;
+use crate::address::Address;
+use crate::config::{Known, Session, Settings};
+use crate::device::{Pin, Speech};
+use crate::invite::Invite;
 use crate::shape::{LogIn as Wish, LoggedIn, Me, PasswordShape, Told, V};
+use crate::words::Words;
 use clap::Args;
+use grove_core::id::Digest;
 use std::io::{BufRead, IsTerminal, Read};
 
 /// A password is a line; whatever is longer is something else.
@@ -20,18 +25,74 @@ pub struct LogIn {
     /// The account's name
     #[arg(value_name = "NAME")]
     name: String,
+    /// The key of a hub that this machine has not joined: its six words, its fingerprint, or an invitation
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
 }
 
 impl LogIn {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let home = place.settings()?.home;
-        let hub = Hub::at(&Way::find(&place.settings()?)?, &home, None)?;
+        let settings = place.settings()?;
+        let home = &settings.home;
+        let known = self.key.as_deref().map(|key| meet(key, &settings)).transpose()?;
+        let way = match &known {
+            Some(known) => Way::known(known)?,
+            None => Way::find(&settings).map_err(unknown)?,
+        };
+        let hub = Hub::at(&way, home, None)?;
         let wish = Wish { name: self.name.clone(), password: secret("password: ")? };
         let told: LoggedIn = hub.post("/v1/login", &wish)?;
-        home.keep_session(&Session { v: V, person: told.person.clone(), token: told.token })?;
-        say::talk(&format!("logged in as {}; `grove logout` ends it", told.person));
+        home.keep_session(&Session { v: V, person: told.person.clone(), token: told.token, hub: known })?;
+        say::talk(&format!(
+            "logged in as {} at {}\n\
+             next:  grove run tool.wasm {{}} ::: a b c   run a tool on three inputs\n\
+             \x20      grove invite --own               an invitation for this machine, to lend it too\n\
+             \x20      grove logout                     end it",
+            told.person, way.api
+        ));
         Ok(Exit::Done)
     }
+}
+
+fn unknown(failure: Failure) -> Failure {
+    match failure.exit {
+        Exit::Unreachable => failure.hint(
+            "on a machine that has not joined, say which hub it is: `grove login NAME --hub ADDRESS --key WORDS`; \
+             `grove status` on one that has shows both",
+        ),
+        _ => failure,
+    }
+}
+
+/// The hub of that key, before anything else is said to it: only whoever has the key gets the password.
+fn meet(key: &str, settings: &Settings) -> Result<Known, Failure> {
+    let home = &settings.home;
+    if home.hub().is_ok() || home.joined().is_ok() {
+        return Err(Failure::usage("this folder knows its hub already").hint("leave --key out, or use another --home"));
+    }
+    let (pin, mut places) = pinned(key)?;
+    if let Some(named) = &settings.hub {
+        places = vec![named.parse().map_err(|error| Failure::caused(Exit::Usage, &error))?];
+    }
+    let (api, at) = match &places[..] {
+        [] => nearby_with(pin).map(|at| (Address::Ip(at), at))?,
+        some => answering(some)?,
+    };
+    home.create().map_err(|error| Failure::caused(Exit::Error, &error))?;
+    let key = knock(at, tls(home, Speech::People, pin)?).map_err(|error| Failure::caused(Exit::Unreachable, &error))?;
+    Ok(Known { key: key.to_string(), api })
+}
+
+/// By what a key is known that somebody has said, and where the hub is, if that was said too.
+fn pinned(key: &str) -> Result<(Pin, Vec<Address>), Failure> {
+    if let Ok(invite) = key.parse::<Invite>() {
+        return Ok((Pin::Key(invite.key), invite.api));
+    }
+    if let Ok(hash) = blake3::Hash::from_hex(key.trim()) {
+        return Ok((Pin::Key(Digest(*hash.as_bytes())), Vec::new()));
+    }
+    let words: Words = key.parse().map_err(|error| Failure::caused(Exit::Usage, &error))?;
+    Ok((Pin::Words(words), Vec::new()))
 }
 
 #[derive(Debug, Args)]
@@ -41,7 +102,7 @@ impl LogOut {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let home = place.settings()?.home;
         if home.session()?.is_none() {
-            return Err(Failure::usage("nobody is logged in here").into());
+            return Err(Failure::usage("nobody is logged in here").hint("`grove login NAME` does that").into());
         }
         let told = Hub::find(place).and_then(|hub| hub.post::<Told>("/v1/logout", &serde_json::json!({})));
         home.remove(&home.session_path())?;

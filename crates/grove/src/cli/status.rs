@@ -4,7 +4,9 @@ use super::hub::Hub;
 use super::{Exit, Place, say};
 use crate::amount::{bytes_text, credits_text, time_text};
 use crate::shape::{DiskShape, PeerShape, Peers, Status as Shape, V};
+use crate::words::Words;
 use clap::Args;
+use grove_core::id::Digest;
 use grove_core::units::Millis;
 use serde::Serialize;
 
@@ -63,6 +65,9 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
             say::many(status.refused, "answer"),
         ),
     ];
+    if let Some(key) = status.key.as_deref().and_then(|key| blake3::Hash::from_hex(key).ok()) {
+        lines.insert(1, format!("key      {}", Words::of(Digest(*key.as_bytes()))));
+    }
     if status.credits.ledger_sum.0 != 0 || status.misfits != 0 {
         let (sum, misfits) = (status.credits.ledger_sum.0, status.misfits);
         lines.push(format!(
@@ -146,6 +151,7 @@ mod tests {
             misfits: 0,
             walls: vec!["seccomp".into(), "landlock".into()],
             link: "127.0.0.1:7421".into(),
+            key: None,
             stored_bytes: 3 << 20,
             disk: DiskShape { quota_bytes: 20 << 30, free_bytes: 60 << 30, reserve_bytes: 256 << 20 },
         };

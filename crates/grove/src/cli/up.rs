@@ -1,13 +1,15 @@
 //! `grove up`: a hub that also lends this machine.
 
-use super::hub::reached;
 use super::{Exit, Failure, Place, node, say};
+use crate::address::{Address, reached};
 use crate::api::{self, About, Reach};
 use crate::config::{Hub, Layer, Settings};
 use crate::device::{Device, Speech};
 use crate::link::Token;
+use crate::nearby::{self, Announced};
 use crate::shape::V;
 use crate::shell::{self, HostError, Plan, Role};
+use crate::words::Words;
 use clap::Args;
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -35,7 +37,7 @@ pub struct Up {
     tls: bool,
     /// Where others reach this hub, for invitations, when that is not where it listens; may be said several times
     #[arg(long, value_name = "ADDRESS")]
-    address: Vec<SocketAddr>,
+    address: Vec<Address>,
     /// When it is ready, print where it is as one JSON object
     #[arg(long)]
     json: bool,
@@ -52,6 +54,9 @@ struct Ready {
     /// The fingerprint of the hub's key, where it speaks TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    /// The same, as people compare it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words: Option<String>,
 }
 
 /// Where the hub is to be heard, and how.
@@ -66,17 +71,26 @@ struct Doors {
 
 impl Doors {
     /// What an invitation says. Where the hub listens everywhere, that is where this machine speaks from.
-    fn reach(&self, address: SocketAddr, named: &[SocketAddr]) -> Option<Reach> {
+    fn reach(&self, address: SocketAddr, named: &[Address]) -> Option<Reach> {
         let key = self.device.as_ref()?.fingerprint();
         let api = match named {
             [] if address.ip().is_unspecified() => {
                 let ip = own_address(address).unwrap_or_else(|| reached(address).ip());
-                vec![SocketAddr::new(ip, address.port())]
+                vec![SocketAddr::new(ip, address.port()).into()]
             }
-            [] => vec![address],
+            [] => vec![address.into()],
             named => named.to_vec(),
         };
         Some(Reach { key, api })
+    }
+}
+
+impl Doors {
+    /// On the local network, for as long as the answer lives. A hub works without that too.
+    fn make_known(&self, api: SocketAddr, settings: &Settings) -> Option<Announced> {
+        let device = self.device.as_ref().filter(|_| settings.announce && !api.ip().is_loopback())?;
+        let known = nearby::announce(device.fingerprint(), api);
+        known.inspect_err(|error| tracing::warn!("this hub is not made known on the local network: {error}")).ok()
     }
 }
 
@@ -99,8 +113,15 @@ fn refused(error: HostError) -> anyhow::Error {
 
 impl Up {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let flags =
-            Layer { listen: self.listen.clone(), link: self.link.clone(), slots: self.slots, ..Layer::default() };
+        let named: Vec<String> = self.address.iter().map(Address::to_string).collect();
+        let flags = Layer {
+            listen: self.listen.clone(),
+            link: self.link.clone(),
+            slots: self.slots,
+            tls: self.tls.then_some(true),
+            address: (!named.is_empty()).then(|| named.join(",")),
+            ..Layer::default()
+        };
         let settings = place.settings_with(flags)?;
         node::log(&settings)?;
         node::live(self.live(settings))
@@ -134,7 +155,7 @@ impl Up {
         };
         let link = hosted.link.unwrap_or(doors.link);
         let address = listener.local_addr()?;
-        let about = About { walls: node::walls(&hosted), link, reach: doors.reach(address, &self.address) };
+        let about = About { walls: node::walls(&hosted), link, reach: doors.reach(address, &settings.address) };
         let (stop, stopped) = watch::channel(false);
         let router = api::router(hosted.door.clone(), &token, about);
         let served = match &doors.device {
@@ -144,7 +165,9 @@ impl Up {
         let key = doors.device.as_ref().map(|device| device.fingerprint().to_string());
         let (api, pid) = (reached(address), std::process::id());
         home.announce(&Hub { v: V, api, link, pid, key: key.clone() })?;
-        self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key }, &hosted)?;
+        let _known = doors.make_known(address, &settings);
+        let words = doors.device.as_ref().map(|device| Words::of(device.fingerprint()).to_string());
+        self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key, words }, &hosted)?;
         let ended = node::until_stopped(hosted).await;
         stop.send_replace(true);
         // It stops taking connections at once; those that are open end with the process.
@@ -160,7 +183,7 @@ impl Up {
             link.set_ip(listen.ip());
         }
         let is_open = !listen.ip().is_loopback() || !link.ip().is_loopback();
-        let device = if is_open || self.tls { Some(Device::of(&settings.home)?) } else { None };
+        let device = if is_open || settings.tls { Some(Device::of(&settings.home)?) } else { None };
         Ok(Doors { listen, link, is_open, device })
     }
 
@@ -179,12 +202,13 @@ impl Up {
             path => format!(" --home {}", path.display()),
         };
         let scheme = if ready.key.is_some() { "https" } else { "http" };
+        let words = ready.words.map(|words| format!("  key {words}")).unwrap_or_default();
         let invite = match ready.key {
             Some(_) => format!("\n\x20      grove{home} invite                       let another machine in"),
             None => String::new(),
         };
         say::talk(&format!(
-            "grove {}  hub is ready  {scheme}://{}\n{lends}; Ctrl-C stops it\n\
+            "grove {}  hub is ready  {scheme}://{}{words}\n{lends}; Ctrl-C stops it\n\
              next:  grove{home} run tool.wasm {{}} ::: a b c   run a tool on three inputs\n\
              \x20      grove{home} lend                         lend with one more process\n\
              \x20      grove{home} status                       look at it{invite}",

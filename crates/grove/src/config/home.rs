@@ -2,6 +2,7 @@
 //!
 //! It does not know the store, which has its own business in the same folder.
 
+use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -39,7 +40,7 @@ pub struct Joined {
     /// The fingerprint of its key.
     pub key: String,
     /// Where its API answers, the best first.
-    pub api: Vec<SocketAddr>,
+    pub api: Vec<Address>,
     /// The port on which it hears nodes.
     pub link_port: u16,
     /// Whose machine this is there.
@@ -52,6 +53,17 @@ pub struct Session {
     pub v: u32,
     pub person: String,
     pub token: String,
+    /// Whose token this is, where the folder itself names no hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub: Option<Known>,
+}
+
+/// A hub that is known by its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The fingerprint of its key.
+    pub key: String,
+    pub api: Address,
 }
 
 /// What can go wrong with the folder.

@@ -1,6 +1,7 @@
 //! Whom TLS takes for whom: keys are compared by their fingerprints, and must have signed the handshake. Names, dates
 //! and issuers of certificates say nothing here.
 
+use crate::words::Words;
 use grove_core::id::Digest;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
@@ -20,15 +21,38 @@ fn algorithms() -> WebPkiSupportedAlgorithms {
     default_provider().signature_verification_algorithms
 }
 
+/// By what a key is known before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    Key(Digest),
+    /// As somebody has read it out.
+    Words(Words),
+}
+
+impl Pin {
+    pub fn fits(self, key: Digest) -> bool {
+        match self {
+            Pin::Key(pinned) => pinned == key,
+            Pin::Words(words) => words == Words::of(key),
+        }
+    }
+}
+
+impl From<Digest> for Pin {
+    fn from(key: Digest) -> Pin {
+        Pin::Key(key)
+    }
+}
+
 /// Only this key may answer.
 #[derive(Debug)]
 pub(super) struct Pinned {
-    hub: Digest,
+    hub: Pin,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Pinned {
-    pub(super) fn new(hub: Digest) -> Pinned {
+    pub(super) fn new(hub: Pin) -> Pinned {
         Pinned { hub, algorithms: algorithms() }
     }
 }
@@ -42,7 +66,7 @@ impl ServerCertVerifier for Pinned {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if fingerprint(end_entity) == Some(self.hub) {
+        if fingerprint(end_entity).is_some_and(|key| self.hub.fits(key)) {
             Ok(ServerCertVerified::assertion())
         } else {
             Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))

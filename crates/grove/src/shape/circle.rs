@@ -119,6 +119,9 @@ pub struct Invite {
     /// For a machine of one's own, not for somebody else.
     #[serde(default)]
     pub own: bool,
+    /// It does not say where the hub is.
+    #[serde(default)]
+    pub nearby: bool,
     /// Micro-credits that a new account begins with; the node chooses where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<Big>,

@@ -7,6 +7,7 @@ use grove::config::Home;
 use grove::device::{Device, Speech, nameless};
 use grove::link::wire::node_client::NodeClient;
 use grove::link::wire::{Chunk, Frame, Want};
+use grove::words::Words;
 use grove_core::id::Digest;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -109,15 +110,83 @@ fn a_password_opens_an_account_from_another_machine() {
 }
 
 #[test]
+fn an_account_is_used_from_a_machine_that_has_not_joined() {
+    let (dir, root) = home();
+    let hub = hub(&root);
+    let typed = |home: &Path, words: &[&str]| grove_in(home, dir.path(), words, b"correct horse battery\n");
+    assert_eq!(typed(&root, &["password"]).code, 0);
+    let port = hub.ready["api"].as_str().unwrap().rsplit(':').next().unwrap();
+    let (cafe, at) = (beside(&root, "cafe"), format!("localhost:{port}"));
+    let unpinned = typed(&cafe, &["login", "Root", "--hub", &at]);
+    assert!(unpinned.code != 0 && !cafe.join("session.json").exists(), "{unpinned:?}");
+    let lost = typed(&cafe, &["login", "Root"]);
+    assert!(lost.code == 6 && lost.err.contains("--key WORDS"), "{lost:?}");
+    let words = hub.ready["words"].as_str().unwrap();
+    let shown = grove(&root, &["status"]);
+    assert!(shown.out.contains(words), "{shown:?}");
+    assert_eq!(typed(&cafe, &["login", "Root", "--hub", &at, "--key", &words.replace('-', " ")]).code, 0);
+    let ran = grove(&cafe, &["run", "--detach", &noop(), ":::", "a"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(grove(&root, &["jobs"]).out.contains("noop"));
+    let lend = grove(&cafe, &["lend"]);
+    assert!(lend.code == 5 && lend.err.contains("hint: `grove invite --own`"), "{lend:?}");
+    assert_eq!(grove(&cafe, &["logout"]).code, 0);
+    assert_eq!(grove(&cafe, &["jobs"]).code, 6);
+}
+
+#[test]
+fn a_hub_is_reached_by_its_name() {
+    let (_dir, root) = home();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (listen, name) = (free.to_string(), format!("localhost:{}", free.port()));
+    let up = ["up", "--admin", "Root", "--tls", "--no-lend", "--listen", &listen, "--address", &name];
+    let _hub = Process::start(&root, &[&up[..], &["--link", "127.0.0.1:0"]].concat());
+    let word: grove::invite::Invite = invite(&root, &[]).parse().unwrap();
+    assert_eq!(word.api, [name.parse().unwrap()]);
+    let ann = beside(&root, "ann");
+    join(&ann, &word.to_string(), "Ann");
+    assert!(std::fs::read_to_string(ann.join("joined.json")).unwrap().contains(&name));
+    let lender = Process::start(&ann, &["lend", "--slots", "1"]);
+    assert!(lender.ready["hub"].as_str().unwrap().starts_with("localhost:"));
+    let ran = grove(&ann, &["--hub", &name, "run", &noop(), ":::", "a"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let nowhere = grove(&ann, &["--hub", "nowhere.invalid:7420", "jobs"]);
+    assert!(nowhere.code == 6 && nowhere.err.contains("what nowhere.invalid:7420 stands for"), "{nowhere:?}");
+}
+
+#[test]
+fn machines_that_may_not_lend_are_told_what_to_do() {
+    let (_dir, root) = home();
+    let _hub = hub(&root);
+    let (runner, out) = (beside(&root, "runner"), beside(&root, "out"));
+    join(&runner, &invite(&root, &["--role", "run"]), "Runner");
+    join(&out, &invite(&root, &[]), "Out");
+    let ran = grove(&runner, &["lend"]);
+    assert!(ran.code == 5 && ran.err.contains("hint: ask for an invitation with `--role lend,run`"), "{ran:?}");
+    let key = Device::of(&Home::at(out.clone())).unwrap().fingerprint().to_string();
+    assert_eq!(grove(&root, &["revoke", &key]).code, 0);
+    for words in [&["lend"][..], &["jobs"], &["run", &noop(), ":::", "a"]] {
+        let ran = grove(&out, words);
+        let told = ran.err.contains("this machine was put out of the circle") && ran.err.contains("`grove leave`");
+        assert!(ran.code == 5 && told && !ran.err.contains("token"), "{ran:?}");
+    }
+}
+
+#[test]
 fn whoever_is_in_between_is_noticed_before_anything_is_said() {
     let (_dir, root) = home();
     let (_real, other) = (hub(&root), beside(&root, "other"));
     let between = hub(&other);
     let mut word: grove::invite::Invite = invite(&root, &[]).parse().unwrap();
     // Whoever is in between answers at the address, and has another key.
-    word.api = vec![between.ready["api"].as_str().unwrap().parse().unwrap()];
+    let at = between.ready["api"].as_str().unwrap();
+    word.api = vec![at.parse().unwrap()];
     let ran = grove(&beside(&root, "ann"), &["join", &word.to_string(), "--name", "Ann"]);
     assert!(ran.code == 6 && ran.err.contains("the key that answers there is not the hub's"), "{ran:?}");
+    for key in [Words::of(word.key).to_string(), word.key.to_string(), word.to_string()] {
+        let ran = grove(&beside(&root, "bob"), &["login", "Root", "--hub", at, "--key", &key]);
+        assert!(ran.code == 6 && ran.err.contains("is not the hub's: another hub, or somebody in between"), "{ran:?}");
+    }
     assert_eq!(grove(&root, &["invite", "--list"]).out.lines().count(), 1, "nothing was used up");
 }
 

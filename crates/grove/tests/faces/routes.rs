@@ -90,7 +90,7 @@ impl Circle {
             let running = opened.start(Arc::new(NoWires), Arc::new(Functions), Handle::current()).unwrap();
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let reach = Some(Reach { key, api: vec![address] });
+            let reach = Some(Reach { key, api: vec![address.into()] });
             let (stop, stopped) = watch::channel(false);
             let router = router(door.clone(), &token, About { walls: Vec::new(), link: address, reach });
             tokio::spawn(serve_tls(listener, router, device.hears(Speech::People).unwrap(), stopped));
