@@ -10,6 +10,8 @@ pub const ALIVE_EVERY: Millis = Millis(10_000);
 pub const WINDOW: Millis = Millis(250);
 /// The least work worth a gift of its own: with less, saying so would cost more than doing it.
 pub const GIFT_LEAST: Millis = Millis(2);
+/// A lender that works on the same runs for so long has long parts: others need not wait for their end.
+pub const LONG: Millis = Millis(1_000);
 /// Proofs of one gift: as much work as keeps one slot of the prover busy while the next gift is made.
 pub const PROOF_WINDOW: Millis = Millis(1_000);
 /// A part out for this many times its expected time is given once more, when somebody has nothing to do.

@@ -15,6 +15,7 @@ mod judge;
 mod people;
 mod proofs;
 mod prove;
+mod share;
 #[cfg(test)]
 mod stories;
 
@@ -68,6 +69,12 @@ pub struct Node {
     touched: BTreeSet<NodeId>,
     /// Neighbours to be told what they were paid in all.
     to_pay: BTreeSet<NodeId>,
+    /// What a lender was given beyond its window, for somebody who had nothing.
+    beyond: BTreeMap<NodeId, Lease>,
+    /// When such a gift has waited for long.
+    long_at: BTreeSet<(Millis, NodeId, Lease)>,
+    /// The last lender at which room beyond its window was looked for.
+    looked_at: NodeId,
     /// When to look at a neighbour again: it may have gone silent, or rested enough.
     alarms: BTreeSet<(Millis, NodeId)>,
     /// Slots of all neighbours that are here.
@@ -109,6 +116,9 @@ impl Node {
             hungry: BTreeSet::new(),
             touched: BTreeSet::from([config.id]),
             to_pay: BTreeSet::new(),
+            beyond: BTreeMap::new(),
+            long_at: BTreeSet::new(),
+            looked_at: NodeId::default(),
             alarms: BTreeSet::new(),
             slots_all: u64::from(config.slots),
             giving: BTreeMap::new(),
@@ -126,6 +136,7 @@ impl Node {
             self.on(event);
         }
         self.ring_alarms();
+        self.make_room();
         self.tend_desk();
         loop {
             self.finish();
@@ -153,7 +164,12 @@ impl Node {
     pub fn next_wake(&self) -> Option<Millis> {
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let slow = self.slow_at();
-        [alarm, slow, self.desk.next_wake()].into_iter().flatten().min().map(|at| at.max(self.now.plus(Millis(1))))
+        let long = self.long_at.first().map(|(at, ..)| *at);
+        [alarm, slow, long, self.desk.next_wake()]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.max(self.now.plus(Millis(1))))
     }
 
     pub fn state(&self) -> &State {

@@ -54,6 +54,11 @@ pub struct Presence {
 }
 
 impl Presence {
+    /// Whether it takes work at all now.
+    pub fn is_able(&self, now: Millis) -> bool {
+        self.linked && self.slots > 0 && self.resting_until <= now
+    }
+
     /// How long what it holds will take it.
     pub fn busy_for(&self) -> Millis {
         let pace = self.speed.max(1).saturating_mul(u64::from(self.slots.max(1)));

@@ -16,8 +16,7 @@ pub enum Want {
 
 /// Whether a neighbour should be given more.
 pub fn want(peer: &Presence, gifts: usize, now: Millis) -> Option<Want> {
-    let reachable = peer.linked && peer.slots > 0 && peer.resting_until <= now;
-    if !reachable || gifts >= limits::GIFTS_PER_PEER_MAX {
+    if !peer.is_able(now) || gifts >= limits::GIFTS_PER_PEER_MAX {
         return None;
     }
     // A gift is worked on by one slot: each should have one, and all of them enough ahead to hide a round trip.

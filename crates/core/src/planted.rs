@@ -35,11 +35,13 @@ pub enum Bug {
     IgnoreBudget,
     /// A caught lender's earlier answers stand.
     KeepTheLies,
+    /// Whoever came first is served first, whatever it has already.
+    OldestFirst,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 16] = [
+    pub const ALL: [Bug; 17] = [
         Bug::PayTwice,
         Bug::AnswersFromAnybody,
         Bug::ForgetTheLost,
@@ -56,6 +58,7 @@ impl Bug {
         Bug::ForgetToPay,
         Bug::IgnoreBudget,
         Bug::KeepTheLies,
+        Bug::OldestFirst,
     ];
 }
 

@@ -7,6 +7,7 @@ mod apply;
 mod balance;
 mod members;
 pub mod fact;
+pub mod turns;
 mod wants;
 
 pub use balance::Imbalance;

@@ -2,6 +2,7 @@
 
 use crate::id::{JobId, NodeId, TaskId};
 use crate::job::{Job, Standing};
+use crate::ledger::Account;
 use crate::peer::{Presence, Record};
 use crate::state::{JobBook, State};
 use crate::task::{Owner, Stage, Task};
@@ -97,6 +98,8 @@ pub enum Reason {
     LendersCaught { lenders: u64 },
     /// All lenders that may work are busy.
     LendersBusy { lenders: u64 },
+    /// All slots are taken, and several accounts share them; the job's has so many gifts out. Whoever has least is next.
+    Shared { accounts: u64, slots: u64, held: u64 },
     /// What is left of the budget buys no further part until parts in flight have come back.
     Budget { left: Credits },
     /// The job is open and has no inputs to work on.
@@ -159,7 +162,7 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
             caught: record.trust.caught,
             audits_passed: record.trust.passed,
             speed: here.speed,
-            balance: state.ledger().signed(crate::ledger::Account::Node(node)),
+            balance: state.ledger().signed(Account::Node(node)),
             silent: now.since(here.heard),
             resting: here.resting_until > now,
         }
@@ -237,12 +240,13 @@ pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, jo
         reasons.push(Reason::NoInputs);
     }
     if todo > 0 {
-        reasons.extend(waiting(state, crew(state, presence, now), book));
+        reasons.extend(waiting(state, presence, now, book));
     }
     reasons
 }
 
-fn waiting(state: &State, crew: Crew, book: &JobBook) -> Vec<Reason> {
+fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, book: &JobBook) -> Vec<Reason> {
+    let crew = crew(state, presence, now);
     if crew.able == 0 {
         return nobody(crew);
     }
@@ -251,5 +255,14 @@ fn waiting(state: &State, crew: Crew, book: &JobBook) -> Vec<Reason> {
     if free < Credits::reserved(raised.max(crate::limits::FUEL_LEAST)) {
         return vec![Reason::Budget { left: free }];
     }
-    vec![Reason::LendersBusy { lenders: crew.able }]
+    vec![shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able })]
+}
+
+/// With how many the owner of a job shares the lenders, if it is several.
+fn shared(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook) -> Option<Reason> {
+    let (loads, own) = (&state.wants().loads, Account::Person(book.job.owner));
+    let others: BTreeSet<Account> = loads.holders().map(|(account, _)| account).filter(|one| *one != own).collect();
+    let accounts = others.len() as u64 + 1;
+    let slots = presence.values().filter(|peer| peer.linked).map(|peer| u64::from(peer.slots)).sum();
+    (accounts > 1).then_some(Reason::Shared { accounts, slots, held: loads.account(own).held })
 }

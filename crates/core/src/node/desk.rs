@@ -3,7 +3,7 @@
 //! None of this is on the books: the giver will place it again. Answers are kept until the giver has noted them.
 
 use super::{Action, Config, Node};
-use crate::id::{Lease, NodeId, TaskId};
+use crate::id::{JobId, Lease, NodeId, TaskId};
 use crate::limits;
 use crate::message::{Answer, Decline, Gift, Inputs, Message};
 use crate::split;
@@ -20,6 +20,8 @@ pub(super) struct Desk {
     gifts: BTreeMap<(NodeId, Lease), Held>,
     queue: VecDeque<(NodeId, Lease)>,
     running: u32,
+    /// Gifts at work, by job.
+    at_work: BTreeMap<JobId, u32>,
     alive_at: Millis,
 }
 
@@ -46,8 +48,15 @@ enum HeldStage {
 
 impl Desk {
     pub(super) fn new(config: Config) -> Desk {
-        let nothing = (BTreeMap::new(), VecDeque::new());
-        Desk { me: config.id, slots: config.slots, gifts: nothing.0, queue: nothing.1, running: 0, alive_at: Millis(0) }
+        Desk {
+            me: config.id,
+            slots: config.slots,
+            gifts: BTreeMap::new(),
+            queue: VecDeque::new(),
+            running: 0,
+            at_work: BTreeMap::new(),
+            alive_at: Millis(0),
+        }
     }
 
     pub(super) fn slots(&self) -> u32 {
@@ -99,7 +108,7 @@ impl Desk {
         };
         match held.stage {
             HeldStage::Running => {
-                self.running -= 1;
+                self.ended(held.gift.job);
                 actions.push(Action::Stop { giver, lease });
             }
             HeldStage::Queued => self.queue.retain(|queued| *queued != (giver, lease)),
@@ -109,17 +118,37 @@ impl Desk {
 
     /// Runs the next gifts while slots are free. A hub that does not lend still proves answers, one at a time.
     fn start(&mut self, actions: &mut Vec<Action>) {
-        while self.running < self.slots.max(1) + 1 {
-            let spare = self.running < self.slots.max(1);
-            // The slot beyond is for this node's own proofs, splits and merges: they must not wait for long parts.
-            let next = self.queue.iter().position(|(giver, _)| spare || *giver == self.me);
+        let slots = self.slots.max(1);
+        while self.running < slots.saturating_mul(2) {
+            let spare = self.running < slots;
+            let beyond = self.running == slots;
+            // The slot beyond is for this node's own proofs, splits and merges: they must not wait for long parts. Nor
+            // must a job of which nothing runs here: what runs at one time is for the executors to share among jobs.
+            let may = |key: &(NodeId, Lease)| spare || beyond && key.0 == self.me || self.is_new(key);
+            let next = self.queue.iter().position(may);
             let Some(key) = next.and_then(|at| self.queue.remove(at)) else {
                 return;
             };
             let Some(held) = self.gifts.get_mut(&key) else { continue };
             held.stage = HeldStage::Running;
             self.running += 1;
+            *self.at_work.entry(held.gift.job).or_default() += 1;
             actions.push(Action::Run { giver: key.0, gift: Box::new(held.gift.clone()) });
+        }
+    }
+
+    fn is_new(&self, key: &(NodeId, Lease)) -> bool {
+        self.gifts.get(key).is_some_and(|held| !self.at_work.contains_key(&held.gift.job))
+    }
+
+    /// A gift is not at work any more.
+    fn ended(&mut self, job: JobId) {
+        self.running -= 1;
+        if let Some(gifts) = self.at_work.get_mut(&job) {
+            *gifts -= 1;
+            if *gifts == 0 {
+                self.at_work.remove(&job);
+            }
         }
     }
 }
@@ -213,26 +242,21 @@ impl Node {
             return;
         };
         held.left = held.left.saturating_sub(answers.len() as u64);
-        let mut finished = None;
-        if held.left == 0 {
-            finished = match held.stage {
-                HeldStage::Running => {
-                    self.desk.running -= 1;
-                    None
-                }
-                HeldStage::Task(task) => Some(task),
-                HeldStage::Queued | HeldStage::Finished => None,
-            };
-            held.stage = HeldStage::Finished;
+        let (job, all) = (held.gift.job, held.left == 0);
+        let was = if all { std::mem::replace(&mut held.stage, HeldStage::Finished) } else { held.stage };
+        if giver != self.config.id {
+            held.unnoted.extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
+        }
+        if all && was == HeldStage::Running {
+            self.desk.ended(job);
         }
         if giver == self.config.id {
-            if held.left == 0 {
+            if all {
                 self.desk.gifts.remove(&(giver, lease));
             }
             return self.answers(giver, lease, answers);
         }
-        held.unnoted.extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
-        if let Some(task) = finished {
+        if let (true, HeldStage::Task(task)) = (all, was) {
             self.actions.push(Action::Drop { task });
         }
         if self.presence.get(&giver).is_some_and(|peer| peer.linked) {

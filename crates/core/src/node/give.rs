@@ -20,6 +20,8 @@ pub(super) const PROOFS_PER_GIFT: usize = 256;
 pub(super) const RANGES_PER_GIFT: usize = 64;
 /// Tasks looked at for one neighbour, and neighbours for whom nothing was found, before the rest is left as it is.
 pub(super) const LOOKED_AT: usize = 64;
+/// Of those, tasks of one account: what keeps them waiting is not to keep others waiting.
+pub(super) const LOOKED_AT_OF_ONE: usize = 16;
 const TRIED_IN_VAIN: usize = 8;
 /// Inputs being cut at one time.
 const SPLITTING_MAX: usize = 2;
@@ -68,6 +70,9 @@ impl Node {
             self.sort_in(node);
             next = self.hungry.range((Bound::Excluded((want, node)), Bound::Unbounded)).next().copied();
         }
+        if !opened {
+            self.place_beyond();
+        }
         for (to, gifts) in std::mem::take(&mut self.giving) {
             self.actions.push(super::Action::Give { to, gifts });
         }
@@ -105,7 +110,7 @@ impl Node {
     fn give_try(&mut self, node: NodeId, beside: Beside) -> bool {
         let mut unpaid = Vec::new();
         let mut found = None;
-        for id in self.state.wants().tries.iter().copied().take(LOOKED_AT) {
+        for id in self.state.wants().tries.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT) {
             let Some(task) = self.state.task(id) else { continue };
             if matches!(task.owner, Owner::Peer { node: giver, .. } if giver == node) {
                 continue;
@@ -113,7 +118,7 @@ impl Node {
             if beside == Beside::Nobody && is_raced(task, node) {
                 continue;
             }
-            found = self.try_offer(node, id, task);
+            found = self.try_offer(node, id, task, limits::GIFT_PIECES_MAX);
             if found.is_some() {
                 break;
             }
@@ -123,7 +128,14 @@ impl Node {
         found.map(|offer| self.give(node, offer)).is_some()
     }
 
-    fn try_offer(&self, node: NodeId, id: TaskId, task: &Task) -> Option<Offer> {
+    /// One run of a task, beyond what a lender holds ahead.
+    pub(super) fn give_beyond(&mut self, node: NodeId, id: TaskId) -> bool {
+        let offer = self.state.task(id).and_then(|task| self.try_offer(node, id, task, 1));
+        offer.map(|offer| self.give(node, offer)).is_some()
+    }
+
+    /// A gift of a task, of so many runs at the most.
+    fn try_offer(&self, node: NodeId, id: TaskId, task: &Task, most_runs: u64) -> Option<Offer> {
         let peer = self.presence.get(&node)?;
         let purse = self.state.purse(task.root)?;
         let estimate = self.estimates.get(&task.root).copied().unwrap_or_default();
@@ -158,7 +170,8 @@ impl Node {
         }
         let carried = carries(task);
         let todo = task.parts.todo().div_ceil(chunk);
-        let runs = place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1));
+        let runs =
+            place::runs(&estimate, peer, chunk, todo, self.slots_all, carried).min(affordable.max(1)).min(most_runs);
         // A piece to be solved becomes one task there: one gift, one run. Answers that will all be run again, because
         // nothing is known yet of who gives them, come one at a time.
         let claim = self.claim_of(node, task, Span { first: 0, len: 0 }, false);
@@ -184,7 +197,7 @@ impl Node {
         if self.state.wants().splitting.len() >= SPLITTING_MAX || self.state.tasks().len() >= limits::OPEN_TASKS_MAX {
             return false;
         }
-        let Some(parent) = self.state.wants().openings.first().copied() else {
+        let Some(parent) = self.state.wants().openings.first() else {
             return false;
         };
         let item = self.state.task(parent).and_then(|task| task.parts.first_todo(1, 1).first().map(|span| span.first));

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::Node;
-use super::give::{LOOKED_AT, Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
+use super::give::{LOOKED_AT, LOOKED_AT_OF_ONE, Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::place;
 use crate::planted::{self, Bug};
@@ -20,10 +20,10 @@ impl Node {
                 given = true;
                 continue;
             }
-            let mut wanting = self.state.wants().trusted.iter().take(LOOKED_AT);
-            let Some(offer) = wanting.find_map(|id| self.trusted_offer(node, *id)) else {
-                break;
-            };
+            let wanting = self.state.wants().trusted.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT);
+            let mut offers = wanting.filter_map(|id| self.trusted_offer(node, id));
+            let Some(offer) = offers.next() else { break };
+            drop(offers);
             self.give(node, offer);
             given = true;
         }
@@ -58,7 +58,7 @@ impl Node {
     /// An answer that another lender should repeat, when there is no other or the purse does not reach: it is repeated
     /// here.
     fn prove_without_second(&mut self, node: NodeId) -> bool {
-        let Some(id) = self.state.wants().seconds.first().copied() else {
+        let Some(id) = self.state.wants().seconds.first() else {
             return false;
         };
         let Some(task) = self.state.task(id) else { return false };
@@ -128,7 +128,7 @@ impl Node {
 
     /// An answer that another lender should repeat.
     pub(super) fn give_second(&mut self, node: NodeId) -> bool {
-        for id in self.state.wants().seconds.iter().copied().collect::<Vec<_>>() {
+        for id in self.state.wants().seconds.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT).collect::<Vec<_>>() {
             let Some(task) = self.state.task(id) else { continue };
             let Some(purse) = self.state.purse(task.root) else {
                 continue;

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod honest;
+mod shares;
 mod waits;
 
 use super::{Action, Config, Event, Node, Reply, Wish};

@@ -2,6 +2,7 @@
 
 use super::chance::Chance;
 use super::toy::Toy;
+use crate::id::PersonId;
 use crate::job::{Check, Chunk};
 use crate::units::Millis;
 
@@ -28,10 +29,14 @@ pub enum Honesty {
     Forger,
 }
 
+/// Those who want something done.
+pub(super) const PEOPLE: u64 = 3;
+
 /// One job of a run.
 #[derive(Debug, Clone)]
 pub struct Errand {
     pub at: Millis,
+    pub owner: PersonId,
     pub toy: Toy,
     pub items: u64,
     pub chunk: Chunk,
@@ -115,6 +120,7 @@ impl Plan {
         let check = Check::Spot { per_mille: 50 };
         let errand = Errand {
             at: Millis(10),
+            owner: PersonId(1),
             toy,
             items,
             chunk: Chunk::Items(1),
@@ -198,6 +204,7 @@ fn errand(peers: bool, dishonest: bool, collusion: bool, chance: &mut Chance) ->
     let tight = chance.per_mille(100);
     Errand {
         at: Millis(chance.below(4_000)),
+        owner: PersonId(chance.between(1, PEOPLE)),
         toy,
         items: if toy.is_dear() { chance.between(1, 5) } else { chance.between(1, 90) },
         chunk,

@@ -7,9 +7,10 @@ mod work;
 
 use super::chance::Chance;
 use super::disk::Disk;
-use super::plan::{Honesty, Plan};
+use super::plan::{Honesty, PEOPLE, Plan};
 use super::toy::{self};
 use crate::id::{AskId, Incarnation, Lease, NodeId, PersonId};
+use crate::ledger::Account;
 use crate::message::{Answer, Message, Output};
 use crate::node::{Action, Config, Event, News, Node, Wish};
 use crate::planted::{self, Bug};
@@ -131,6 +132,8 @@ pub struct World {
     lies: Chance,
     peace: bool,
     accepted: BTreeSet<usize>,
+    /// Who waits at the first node with nothing out, and how many gifts others were given meanwhile.
+    waiting: BTreeMap<Account, u64>,
     stats: Stats,
     trace: u64,
     shown: Vec<(usize, News)>,
@@ -182,6 +185,7 @@ impl World {
             links,
             peace: false,
             accepted: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             stats: Stats::default(),
             trace: 0,
             shown: Vec::new(),
@@ -268,8 +272,8 @@ impl World {
         computer.node = Some(Node::new(computer.config, state, now));
         let mut events = vec![Event::Started { incarnation, secret: mix(self.plan.seed ^ node as u64) }];
         if fresh {
-            let wish = Wish::Grant { person: PersonId(1), amount: Credits(2_000_000_000) };
-            events.push(Event::Asked { ask: AskId(0), wish });
+            let grant = |person| Wish::Grant { person: PersonId(person), amount: Credits(2_000_000_000) };
+            events.extend((1..=PEOPLE).map(|person| Event::Asked { ask: AskId(0), wish: grant(person) }));
         }
         self.drive(node, events)?;
         for link in 0..self.links.len() {
@@ -303,6 +307,9 @@ impl World {
         let actions = brain.handle(now, events);
         let facts = brain.take_facts();
         brain.state().check()?;
+        if node == 0 {
+            promises::examine_turns(brain.state(), &actions, &mut self.waiting)?;
+        }
         let wake = brain.next_wake();
         if planted::is(Bug::ActBeforeSync) {
             self.act(node, &actions)?;

@@ -2,6 +2,7 @@
 
 mod answers;
 
+use super::turns::Payer;
 use super::{Fact, JobBook, Purse, State, terms_of_input};
 use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
@@ -221,8 +222,11 @@ impl State {
         }
         let task = self.tasks.get_mut(&id)?;
         let (to, reserved, root) = (grant.to, grant.reserved(), task.root);
+        let free = grant.price == Credits(0);
         task.parts.give(lease, grant);
-        self.purses.get_mut(&root)?.reserved.0 += reserved.0;
+        let purse = self.purses.get_mut(&root)?;
+        purse.reserved.0 += reserved.0;
+        self.wants.given(Payer { account: purse.from, root }, lease, free);
         self.leases.insert(lease, id);
         self.peers.entry(to).or_default().leases.insert(lease);
         self.next_lease = Lease(self.next_lease.0.max(lease.0 + 1));
@@ -299,6 +303,7 @@ impl State {
         } else {
             self.drop_task(id);
         }
+        self.wants.over(root);
         Some(())
     }
 
@@ -326,9 +331,13 @@ impl State {
     }
 
     fn stands(&mut self, id: TaskId, whole: &Task) -> Option<()> {
+        let payer = self.payer(whole.root);
         for (lease, grant) in &whole.parts.out {
             self.leases.insert(*lease, id);
             self.peers.entry(grant.to).or_default().leases.insert(*lease);
+            if let Some(payer) = payer {
+                self.wants.given(payer, *lease, grant.price == Credits(0));
+            }
         }
         self.hold_task(id, whole.clone());
         Some(())
@@ -353,10 +362,16 @@ impl State {
     pub(super) fn end_lease(&mut self, lease: Lease) {
         let Some(id) = self.leases.remove(&lease) else { return };
         let Some(task) = self.tasks.get_mut(&id) else { return };
-        if let Some(record) = task.parts.out.get(&lease).and_then(|grant| self.peers.get_mut(&grant.to)) {
-            record.leases.remove(&lease);
-        }
         let root = task.root;
+        if let Some(grant) = task.parts.out.get(&lease) {
+            let free = grant.price == Credits(0);
+            if let Some(record) = self.peers.get_mut(&grant.to) {
+                record.leases.remove(&lease);
+            }
+            if let Some(purse) = self.purses.get(&root) {
+                self.wants.ended(Payer { account: purse.from, root }, free);
+            }
+        }
         let released = task.parts.end(lease);
         self.release(root, released);
         self.note(id);
@@ -388,7 +403,12 @@ impl State {
     }
 
     pub(super) fn note(&mut self, id: TaskId) {
-        self.wants.note(id, self.tasks.get(&id));
+        let task = self.tasks.get(&id);
+        self.wants.note(id, task.and_then(|task| Some((task, self.payer(task.root)?))));
+    }
+
+    fn payer(&self, root: TaskId) -> Option<Payer> {
+        self.purses.get(&root).map(|purse| Payer { account: purse.from, root })
     }
 
     fn credit(&mut self, node: NodeId, pay: Credits) {

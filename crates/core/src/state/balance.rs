@@ -20,6 +20,7 @@ impl State {
         }
         self.check_purses()?;
         self.check_leases()?;
+        self.check_loads()?;
         self.tasks.iter().try_for_each(|(id, _)| self.check_parts(*id))
     }
 
@@ -60,6 +61,19 @@ impl State {
             return Err(format!("{out} grants, {} leases, {held} held", self.leases.len()));
         }
         Ok(())
+    }
+
+    /// Whose turn it is hangs on what everybody has: that is what is out for them.
+    fn check_loads(&self) -> Result<(), Imbalance> {
+        let mut held: BTreeMap<Account, u64> = BTreeMap::new();
+        for task in self.tasks.values() {
+            let out = task.parts.out.values().filter(|grant| grant.price > Credits(0)).count() as u64;
+            if let Some(purse) = self.purses.get(&task.root).filter(|_| out > 0) {
+                *held.entry(purse.from).or_default() += out;
+            }
+        }
+        let known: BTreeMap<Account, u64> = self.wants.loads.holders().collect();
+        if held == known { Ok(()) } else { Err(format!("accounts hold {held:?}, not {known:?}")) }
     }
 
     fn check_parts(&self, id: crate::id::TaskId) -> Result<(), Imbalance> {

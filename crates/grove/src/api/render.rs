@@ -222,6 +222,14 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             format!("all lenders that may work ({lenders}) have their hands full"),
             Some("wait, or lend another machine: `grove lend`"),
         ),
+        Reason::Shared { accounts, slots, held } => (
+            "shared",
+            format!(
+                "{} taken, shared by {accounts} people; {held} of what is out is yours: whoever has least is next",
+                many(slots, "slot")
+            ),
+            Some("wait until a part ends, or lend another machine: `grove lend`"),
+        ),
         Reason::Budget { left } => (
             "budget",
             format!(

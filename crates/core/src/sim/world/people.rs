@@ -1,7 +1,7 @@
 //! What simulated people ask for.
 
 use super::{Next, World};
-use crate::id::{AskId, JobId, PersonId};
+use crate::id::{AskId, JobId};
 use crate::job::{Job, Source, Standing};
 use crate::node::{Event, News, Reply, Wish};
 use crate::sim::plan::Errand;
@@ -86,7 +86,7 @@ pub(super) fn job_id(errand: usize) -> JobId {
 fn job(what: &Errand, errand: usize) -> Job {
     Job {
         id: job_id(errand),
-        owner: PersonId(1),
+        owner: what.owner,
         name: Arc::from("errand"),
         tool: Arc::new(what.toy.tool()),
         source: Source::Numbers { from: 0, count: what.items },

@@ -6,12 +6,16 @@ use crate::id::{NodeId, TaskId};
 use crate::job::Standing;
 use crate::ledger::Account;
 use crate::message::{Gift, Outcome, Trap};
+use crate::node::{Action, Kind, News};
 use crate::peer::Record;
 use crate::planted::{self, Bug};
 use crate::sim::plan::{Errand, Honesty};
 use crate::sim::toy::{self, Toy};
+use crate::split;
 use crate::state::{Fact, State};
 use crate::task::{Span, Stage};
+use crate::units::Credits;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
     pub(super) fn all_ended(&self) -> bool {
@@ -170,6 +174,39 @@ impl World {
             return Ok(());
         }
         same(brain.state(), &replayed)
+    }
+}
+
+/// Gifts that others may get while somebody who can pay waits with nothing out: what was on its way already, and
+/// second runs of what they have.
+const TURNS_MAX: u64 = 8;
+
+/// At any time: nobody waits with nothing while others are given more and more. Worked out anew, from all tasks.
+pub(super) fn examine_turns(
+    state: &State,
+    actions: &[Action],
+    waiting: &mut BTreeMap<Account, u64>,
+) -> Result<(), String> {
+    let given = |action: &&Action| matches!(action, Action::Tell { news: News::Given { kind: Kind::Work, .. } });
+    let given = actions.iter().filter(given).count() as u64;
+    let (mut wanting, mut holding) = (BTreeSet::new(), BTreeSet::new());
+    for task in state.tasks().values().filter(|task| !task.over) {
+        let Some(purse) = state.purse(task.root) else { continue };
+        let (tool, parts) = (&task.terms.tool, &task.parts);
+        let opens = split::opens(tool, task.owner, task.stage);
+        let can_pay = purse.free() >= Credits::reserved(tool.caps.fuel);
+        if parts.todo() > 0 && task.stage == Stage::Work && !opens && can_pay {
+            wanting.insert(purse.from);
+        }
+        if parts.out.values().any(|grant| grant.price > Credits(0)) {
+            holding.insert(purse.from);
+        }
+    }
+    let still = wanting.difference(&holding).map(|account| (*account, waiting.get(account).map_or(0, |n| n + given)));
+    *waiting = still.collect();
+    match waiting.iter().find(|(_, given)| **given > TURNS_MAX) {
+        None => Ok(()),
+        Some((account, given)) => Err(format!("{account:?} has nothing and waits, while others got {given} gifts")),
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
             reasons: codes.iter().map(|code| reason(code)).collect(),
         };
         assert!(is_still(&why(&["lenders_caught"])), "whatever its counts say: a piece may wait below");
-        assert!(!is_still(&why(&["at_work", "lenders_busy"])));
+        assert!(!is_still(&why(&["at_work", "lenders_busy", "shared"])));
         assert!(!is_still(&why(&["checking", "lenders_caught"])));
     }
 }

@@ -1,0 +1,120 @@
+//! Who is served when not everybody can be.
+
+use super::*;
+use crate::limits;
+use crate::view::Reason;
+
+/// A hub where two people have credits.
+fn hub() -> Hub {
+    let mut hub = Hub::new();
+    hub.ask(Wish::Grant { person: PersonId(2), amount: Credits(1_000_000) });
+    hub
+}
+
+/// A job of somebody's.
+fn of(person: u64, id: u64, count: u64) -> Wish {
+    Wish::Submit { job: Box::new(Job { id: JobId(id), owner: PersonId(person), ..*job(count, Check::Trust) }) }
+}
+
+/// The job that a lease is of.
+fn job_of(hub: &Hub, lease: Lease) -> JobId {
+    let (task, _) = hub.node.state().lease(lease).expect("it is out");
+    hub.node.state().task(task).expect("it is on the books").job
+}
+
+/// What a node holds, by job.
+fn held(hub: &Hub, node: NodeId) -> Vec<u64> {
+    let record = hub.node.state().peer(node).expect("it is known");
+    record.leases.iter().map(|lease| job_of(hub, *lease).0).collect()
+}
+
+/// Ann answers the oldest gift that she holds.
+fn goes_on(hub: &mut Hub) -> u64 {
+    let lease = hub.lease_of(ANN);
+    let job = job_of(hub, lease);
+    let items: Vec<u64> =
+        hub.node.state().lease(lease).iter().flat_map(|(_, grant)| grant.left.iter()).map(|span| span.first).collect();
+    hub.answers(ANN, lease, &items, "a");
+    job.0
+}
+
+#[test]
+fn whoever_has_nothing_out_is_given_one_run_beyond_the_window() {
+    let mut hub = hub();
+    hub.arrives(ANN);
+    hub.ask(of(1, 10, 1_000_000));
+    assert_eq!(held(&hub, ANN), [10, 10], "her window is full");
+    assert_eq!(hub.ask(of(2, 20, 5)), "accepted\ngive 2 Run 0+1\n", "one run at once, and no more than one");
+    assert_eq!(hub.ask(of(1, 11, 1)), "accepted\n", "another job of an account at work waits for its turn");
+    assert_eq!(held(&hub, ANN), [10, 10, 20]);
+}
+
+#[test]
+fn accounts_take_turns_and_so_do_the_jobs_of_one() {
+    let mut hub = hub();
+    hub.arrives(ANN);
+    hub.ask(of(1, 10, 1_000));
+    hub.ask(of(1, 11, 1_000));
+    hub.ask(of(2, 20, 1_000));
+    let turns: Vec<u64> = (0..40).map(|_| goes_on(&mut hub)).collect();
+    let of_job = |job: u64| turns[8..].iter().filter(|turn| **turn == job).count();
+    assert_eq!([of_job(10), of_job(11), of_job(20)], [8, 8, 16], "{turns:?}");
+}
+
+#[test]
+fn who_has_more_than_an_equal_share_of_endless_parts_gives_one_back() {
+    let mut hub = hub();
+    hub.arrives(ANN);
+    hub.arrives(BOB);
+    hub.ask(of(1, 10, 1_000));
+    assert_eq!((held(&hub, ANN), held(&hub, BOB)), (vec![10, 10], vec![10, 10]));
+    hub.ask(of(2, 20, 1));
+    assert_eq!(held(&hub, BOB), [10, 10, 20], "it cannot begin: Bob has one slot");
+    hub.now += limits::LONG.0;
+    assert_eq!(hub.on(Event::Woke), "cancel 3 1\n");
+    assert_eq!(held(&hub, BOB), [10, 20], "the run that was going on will be begun anew");
+    hub.now += 10 * limits::LONG.0;
+    assert_eq!(hub.on(Event::Woke), "", "once is enough");
+}
+
+#[test]
+fn nobody_gives_back_what_is_no_more_than_their_share() {
+    let mut hub = hub();
+    hub.arrives(ANN);
+    hub.ask(of(1, 10, 1));
+    hub.ask(of(2, 20, 2));
+    assert_eq!(held(&hub, ANN), [10, 20]);
+    hub.now += 10 * limits::LONG.0;
+    assert_eq!(hub.on(Event::Woke), "");
+    assert_eq!(held(&hub, ANN), [10, 20]);
+    let shared = Reason::Shared { accounts: 2, slots: 1, held: 1 };
+    assert_eq!(hub.node.why(JobId(20)), [Reason::AtWork { lenders: 1, parts: 1 }, shared]);
+}
+
+#[test]
+fn a_lender_begins_with_a_job_of_which_nothing_runs_although_its_slots_are_taken() {
+    let mut hub = Hub::new();
+    hub.on(Event::Lends { slots: 1 });
+    hub.on(Event::Linked { node: ANN });
+    let runs = |told: &str| told.matches("Run {").count();
+    let mut give = |lease, job| {
+        let gift = gift(lease, job);
+        runs(&hub.hear(ANN, Message::Give { gifts: vec![gift] }))
+    };
+    assert_eq!([give(1, 70), give(2, 70), give(3, 80), give(4, 90)], [1, 0, 1, 0]);
+}
+
+fn gift(lease: u64, job: u64) -> crate::message::Gift {
+    crate::message::Gift {
+        lease: Lease(lease),
+        job: JobId(job),
+        tool: Arc::clone(&super::job(1, Check::Trust).tool),
+        act: crate::task::Act::Run,
+        pieces: vec![Span { first: 0, len: 1 }],
+        chunk: 1,
+        inputs: crate::message::Inputs::Numbers { from: 0 },
+        fuel: Fuel(1),
+        price: Credits(1),
+        check: Check::Trust,
+    }
+}
