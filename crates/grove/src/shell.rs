@@ -137,8 +137,13 @@ impl Shell {
         self.keep_inputs(&had, &mut batch);
         self.row.clear();
         journal::encode(&facts, &mut self.row);
-        self.commit(&mut batch, lazy)?;
-        self.act_in_order(batch.rest)?;
+        let rest = std::mem::take(&mut batch.rest);
+        if lazy {
+            self.act_then_keep(rest, &mut batch)?;
+        } else {
+            self.commit(&mut batch, lazy)?;
+            self.act(rest);
+        }
         self.keep_up()?;
         if self.behind.is_some_and(|since| since.elapsed() >= SYNC_WITHIN) {
             self.sync()?;
@@ -146,20 +151,18 @@ impl Shell {
         if idle { self.tidy_up() } else { Ok(()) }
     }
 
-    /// While a crash could still undo something, only what nobody relies on is done: gifts go out, and the sync
-    /// happens while they are worked on.
-    fn act_in_order(&mut self, actions: Vec<Action>) -> Result<(), ShellError> {
-        if self.behind.is_none() {
-            self.act(actions);
-            return Ok(());
-        }
+    /// What a crash may undo happens first, so that it is worked on while this node writes it down; then what somebody
+    /// would rely on, once it is durable.
+    fn act_then_keep(&mut self, actions: Vec<Action>, batch: &mut Batch) -> Result<(), ShellError> {
         let (promises, others): (Vec<Action>, Vec<Action>) =
             actions.into_iter().partition(|action| self.is_promise(action));
+        self.feeding.expect(batch.inputs());
         self.act(others);
-        if !promises.is_empty() {
+        self.commit(batch, true)?;
+        if !promises.is_empty() && self.behind.is_some() {
             self.sync()?;
-            self.act(promises);
         }
+        self.act(promises);
         Ok(())
     }
 

@@ -32,32 +32,68 @@ pub enum FrameError {
     Damaged(#[from] postcard::Error),
 }
 
-/// Sends a message and the descriptors that go with it.
+/// A message as it is sent.
 ///
 /// # Errors
-/// When a limit is passed or the other end is gone.
-pub fn send(mut socket: &UnixStream, message: &impl Serialize, passed: &[BorrowedFd<'_>]) -> Result<(), FrameError> {
-    if passed.len() > PASSED_MAX {
-        return Err(FrameError::TooManyFiles(passed.len()));
-    }
+/// When it is more than a frame may hold.
+pub fn frame(message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
     let mut frame = postcard::to_extend(message, vec![0; 4])?;
     let len = frame.len() - 4;
     if len > FRAME_BYTES_MAX {
         return Err(FrameError::TooLarge(len));
     }
     frame[..4].copy_from_slice(&(len as u32).to_le_bytes());
+    Ok(frame)
+}
+
+/// Sends a message and the descriptors that go with it.
+///
+/// # Errors
+/// When a limit is passed or the other end is gone.
+pub fn send(socket: &UnixStream, message: &impl Serialize, passed: &[BorrowedFd<'_>]) -> Result<(), FrameError> {
+    send_frame(socket, &frame(message)?, passed)
+}
+
+/// Sends what [`frame`] made, or the rest of it, and the descriptors that go with it.
+///
+/// # Errors
+/// When a limit is passed or the other end is gone.
+pub fn send_frame(mut socket: &UnixStream, frame: &[u8], passed: &[BorrowedFd<'_>]) -> Result<(), FrameError> {
+    let sent = send_some(socket, frame, passed, SendFlags::empty())?;
+    Ok(socket.write_all(&frame[sent..])?)
+}
+
+/// Sends as much of a frame as can be sent without waiting, and says how much that is.
+///
+/// # Errors
+/// When the other end is gone.
+pub fn offer(socket: &UnixStream, frame: &[u8]) -> Result<usize, FrameError> {
+    match send_some(socket, frame, &[], SendFlags::DONTWAIT) {
+        Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        sent => sent,
+    }
+}
+
+fn send_some(
+    socket: &UnixStream,
+    frame: &[u8],
+    passed: &[BorrowedFd<'_>],
+    flags: SendFlags,
+) -> Result<usize, FrameError> {
+    if passed.len() > PASSED_MAX {
+        return Err(FrameError::TooManyFiles(passed.len()));
+    }
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PASSED_MAX))];
     let mut beside = SendAncillaryBuffer::new(&mut space);
     if !passed.is_empty() {
         beside.push(SendAncillaryMessage::ScmRights(passed));
     }
-    let sent = loop {
-        match sendmsg(socket, &[IoSlice::new(&frame)], &mut beside, SendFlags::NOSIGNAL) {
+    loop {
+        match sendmsg(socket, &[IoSlice::new(frame)], &mut beside, flags | SendFlags::NOSIGNAL) {
             Err(rustix::io::Errno::INTR) => {}
-            sent => break sent.map_err(io::Error::from)?,
+            sent => return Ok(sent.map_err(io::Error::from)?),
         }
-    };
-    Ok(socket.write_all(&frame[sent..])?)
+    }
 }
 
 /// Reads a message and the descriptors that came with it; nothing at the orderly end.

@@ -6,11 +6,12 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use grove_core::id::JobId;
-use grove_sandbox::frame::{receive, send};
+use grove_sandbox::frame::{FrameError, frame, offer, receive, send_frame};
 use grove_sandbox::order::{Answer, Ask, Order, Tell};
 use grove_sandbox::{Limits, Outcome, Part, Status, Terms};
 
@@ -45,8 +46,13 @@ pub(super) struct Lane {
     pub(super) timed_out: bool,
     heard: Instant,
     micros_each: Option<u64>,
-    asks: mpsc::Sender<(Ask, Option<Arc<File>>)>,
+    asks: mpsc::Sender<Outgoing>,
+    /// Frames that the writing thread has not written yet.
+    unwritten: Arc<AtomicUsize>,
 }
+
+/// A frame, or the rest of one, and what goes with it.
+type Outgoing = (Vec<u8>, Option<Arc<File>>);
 
 /// Parts given and not all answered.
 #[derive(Debug)]
@@ -80,7 +86,9 @@ impl Lane {
         let dispatch = Arc::clone(dispatch);
         let thread = |name: &str| std::thread::Builder::new().name(name.into()).stack_size(THREAD_STACK_BYTES);
         thread("lane-read").spawn(move || read(id, &reading, &dispatch))?;
-        thread("lane-write").spawn(move || write(&writing, &asked))?;
+        let unwritten = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&unwritten);
+        thread("lane-write").spawn(move || write(&writing, &asked, &left))?;
         let now = Instant::now();
         let lane = Lane {
             job,
@@ -92,14 +100,33 @@ impl Lane {
             heard: now,
             micros_each: None,
             asks,
+            unwritten,
         };
-        lane.ask(Ask::Load { options: code.options }, Some(Arc::clone(&code.file)));
+        lane.ask(&Ask::Load { options: code.options }, Some(Arc::clone(&code.file)));
         Ok(lane)
     }
 
-    fn ask(&self, ask: Ask, file: Option<Arc<File>>) {
+    /// What the socket takes at once goes at once; the writing thread waits for the rest.
+    fn ask(&self, ask: &Ask, file: Option<Arc<File>>) {
+        if self.try_ask(ask, file).is_err() {
+            // The reading thread is woken, and reports it.
+            self.process.hang_up();
+        }
+    }
+
+    fn try_ask(&self, ask: &Ask, file: Option<Arc<File>>) -> Result<(), FrameError> {
+        let mut frame = frame(ask)?;
+        if file.is_none() && self.unwritten.load(Ordering::Acquire) == 0 {
+            let sent = offer(self.process.link(), &frame)?;
+            if sent == frame.len() {
+                return Ok(());
+            }
+            frame.drain(..sent);
+        }
+        self.unwritten.fetch_add(1, Ordering::AcqRel);
         // When the writing thread has ended, the reading one is about to say so.
-        let _ = self.asks.send((ask, file));
+        let _ = self.asks.send((frame, file));
+        Ok(())
     }
 
     pub(super) fn idle(&self) -> bool {
@@ -133,7 +160,7 @@ impl Lane {
             self.heard = Instant::now();
         }
         let (number, first, terms) = (chunk.number.0, chunk.first, chunk.terms);
-        self.ask(Ask::Run(Order { number, first, terms, parts: Arc::clone(&chunk.parts) }), None);
+        self.ask(&Ask::Run(Order { number, first, terms, parts: Arc::clone(&chunk.parts) }), None);
         self.chunks.push_back(chunk);
     }
 
@@ -196,12 +223,13 @@ fn read(id: LaneId, socket: &UnixStream, dispatch: &Arc<Dispatch>) {
     dispatch.lost(id);
 }
 
-fn write(socket: &UnixStream, asked: &mpsc::Receiver<(Ask, Option<Arc<File>>)>) {
-    for (ask, file) in asked {
-        if send(socket, &ask, file.as_ref().map(|file| file.as_fd()).as_slice()).is_err() {
+fn write(socket: &UnixStream, asked: &mpsc::Receiver<Outgoing>, unwritten: &AtomicUsize) {
+    for (frame, file) in asked {
+        if send_frame(socket, &frame, file.as_ref().map(|file| file.as_fd()).as_slice()).is_err() {
             // Wakes the reading thread, which reports it.
             let _ = socket.shutdown(Shutdown::Both);
             return;
         }
+        unwritten.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -1,6 +1,7 @@
 //! One executor process as its node sees it: started, spoken to, killed and reaped.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -103,6 +104,17 @@ impl Process {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// This end of its socket.
+    pub(super) fn link(&self) -> &UnixStream {
+        &self.socket
+    }
+
+    /// Says no more, and hears no more: whoever reads sees the end.
+    pub(super) fn hang_up(&self) {
+        // A socket that is broken already is hung up.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     /// Another end of its socket.

@@ -43,6 +43,10 @@ impl Batch {
         }
     }
 
+    pub(super) fn inputs(&self) -> &[(Row, Vec<Data>)] {
+        &self.inputs
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.lifts.is_empty() && self.drops.is_empty() && self.inputs.is_empty()
     }

@@ -19,6 +19,8 @@ const OPEN_BLOBS_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Feeder {
     rows: Rows,
+    /// Inputs of this very batch, whose rows are about to be written.
+    pub(super) fresh: Vec<(Row, Vec<Data>)>,
     /// The most recent at the back.
     pieces: VecDeque<(Row, Arc<Pieces>)>,
     open: VecDeque<(Digest, BlobReader)>,
@@ -38,7 +40,7 @@ pub(super) fn is_quick(feed: &Feed) -> bool {
 
 impl Feeder {
     pub(super) fn new(rows: Rows) -> Feeder {
-        Feeder { rows, pieces: VecDeque::new(), open: VecDeque::new() }
+        Feeder { rows, fresh: Vec::new(), pieces: VecDeque::new(), open: VecDeque::new() }
     }
 
     /// The inputs of a gift, one for each run.
@@ -69,7 +71,7 @@ impl Feeder {
             FeedFrom::Outputs { task, stage } => {
                 return piece.cut(chunk).map(|run| self.outputs(task, stage, run)).collect();
             }
-            FeedFrom::Listed { task } => self.rows.inputs(task, piece)?,
+            FeedFrom::Listed { task } => self.listed(task, piece)?,
             FeedFrom::Lines { blob } => self.lines(blob, piece)?,
             FeedFrom::Pieces { row } => self.cut_off(row, piece)?,
         };
@@ -78,6 +80,20 @@ impl Feeder {
         }
         let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
         items.chunks(chunk).map(|some| self.joined(some)).collect()
+    }
+
+    /// Inputs that came with a job, of which the last may not lie in their rows yet.
+    fn listed(&self, task: TaskId, piece: Span) -> Result<Vec<Data>, RowError> {
+        let fresh = || self.fresh.iter().filter(|(row, _)| row.task == task);
+        let first = fresh().map(|(row, _)| row.first).min().unwrap_or(u64::MAX).clamp(piece.first, piece.end());
+        let kept = Span { len: first - piece.first, ..piece };
+        let mut all = if kept.len > 0 { self.rows.inputs(task, kept)? } else { Vec::new() };
+        for (row, inputs) in fresh() {
+            let at =
+                |item: u64| usize::try_from(item.saturating_sub(row.first)).unwrap_or(usize::MAX).min(inputs.len());
+            all.extend_from_slice(&inputs[at(piece.first)..at(piece.end())]);
+        }
+        Ok(all)
     }
 
     /// Items of one run, each on its line.

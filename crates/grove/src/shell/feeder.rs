@@ -9,7 +9,7 @@ use super::side::Side;
 use super::wires::Wires;
 use grove_core::id::{Digest, NodeId};
 use grove_core::message::{Answer, Data, Gift, Message, Outcome, Output};
-use grove_core::node::{Event, Feed};
+use grove_core::node::{Event, Feed, Row};
 use grove_core::units::Fuel;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -52,6 +52,12 @@ impl Feeding {
         let (slow, out, left) = (Feeder::new(rows.clone()), outlet.clone(), Arc::clone(&waiting));
         std::thread::Builder::new().name("grove-feed".into()).spawn(move || feed_all(slow, &out, &left, outgoing))?;
         Ok(Feeding { quick: Feeder::new(rows.clone()), outlet, queue, waiting })
+    }
+
+    /// Inputs that are given out before they lie in their rows.
+    pub(super) fn expect(&mut self, inputs: &[(Row, Vec<Data>)]) {
+        self.quick.fresh.clear();
+        self.quick.fresh.extend_from_slice(inputs);
     }
 
     /// Lends pieces.
