@@ -8,16 +8,17 @@ use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure, interrupt, page, say};
 use crate::shape::{JobShape, Results, StandingShape};
 use grove_core::units::Millis;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Results in one page.
 const PAGE: usize = 2_000;
 /// How long the hub may wait for something to say; the bar moves at least so often.
 const WAIT_MS: u64 = 1_000;
-/// Pages with fewer results than this are asked for less and less often: many tiny pages cost the machine that runs
-/// the parts more than they tell.
-const PAGE_SMALL: usize = 200;
-const BREATH_MAX: Duration = Duration::from_millis(100);
+/// Pages are asked for no more often than this: many tiny ones cost the machine that runs the parts more than they
+/// tell. Whoever waits for a part does not notice it.
+const PAGE_EVERY: Duration = Duration::from_millis(15);
+/// How often an open job is looked at when there is nothing to wait for.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// A job that is followed.
 pub(in crate::cli) struct Follow<'h> {
@@ -61,9 +62,9 @@ impl<'h> Follow<'h> {
     pub(in crate::cli) fn until_the_end(mut self, out: &mut Out<'_>) -> anyhow::Result<Exit> {
         interrupt::say_on_leaving(super::farewell(&self.job.id));
         let mut progress = Progress::new();
-        let (mut from, mut breath) = (0, Duration::ZERO);
-        let mut refused = None;
+        let (mut from, mut refused) = (0, None);
         loop {
+            let asked = Instant::now();
             self.show(&mut progress)?;
             let got = self.results(from, PAGE, WAIT_MS)?;
             let before = *refused.get_or_insert(got.refused);
@@ -78,13 +79,9 @@ impl<'h> Follow<'h> {
                 }
                 break;
             }
-            breath = if got.results.len() < PAGE_SMALL {
-                (breath * 2).clamp(Duration::from_millis(1), BREATH_MAX)
-            } else {
-                Duration::ZERO
-            };
-            if self.job.standing == StandingShape::Running && from < self.job.items {
-                std::thread::sleep(breath);
+            // A full page has another behind it.
+            if got.results.len() < PAGE && self.job.standing == StandingShape::Running && from < self.job.items {
+                std::thread::sleep(PAGE_EVERY.saturating_sub(asked.elapsed()));
             }
         }
         out.job(&self.job)?;
@@ -152,7 +149,7 @@ impl<'h> Follow<'h> {
             let open = self.job.open || self.job.merged;
             self.job = self.results(self.job.items, 1, if open { 0 } else { WAIT_MS })?.job;
             if open && self.job.standing == StandingShape::Running {
-                std::thread::sleep(BREATH_MAX * 3);
+                std::thread::sleep(LOOK_EVERY);
             }
         }
         progress.end();
