@@ -4,6 +4,7 @@
 //! links nor executors.
 
 mod arrival;
+mod alias;
 mod blobs;
 mod circle;
 mod error;
@@ -31,6 +32,7 @@ pub use routes::{Need, listed};
 use crate::address::Address;
 use crate::device::Caller;
 use crate::door::{BlobId, Door};
+use alias::Aliases;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
@@ -85,6 +87,8 @@ struct Api {
     sent: Sent,
     /// What the names of lenders are drawn from: the same after a restart.
     naming: [u8; 32],
+    /// Between people's names of jobs and the node's.
+    aliases: Aliases,
     /// Who asks, how, and from where.
     who: Who,
     caller: Caller,
@@ -98,6 +102,7 @@ pub fn router(door: Door, token: &str, about: About) -> Router {
     let (tools, passwords) = (Tools::default(), Passwords::default());
     let (shown, sent) = (Shown::default(), Sent::default());
     let naming = blake3::derive_key("grove names of lenders for a job", token.as_bytes());
+    let aliases = Aliases::of(token);
     let api = Api {
         door,
         about,
@@ -106,6 +111,7 @@ pub fn router(door: Door, token: &str, about: About) -> Router {
         shown,
         sent,
         naming,
+        aliases,
         who: Who::NOBODY,
         caller: Caller::STRANGER,
         from: None,
@@ -137,7 +143,8 @@ impl Api {
 
     /// How lenders are called for whoever asks: two jobs do not show that the same machine worked on both.
     fn names(&self) -> Names {
-        if self.who.roles.admin { Names::True } else { Names::OfTheJob { secret: self.naming } }
+        let jobs = self.aliases;
+        if self.who.roles.admin { Names::True { jobs } } else { Names::OfTheJob { jobs, secret: self.naming } }
     }
 
     /// Whether whoever asked may still be here.

@@ -17,6 +17,7 @@ mod lend;
 mod login;
 mod node;
 mod people;
+mod promise;
 mod retry;
 mod run;
 mod say;
@@ -145,7 +146,7 @@ pub enum Command {
     Demo(demo::Demo),
     /// Watch a simulated run
     Sim(sim::Sim),
-    /// Print all settings with their meaning and their defaults
+    /// Print all settings with their meaning, or change one
     Config(config::Config),
     /// Print a script that completes commands in a shell
     Completions(completions::Completions),

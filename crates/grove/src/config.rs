@@ -2,6 +2,7 @@
 //!
 //! It knows where the files of this machine's node are. It does not know what anybody does with a setting.
 
+pub mod change;
 mod home;
 
 pub use home::{Home, HomeError, Hub, Joined, Known, Session};
@@ -10,7 +11,7 @@ use crate::address::{Address, NotAnAddress};
 use crate::amount::{NotAnAmount, parse_bytes, parse_millis};
 use grove_core::limits::SLOTS_MAX;
 use grove_core::units::Millis;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,7 @@ pub struct Settings {
 }
 
 /// What one place says; anything may be left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     pub home: Option<PathBuf>,
@@ -84,6 +85,14 @@ pub enum ConfigError {
     NotYesOrNo { name: &'static str, value: String },
     #[error("the setting {name} is wrong: {source}")]
     NoPlace { name: &'static str, source: NotAnAddress },
+    #[error("there is no setting {key:?}\nhint: there are {all}")]
+    NoSuchSetting { key: String, all: String },
+    #[error("the setting {key} cannot be {value:?}\nhint: it is {kind}")]
+    WrongKind { key: String, value: String, kind: &'static str },
+    #[error("the settings in {} are not understood: {source}\nhint: correct the file", path.display())]
+    NotToml { path: PathBuf, source: Box<toml_edit::TomlError> },
+    #[error("cannot write the settings to {}: {source}\nhint: check the folder and its rights", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
     #[error("there is no home folder\nhint: say where this node keeps its state, with --home or GROVE_HOME")]
     NoHome,
 }

@@ -410,6 +410,9 @@ pub struct CreditsShape {
 pub struct Version {
     pub v: u32,
     pub version: String,
+    /// Unix time there, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now_ms: Option<u64>,
 }
 
 /// Done, and nothing more to say.

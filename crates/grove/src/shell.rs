@@ -24,7 +24,7 @@ mod waiting;
 mod wires;
 mod work;
 
-pub use hosted::{HostError, Hosted, Plan, host};
+pub use hosted::{HostError, Hosted, Plan, host, walls};
 pub use inbox::Gone;
 pub use journal::JournalError;
 pub use lent::Lent;

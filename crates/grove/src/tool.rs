@@ -14,6 +14,11 @@ pub enum ToolError {
     Missing(Vec<String>),
 }
 
+/// The module without what it says about its maker; none where it says nothing.
+pub fn bare(module: &[u8]) -> Option<Vec<u8>> {
+    grove_sandbox::bare(module)
+}
+
 /// Reads what the module can do beside running. Compiles and runs nothing.
 pub fn inspect(module: &[u8]) -> Result<Abilities, ToolError> {
     let found = grove_sandbox::inspect(module)?;

@@ -1,6 +1,7 @@
 //! Runs one tool on one input under limits, and meters it. It knows WebAssembly and the walls around an executor
 //! process; it knows no network, no jobs, and no money.
 
+mod bare;
 mod bytes;
 mod cpu;
 #[cfg(unix)]
@@ -15,6 +16,7 @@ mod tool;
 pub mod walls;
 mod wasi;
 
+pub use bare::bare;
 pub use inspect::{Inspection, MANIFEST_SECTION, NotATool, inspect};
 pub use limits::Limits;
 pub use part::{Bytes, Outcome, Part, Status, Terms, Written};

@@ -8,7 +8,7 @@ use crate::door::Told;
 use crate::shape::{Big, Event, EventKind, V};
 use axum::extract::Path;
 use axum::response::sse;
-use grove_core::id::JobId;
+use grove_core::id::{JobId, Lease};
 use grove_core::node::{Kind, News, Node};
 use grove_core::units::Millis;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ fn stream(api: Api, news: broadcast::Receiver<Arc<Vec<Told>>>, of: Option<Of>) -
     let (events, sent) = mpsc::channel(EVENTS_AHEAD);
     tokio::spawn(async move {
         tokio::select! {
-            () = pass_on((!api.who.roles.admin).then_some(&api), news, of, &events) => {}
+            () = pass_on(api.names(), (!api.who.roles.admin).then_some(&api), news, of, &events) => {}
             () = api.put_out() => {}
             () = events.closed() => {}
         }
@@ -89,12 +89,12 @@ impl Heard<'_> {
 }
 
 async fn pass_on(
+    names: Names,
     asks: Option<&Api>,
     mut news: broadcast::Receiver<Arc<Vec<Told>>>,
     of: Option<Of>,
     events: &mpsc::Sender<Result<sse::Event, Infallible>>,
 ) {
-    let names = asks.map_or(Names::True, Api::names);
     let only = of.as_ref().map(|of| of.job);
     if let Some(over) = of.and_then(|of| of.over) {
         say(events, event(names, &over)).await;
@@ -148,13 +148,14 @@ fn job_of(news: &News) -> JobId {
 }
 
 fn event(names: Names, told: &Told) -> Event {
-    let id = |job: JobId| job.to_string();
+    let id = |job: JobId| names.job(job);
+    let lent = |job: JobId, lease: Lease| names.lease(job, lease);
     let kind = match told.news {
         News::Submitted { job } => EventKind::Submitted { job: id(job) },
         News::Given { job, task, lease, to, runs, kind } => EventKind::Given {
             job: id(job),
             task: Big(task.0),
-            lease: Big(lease.0),
+            lease: lent(job, lease),
             to: names.of(job, to),
             runs,
             kind: word(kind).to_owned(),
@@ -162,14 +163,14 @@ fn event(names: Names, told: &Told) -> Event {
         News::Answered { job, task, lease, by, runs, fuel, micros } => EventKind::Answered {
             job: id(job),
             task: Big(task.0),
-            lease: Big(lease.0),
+            lease: lent(job, lease),
             by: names.of(job, by),
             runs,
             fuel: Big(fuel.0),
             micros,
         },
         News::Returned { job, task, lease, by } => {
-            EventKind::Returned { job: id(job), task: Big(task.0), lease: Big(lease.0), by: names.of(job, by) }
+            EventKind::Returned { job: id(job), task: Big(task.0), lease: lent(job, lease), by: names.of(job, by) }
         }
         News::Finished { job, span, failed, by } => EventKind::Finished {
             job: id(job),
@@ -205,6 +206,9 @@ fn word(kind: Kind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::alias::Aliases;
+
+    const NAMES: Names = Names::True { jobs: Aliases::NONE };
 
     fn told(at: u64, news: News) -> Arc<Vec<Told>> {
         Arc::new(vec![Told { at: Millis(at), news }])
@@ -215,7 +219,9 @@ mod tests {
         let (tell, news) = broadcast::channel(16);
         let (events, mut sent) = mpsc::channel(4);
         let reader =
-            tokio::spawn(async move { pass_on(None, news, Some(Of { job: JobId(7), over: None }), &events).await });
+            tokio::spawn(
+                async move { pass_on(NAMES, None, news, Some(Of { job: JobId(7), over: None }), &events).await },
+            );
         for at in 1..=1_000 {
             tell.send(told(at, News::Submitted { job: JobId(7) })).unwrap();
             tokio::task::yield_now().await;
@@ -239,7 +245,7 @@ mod tests {
         let standing = grove_core::job::Standing::Done;
         let end = News::Ended { job: JobId(7), standing, at: Millis(2) };
         tell.send(told(2, end)).unwrap();
-        pass_on(None, news, Some(Of { job: JobId(7), over: None }), &events).await;
+        pass_on(NAMES, None, news, Some(Of { job: JobId(7), over: None }), &events).await;
         drop(events);
         assert!(format!("{:?}", sent.recv().await).contains("ended"));
         assert!(sent.recv().await.is_none());

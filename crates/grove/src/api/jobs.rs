@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::guard::{Mine, Who};
+use super::render::Names;
 use super::sent::{Asked, Short};
 use super::{Api, BUDGET_SHARE, lookup, render};
 use crate::shape::{Again, Big, Done, JobShape, Jobs, V, Why};
@@ -25,12 +26,12 @@ pub(super) struct Page {
 
 pub(super) async fn list(Mine(api): Mine, Asked(page): Asked<Page>) -> Result<Json<Jobs>, Problem> {
     let limit = page.limit.unwrap_or(JOBS_USUAL).min(JOBS_MAX);
-    let who = api.who;
-    Ok(Json(api.door.look(move |node| newest(node, limit, who)).await?))
+    let (who, names) = (api.who, api.names());
+    Ok(Json(api.door.look(move |node| newest(node, limit, who, names)).await?))
 }
 
 /// The newest jobs. Only ids and times of the others are touched.
-fn newest(node: &Node, limit: usize, who: Who) -> Jobs {
+fn newest(node: &Node, limit: usize, who: Who, names: Names) -> Jobs {
     let mut newest: BTreeSet<(Millis, JobId)> = BTreeSet::new();
     let mut total = 0;
     for book in node.state().jobs().values().filter(|book| who.sees(book.job.owner)) {
@@ -40,21 +41,21 @@ fn newest(node: &Node, limit: usize, who: Who) -> Jobs {
             newest.pop_first();
         }
     }
-    let jobs = newest.iter().rev().filter_map(|(_, id)| node.view_job(*id)).map(|view| render::job(&view));
+    let jobs = newest.iter().rev().filter_map(|(_, id)| node.view_job(*id)).map(|view| render::job(names, &view));
     Jobs { v: V, jobs: jobs.collect(), total }
 }
 
 pub(super) async fn show(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<JobShape>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
     let view = api.door.look(move |node| node.view_job(id)).await?;
-    view.map(|view| Json(render::job(&view))).ok_or_else(|| Problem::no_such_job(&name))
+    view.map(|view| Json(render::job(api.names(), &view))).ok_or_else(|| Problem::no_such_job(&name))
 }
 
 pub(super) async fn why(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Why>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
     let seen = api.door.look(move |node| Some((node.view_job(id)?, node.why(id)))).await?;
     let (view, reasons) = seen.ok_or_else(|| Problem::no_such_job(&name))?;
-    Ok(Json(Why { v: V, job: render::job(&view), reasons: reasons.iter().map(render::reason).collect() }))
+    Ok(Json(Why { v: V, job: render::job(api.names(), &view), reasons: reasons.iter().map(render::reason).collect() }))
 }
 
 pub(super) async fn close(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Done>, Problem> {
@@ -86,8 +87,8 @@ pub(super) async fn retry(
 
 async fn tell(api: &Api, job: JobId, wish: Wish) -> Result<Json<Done>, Problem> {
     match api.door.ask(wish).await? {
-        Reply::Refused { why: grove_core::job::Refusal::NoSuchJob } => Err(Problem::no_such_job(&job.to_string())),
+        Reply::Refused { why: grove_core::job::Refusal::NoSuchJob } => Err(Problem::no_such_job(&api.names().job(job))),
         Reply::Refused { why } => Err(why.into()),
-        _ => Ok(Json(Done { v: V, job: job.to_string() })),
+        _ => Ok(Json(Done { v: V, job: api.names().job(job) })),
     }
 }

@@ -6,6 +6,7 @@ use super::guard::Who;
 use axum::http::StatusCode;
 use grove_core::id::JobId;
 use grove_core::node::Node;
+use std::collections::BTreeSet;
 
 /// The latest job of all.
 const LAST: &str = "last";
@@ -18,7 +19,7 @@ const DIGIT_BITS: u32 = 5;
 /// The job that somebody means.
 pub(super) async fn job_id(api: &Api, name: &str) -> Result<JobId, Problem> {
     let (wanted, who) = (name.to_owned(), api.who);
-    if let Ok(id) = name.parse() {
+    if let Ok(id) = name.parse().map(|said| api.aliases.within(said)) {
         // Whoever sees everything need not be asked about.
         if who.roles.admin {
             return Ok(id);
@@ -26,24 +27,31 @@ pub(super) async fn job_id(api: &Api, name: &str) -> Result<JobId, Problem> {
         let seen = move |node: &Node| node.state().job(id).is_some_and(|book| who.sees(book.job.owner));
         return if api.door.look(seen).await? { Ok(id) } else { Err(Problem::no_such_job(name)) };
     }
-    api.door.look(move |node| find(node, &wanted, who)).await?
+    if name == LAST {
+        return api.door.look(move |node| latest(node, who)).await?;
+    }
+    let (first, last) = ids_beginning(&wanted).ok_or_else(|| Problem::no_such_job(name))?;
+    let seen = move |node: &Node| -> Vec<JobId> {
+        node.state().jobs().iter().filter(|(_, book)| who.sees(book.job.owner)).map(|(id, _)| *id).collect()
+    };
+    // What people call them stands in another order than what the node does.
+    let said = api.door.look(seen).await?.into_iter().map(|id| api.aliases.said(id));
+    let found: BTreeSet<JobId> = said.filter(|id| (first..=last).contains(id)).collect();
+    of_several(&found, name).map(|said| api.aliases.within(said))
 }
 
-fn find(node: &Node, name: &str, who: Who) -> Result<JobId, Problem> {
-    let jobs = node.state().jobs();
-    if name == LAST {
-        let own = jobs.values().filter(|book| book.job.owner == who.person);
-        let last = own.max_by_key(|book| (book.submitted, book.job.id));
-        return last.map(|book| book.job.id).ok_or_else(|| {
-            Problem::new(StatusCode::NOT_FOUND, "no_such_job", "there are no jobs yet").hint("`grove run` makes one")
-        });
-    }
-    let (first, last) = ids_beginning(name).ok_or_else(|| Problem::no_such_job(name))?;
-    let seen = jobs.range(first..=last).filter(|(_, book)| who.sees(book.job.owner));
-    let found: Vec<JobId> = seen.map(|(id, _)| *id).take(CANDIDATES_MAX + 1).collect();
-    match found[..] {
-        [] => Err(Problem::no_such_job(name)),
-        [only] => Ok(only),
+fn latest(node: &Node, who: Who) -> Result<JobId, Problem> {
+    let own = node.state().jobs().values().filter(|book| book.job.owner == who.person);
+    let last = own.max_by_key(|book| (book.submitted, book.job.id));
+    last.map(|book| book.job.id).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "no_such_job", "there are no jobs yet").hint("`grove run` makes one")
+    })
+}
+
+fn of_several(found: &BTreeSet<JobId>, name: &str) -> Result<JobId, Problem> {
+    match (found.first(), found.len()) {
+        (None, _) => Err(Problem::no_such_job(name)),
+        (Some(only), 1) => Ok(*only),
         _ => {
             let message = format!("{name:?} is the beginning of several jobs");
             let candidates = found.iter().take(CANDIDATES_MAX).map(JobId::to_string).collect();

@@ -1,10 +1,11 @@
 //! Turns what core shows into the API's own shapes.
 
+use super::alias::Aliases;
 use crate::shape::{
     Big, CheckShape, Content, FileShape, JobShape, PeerShape, ReasonShape, ResultShape, Signed, SourceView,
     StandingShape, V,
 };
-use grove_core::id::{JobId, NodeId};
+use grove_core::id::{JobId, Lease, NodeId};
 use grove_core::job::{Check, Source, Standing};
 use grove_core::message::{Data, Outcome, Trap};
 use grove_core::node::Kept;
@@ -15,32 +16,50 @@ pub(super) fn node_id(node: NodeId) -> String {
     format!("{:016x}", node.0)
 }
 
-/// How lenders are called in what somebody is told of a job.
+/// How jobs, lenders and leases are called in what somebody is told.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Names {
-    /// By the numbers of their nodes: for who looks after the circle.
-    True,
+    /// Lenders by the numbers of their nodes: for who looks after the circle.
+    True { jobs: Aliases },
     /// By names that mean nothing outside of one job, drawn from a secret of this node.
-    OfTheJob { secret: [u8; 32] },
+    OfTheJob { jobs: Aliases, secret: [u8; 32] },
 }
 
 impl Names {
     pub(super) fn of(self, job: JobId, node: NodeId) -> String {
         match self {
-            Names::True => node_id(node),
-            Names::OfTheJob { secret } => {
-                let said = [job.0.to_le_bytes(), node.0.to_le_bytes()].concat();
-                blake3::keyed_hash(&secret, &said).to_hex().chars().take(16).collect()
-            }
+            Names::True { .. } => node_id(node),
+            Names::OfTheJob { secret, .. } => format!("{:016x}", drawn(secret, job.0, node.0)),
         }
+    }
+
+    /// The lender knows its lease by its number: whoever runs the job must not.
+    pub(super) fn lease(self, job: JobId, lease: Lease) -> Big {
+        match self {
+            Names::True { .. } => Big(lease.0),
+            // Twice the secret, so that no node is called as a lease is.
+            Names::OfTheJob { secret, .. } => Big(drawn(*blake3::hash(&secret).as_bytes(), job.0, lease.0)),
+        }
+    }
+
+    /// What people call that job.
+    pub(super) fn job(self, job: JobId) -> String {
+        let (Names::True { jobs } | Names::OfTheJob { jobs, .. }) = self;
+        jobs.said(job).to_string()
     }
 }
 
-pub(super) fn job(view: &JobView) -> JobShape {
+fn drawn(secret: [u8; 32], job: u64, number: u64) -> u64 {
+    let hash = blake3::keyed_hash(&secret, &[job.to_le_bytes(), number.to_le_bytes()].concat());
+    let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+pub(super) fn job(names: Names, view: &JobView) -> JobShape {
     let (job, counts) = (&view.job, view.counts);
     JobShape {
         v: V,
-        id: job.id.to_string(),
+        id: names.job(job.id),
         name: job.name.to_string(),
         standing: standing(view.standing),
         stage: stage(view.stage).to_owned(),

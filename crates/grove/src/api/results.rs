@@ -140,7 +140,7 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
         next,
         last,
         refused: seen.refused,
-        job: render::job(view),
+        job: render::job(api.names(), view),
     })
 }
 

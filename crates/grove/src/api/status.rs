@@ -5,13 +5,14 @@ use super::guard::{Mine, Who};
 use super::render;
 use crate::shape::{Big, CreditsShape, DiskShape, Peers, Signed, Status, V, Version};
 use axum::Json;
+use grove_core::id::JobId;
 use grove_core::job::Standing;
 use grove_core::ledger::Account;
 use grove_core::node::Node;
 use grove_core::view::PeerView;
 
 pub(super) async fn version() -> Json<Version> {
-    Json(Version { v: V, version: env!("CARGO_PKG_VERSION").to_owned() })
+    Json(Version { v: V, version: env!("CARGO_PKG_VERSION").to_owned(), now_ms: Some(super::guard::now().0) })
 }
 
 pub(super) async fn credits(Mine(api): Mine) -> Result<Json<CreditsShape>, Problem> {
@@ -29,6 +30,10 @@ pub(super) async fn status(Mine(api): Mine) -> Result<Json<Status>, Problem> {
     let who = api.who;
     let mut status = api.door.look(move |node| seen(node, who)).await?;
     status.walls.clone_from(&api.about.walls);
+    if !who.roles.admin {
+        // Other members need no name of the hub but its key.
+        status.node = api.names().of(JobId(0), api.door.look(|node| node.config().id).await?);
+    }
     status.link = api.about.link.to_string();
     let room = api.door.blobs().room()?;
     status.stored_bytes = room.used_bytes;

@@ -25,6 +25,7 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
         Problem::bad("wrong_id", format!("{:?} is not a job id", sent.id))
             .hint("13 digits of base 32, chosen by chance")
     })?;
+    let id = api.aliases.within(id);
     if sent.v != V {
         return Err(Problem::bad("wrong_version", format!("version {} is not known here", sent.v)));
     }
@@ -34,7 +35,7 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
     let blobs = api.door.blobs();
     let module = blob_id(&sent.tool.module)?;
     api.may_name(&module, &sent.tool.module)?;
-    let abilities = api.tools.abilities(blobs, module).await?;
+    let tool = api.tools.look(blobs, module).await?;
     let (source, inputs) = source(&api, sent.source.clone())?;
     let owner = api.who.person;
     let (before, available, lenders) = api.door.look(move |node| look(node, id, owner)).await?;
@@ -44,11 +45,11 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
         (None, Some(before)) => before,
         (None, None) => Credits(available.0 / BUDGET_SHARE),
     };
-    let job = job(sent, id, owner, (Digest(module.0), abilities), source, budget);
+    let job = job(sent, id, owner, (Digest(tool.bare.0), tool.abilities), source, budget);
     job.examine()?;
     match api.door.submit(job, inputs).await? {
         Reply::Accepted { job, .. } => {
-            let accepted = Accepted { v: V, job: job.to_string(), budget: Big(budget.0), lenders };
+            let accepted = Accepted { v: V, job: api.names().job(job), budget: Big(budget.0), lenders };
             Ok((StatusCode::CREATED, Json(accepted)))
         }
         Reply::Refused { why } => Err(why.into()),

@@ -1,11 +1,23 @@
 //! `grove doctor`: looks at what a node needs here, one line each, and says what to do about what is missing.
 
-use super::hub::Hub;
-use super::{Exit, Place, say};
+#[cfg_attr(unix, path = "doctor/system_unix.rs")]
+#[cfg_attr(not(unix), path = "doctor/system_other.rs")]
+mod system;
+mod way;
+
+use super::{Exit, Failure, Place, node, say};
+use crate::amount::bytes_text;
 use crate::config::{Settings, user_file};
-use crate::shape::{Status, V};
+use crate::shape::V;
 use clap::Args;
 use serde::Serialize;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+/// A node keeps connections, blobs and executors open.
+const FILES_LEAST: u64 = 1_024;
+/// Below this a disk soon takes nothing more.
+const DISK_LEAST: u64 = 1 << 30;
 
 #[derive(Debug, Args)]
 pub struct Doctor {
@@ -33,7 +45,9 @@ struct Report {
 impl Doctor {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let settings = place.settings()?;
-        let findings = vec![configuration(), home(&settings), token(&settings), hub(place)];
+        let mut findings = vec![configuration(), home(&settings), token(&settings)];
+        findings.extend(way::look(place, &settings));
+        findings.extend([ports(&settings), walls(), disk(&settings), files()].into_iter().flatten());
         let report = Report { v: V, findings };
         let ill = report.findings.iter().any(|finding| !finding.ok);
         if self.json {
@@ -57,7 +71,7 @@ fn fine(what: &'static str, text: String) -> Finding {
     Finding { what, ok: true, text, hint: None }
 }
 
-fn ill(what: &'static str, failure: super::Failure) -> Finding {
+fn ill(what: &'static str, failure: Failure) -> Finding {
     Finding { what, ok: false, text: failure.message, hint: failure.hint }
 }
 
@@ -79,25 +93,85 @@ fn home(settings: &Settings) -> Finding {
     }
     match settings.home.create() {
         Ok(()) => fine("folder", format!("{} is there, and its owner's alone", path.display())),
-        Err(error) => ill("folder", super::Failure::caused(Exit::Error, &error)),
+        Err(error) => ill("folder", Failure::caused(Exit::Error, &error)),
     }
 }
 
+/// By what this folder is let in.
 fn token(settings: &Settings) -> Finding {
-    match settings.home.token() {
-        Ok(_) => fine("token", format!("{} is the owner's alone", settings.home.token_path().display())),
-        Err(error) => ill("token", super::Failure::caused(Exit::NotAuthorised, &error)),
+    let home = &settings.home;
+    let joined = home.joined();
+    if let Ok(joined) = &joined {
+        return fine("key", format!("joined as a machine of {}; the key is the owner's alone", joined.person));
+    }
+    if let Ok(Some(session)) = home.session() {
+        return fine("login", format!("logged in as {}", session.person));
+    }
+    match home.token() {
+        Ok(_) => fine("token", format!("{} is the owner's alone", home.token_path().display())),
+        Err(error) => ill("token", Failure::caused(Exit::NotAuthorised, &error)),
     }
 }
 
-fn hub(place: &Place) -> Finding {
-    let asked = Hub::find(place).and_then(|hub| Ok((hub.get::<Status>("/v1/status")?, hub.address().to_owned())));
-    match asked {
-        Ok((status, address)) => {
-            let walls = if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") };
-            let lenders = say::many(status.lenders, "lender");
-            fine("hub", format!("{address} answers, grove {}, {lenders}; walls: {walls}", status.version))
-        }
-        Err(failure) => ill("hub", failure),
+/// Whether a hub could listen here, or which does.
+fn ports(settings: &Settings) -> Option<Finding> {
+    if let Ok(hub) = settings.home.hub() {
+        return Some(fine("ports", format!("the hub of this folder has {} and {}", hub.api, hub.link)));
     }
+    // A machine that has joined another hub needs none.
+    if settings.home.joined().is_ok() {
+        return None;
+    }
+    let taken: Vec<SocketAddr> =
+        [settings.listen, settings.link].into_iter().filter(|address| TcpListener::bind(address).is_err()).collect();
+    Some(match taken.first() {
+        None => fine("ports", format!("{} and {} are free for a hub", settings.listen, settings.link)),
+        Some(address) => {
+            let failure = Failure::new(Exit::Error, format!("another program has {address}"));
+            ill("ports", failure.hint("a hub here needs others: `grove config set listen 127.0.0.1:7430`, and `link`"))
+        }
+    })
+}
+
+/// What stands between tools and this machine.
+fn walls() -> Option<Finding> {
+    Some(match node::proved_walls() {
+        Ok(walls) => {
+            let missing: Vec<&String> = walls.iter().filter(|wall| wall.starts_with("no ")).collect();
+            let finding = fine("walls", walls.join(", "));
+            let hint =
+                "tools run all the same, behind the others; a newer kernel or `--privileged` containers have them all";
+            Finding { hint: (!missing.is_empty()).then(|| hint.to_owned()), ..finding }
+        }
+        Err(failure) => {
+            ill("walls", Failure { message: format!("this machine cannot lend: {}", failure.message), ..failure })
+        }
+    })
+}
+
+fn disk(settings: &Settings) -> Option<Finding> {
+    let free = nearest(settings.home.path()).and_then(|there| system::free_bytes(there).ok())?;
+    let text = format!("{} free, {} may be used", bytes_text(free), bytes_text(settings.disk_bytes));
+    Some(if free >= DISK_LEAST {
+        fine("disk", text)
+    } else {
+        ill("disk", Failure::new(Exit::Error, text).hint("free some space, or use another disk with --home"))
+    })
+}
+
+/// The folder, or where it would be.
+fn nearest(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|folder| folder.exists())
+}
+
+fn files() -> Option<Finding> {
+    let most = system::open_files_most()?;
+    let left = system::open_files_left().unwrap_or(u64::MAX);
+    let enough = most.min(left) >= FILES_LEAST;
+    Some(if enough {
+        fine("files", format!("{most} may be open at one time"))
+    } else {
+        let text = format!("only {} may be open at one time", most.min(left));
+        ill("files", Failure::new(Exit::Error, text).hint("`ulimit -n 4096` before `grove up` or `grove lend`"))
+    })
 }

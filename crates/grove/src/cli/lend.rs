@@ -2,7 +2,7 @@
 
 use super::demo::Pretender;
 use super::hub::{Hub, Way};
-use super::{Exit, Failure, Place, node, say};
+use super::{Exit, Failure, Place, node, promise, say};
 use crate::address::reached;
 use crate::config::{Home, Layer, Settings};
 use crate::device::Speech;
@@ -47,6 +47,7 @@ impl Lend {
         node::log(&settings)?;
         let way = to_hub(place, &settings)?;
         let hub = way.address.clone();
+        promise::to_a_lender(&settings.home);
         node::live(async move {
             let hosted = start(&settings, &way, self.pretend).await?;
             if let Err(error) = &hosted.walls {

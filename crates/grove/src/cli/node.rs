@@ -6,8 +6,9 @@ mod system;
 
 use super::{Exit, Failure, say};
 use crate::config::Settings;
-use crate::shell::{HostError, Hosted, ShellError};
+use crate::shell::{self, HostError, Hosted, ShellError};
 use crate::store::StoreError;
+use grove_sandbox::walls::Wall;
 use std::future::Future;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -69,15 +70,27 @@ pub(super) fn parse_slots(text: &str) -> Result<u32, String> {
     }
 }
 
+/// Which walls could stand on this machine, in words: tried out, in a folder of their own.
+pub(super) fn proved_walls() -> Result<Vec<String>, Failure> {
+    let failed = |error: &(dyn std::error::Error + 'static)| Failure::caused(Exit::Error, error);
+    let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error))?;
+    let walls = runtime.block_on(shell::walls(folder.path())).map_err(|error| failed(&error));
+    runtime.shutdown_timeout(LAST_WORDS);
+    walls.map(|walls| named(&walls))
+}
+
 /// Which walls stand, in words.
 pub(super) fn walls(hosted: &Hosted) -> Vec<String> {
     match &hosted.walls {
-        Ok(walls) => walls
-            .iter()
-            .map(|wall| if wall.stands { wall.name.clone() } else { format!("no {} ({})", wall.name, wall.why) })
-            .collect(),
+        Ok(walls) => named(walls),
         Err(error) => vec![format!("the floor is missing: {error}")],
     }
+}
+
+fn named(walls: &[Wall]) -> Vec<String> {
+    let one = |wall: &Wall| if wall.stands { wall.name.clone() } else { format!("no {} ({})", wall.name, wall.why) };
+    walls.iter().map(one).collect()
 }
 
 /// Whether the folder is another process's.

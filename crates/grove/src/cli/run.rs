@@ -18,7 +18,7 @@ pub(super) use out::{Out, Which};
 pub(super) use words::words;
 
 use super::hub::Hub;
-use super::{Exit, Failure, Place, interrupt, say};
+use super::{Exit, Failure, Place, interrupt, promise, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V, Why};
 use clap::Args;
@@ -122,6 +122,7 @@ impl Run {
         // Before anything is paid for.
         self.out.as_deref().map_or(Ok(()), out::make_folder)?;
         interrupt::say_on_leaving("nothing was submitted");
+        promise::to_a_runner(&place.settings()?.home);
         let id = JobId(getrandom::u64()?).to_string();
         let shape = ToolShape {
             module: spool::send_bytes(&hub, &module)?,

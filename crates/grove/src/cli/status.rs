@@ -1,15 +1,23 @@
 //! `grove status`: the hub, its lenders, its work and its books, on one screen.
 
+#[cfg_attr(unix, path = "status/system_unix.rs")]
+#[cfg_attr(not(unix), path = "status/system_other.rs")]
+mod system;
+
 use super::hub::Hub;
 use super::{Exit, Place, say};
 use crate::amount::{bytes_text, credits_text, time_text};
-use crate::shape::{DiskShape, PeerShape, Peers, Status as Shape, V};
+use crate::shape::{CreditsShape, DiskShape, PeerShape, Peers, Status as Shape, V, Version};
 use crate::words::Words;
 use clap::Args;
 use grove_core::id::Digest;
 use grove_core::units::Millis;
 use serde::Serialize;
+use std::io::IsTerminal;
+use std::time::Instant;
 
+/// Three boxes stand side by side on a terminal wider than this.
+const WIDE: usize = 120;
 /// A disk is short when less is free than so many times what is kept in reserve.
 const SHORT: u64 = 4;
 /// The last tenth of what may be kept is nearly all.
@@ -30,6 +38,12 @@ struct Both<'a> {
     peers: &'a [PeerShape],
 }
 
+/// The hub that was asked, and how long it takes there and back.
+struct Asked<'a> {
+    address: &'a str,
+    millis: u128,
+}
+
 impl Status {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let hub = Hub::find(place)?;
@@ -38,36 +52,28 @@ impl Status {
         if self.json {
             say::json(&Both { v: V, status: &status, peers: &peers.peers })?;
         } else {
-            screen(hub.address(), &status, &peers.peers).iter().try_for_each(|line| say::line(line))?;
+            let began = Instant::now();
+            let _: Version = hub.get("/v1/version")?;
+            let asked = Asked { address: hub.address(), millis: began.elapsed().as_millis() };
+            screen(&asked, &status, &peers.peers).iter().try_for_each(|line| say::line(line))?;
         }
         Ok(Exit::Done)
     }
 }
 
-fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
-    let text = |micro: u64| credits_text(i128::from(micro));
-    let lending = match status.slots {
-        0 => "does not lend".to_owned(),
-        slots => format!("lends {}", say::many(u64::from(slots), "slot")),
-    };
-    let walls = if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") };
-    let mut lines = vec![
-        format!("hub      {} at {address}, grove {}", say::short_id(&status.node), status.version,),
-        format!("machine  {lending}; {}", disk_text(status)),
-        format!("walls    {walls}"),
-        format!("credits  {} available, {} held", text(status.credits.available.0), text(status.credits.held.0)),
-        format!(
-            "work     {} running, {} ended; parts: {} running, {} waiting; {} refused",
-            say::many(status.jobs_running, "job"),
-            status.jobs_ended,
-            status.parts_running,
-            status.parts_waiting,
-            say::many(status.refused, "answer"),
-        ),
-    ];
+fn screen(asked: &Asked, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
+    let mut lines =
+        boxes(&[("Machine", machine(asked, status, peers)), ("Credits", credits(status)), ("Work here", work(status))]);
+    lines.push(String::new());
+    lines.push(format!("hub      {} at {}, grove {}", say::short_id(&status.node), asked.address, status.version));
     if let Some(key) = status.key.as_deref().and_then(|key| blake3::Hash::from_hex(key).ok()) {
-        lines.insert(1, format!("key      {}", Words::of(Digest(*key.as_bytes()))));
+        lines.push(format!("key      {}", Words::of(Digest(*key.as_bytes()))));
     }
+    lines.push(format!("disk     {}", disk_text(status)));
+    lines.push(format!(
+        "walls    {}",
+        if status.walls.is_empty() { "none named".to_owned() } else { status.walls.join(", ") }
+    ));
     if status.credits.ledger_sum.0 != 0 || status.misfits != 0 {
         let (sum, misfits) = (status.credits.ledger_sum.0, status.misfits);
         lines.push(format!(
@@ -79,6 +85,60 @@ fn screen(address: &str, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
     lines.extend(super::why::reasons(&status.nobody));
     lines
+}
+
+/// What this machine does for others: the hub's own for who looks after it, else one's own machines.
+fn machine(asked: &Asked, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
+    let lending: Vec<&PeerShape> = peers.iter().filter(|peer| peer.linked && peer.slots > 0).collect();
+    let here = peers.iter().any(|peer| peer.here);
+    let slots = if here { u64::from(status.slots) } else { lending.iter().map(|peer| u64::from(peer.slots)).sum() };
+    let parts: u64 = lending.iter().filter(|peer| !here || peer.here).map(|peer| peer.gifts).sum();
+    let is = match (slots, parts) {
+        (0, _) => "not lending: grove lend".to_owned(),
+        (slots, 0) => format!("lending {}: idle", say::many(slots, "slot")),
+        (slots, _) => format!("lending {}: at work", say::many(slots, "slot")),
+    };
+    vec![is, format!("hub: direct, {} ms", asked.millis)]
+}
+
+fn credits(status: &Shape) -> Vec<String> {
+    let text = |micro: u64| credits_text(i128::from(micro));
+    let CreditsShape { available, held, earned, .. } = &status.credits;
+    vec![
+        format!("{} available", text(available.0)),
+        format!("held {}", text(held.0)),
+        format!("earned {}", text(earned.0)),
+    ]
+}
+
+fn work(status: &Shape) -> Vec<String> {
+    vec![
+        format!("{} running, {} ended", say::many(status.jobs_running, "job"), status.jobs_ended),
+        format!("parts: {} running, {} waiting", status.parts_running, status.parts_waiting),
+        format!("{} refused", say::many(status.refused, "answer")),
+    ]
+}
+
+/// Side by side where there is room, else one below the other.
+fn boxes(all: &[(&str, Vec<String>)]) -> Vec<String> {
+    laid(all, system::columns().filter(|_| std::io::stdout().is_terminal()).unwrap_or(0))
+}
+
+fn laid(all: &[(&str, Vec<String>)], columns: usize) -> Vec<String> {
+    if columns <= WIDE {
+        let one = |(title, lines): &(&str, Vec<String>)| {
+            let indented = lines.iter().map(|line| format!("  {line}"));
+            std::iter::once((*title).to_owned()).chain(indented).collect::<Vec<String>>()
+        };
+        return all.iter().flat_map(one).collect();
+    }
+    let tall = all.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0);
+    let row = |of: &dyn Fn(&(&str, Vec<String>)) -> String| {
+        let cells: Vec<String> = all.iter().map(|one| format!("{:<1$}", of(one), columns / all.len() - 1)).collect();
+        cells.join(" ").trim_end().to_owned()
+    };
+    let line = |nth: usize| row(&|(_, lines)| lines.get(nth).cloned().unwrap_or_default());
+    std::iter::once(row(&|(title, _)| (*title).to_owned())).chain((0..tall).map(line)).collect()
 }
 
 /// What is kept, and how much room is left.
@@ -122,11 +182,11 @@ fn lender(peer: &PeerShape) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::{Big, CreditsShape, Signed};
+    use crate::shape::{Big, Signed};
 
     #[test]
     fn one_screen_says_how_things_are() {
-        let credits = CreditsShape {
+        let books = CreditsShape {
             v: V,
             available: Big(18_400_000),
             held: Big(2_100_000),
@@ -146,7 +206,7 @@ mod tests {
             jobs_ended: 4,
             parts_running: 3,
             parts_waiting: 9,
-            credits,
+            credits: books,
             refused: 1,
             misfits: 0,
             walls: vec!["seccomp".into(), "landlock".into()],
@@ -170,15 +230,40 @@ mod tests {
             resting: false,
         };
         let expect = "\
+Machine
+  lending 2 slots: at work
+  hub: direct, 4 ms
+Credits
+  18.40 available
+  held 2.10
+  earned 0.00
+Work here
+  1 job running, 4 ended
+  parts: 3 running, 9 waiting
+  1 answer refused
+
 hub      01234567 at 127.0.0.1:7420, grove 0.1.0
-machine  lends 2 slots; 3.0 MiB of 20.0 GiB kept, 60.0 GiB free on the disk
+disk     3.0 MiB of 20.0 GiB kept, 60.0 GiB free on the disk
 walls    seccomp, landlock
-credits  18.40 available, 2.10 held
-work     1 job running, 4 ended; parts: 3 running, 9 waiting; 1 answer refused
 
 LENDER          IS       SLOTS  GIFTS  AUDITS  EARNED
 01234567 (hub)  at work      2      3       0    0.00";
-        assert_eq!(screen("127.0.0.1:7420", &status, &[peer]).join("\n"), expect);
+        let asked = Asked { address: "127.0.0.1:7420", millis: 4 };
+        assert_eq!(screen(&asked, &status, std::slice::from_ref(&peer)).join("\n"), expect);
+        let wide = laid(
+            &[
+                ("Machine", machine(&asked, &status, &[peer])),
+                ("Credits", credits(&status)),
+                ("Work here", work(&status)),
+            ],
+            123,
+        );
+        let expect = "\
+Machine                                  Credits                                  Work here
+lending 2 slots: at work                 18.40 available                          1 job running, 4 ended
+hub: direct, 4 ms                        held 2.10                                parts: 3 running, 9 waiting
+                                         earned 0.00                              1 answer refused";
+        assert_eq!(wide.join("\n"), expect);
         let told = |stored_bytes: u64, free_bytes: u64| {
             let disk = DiskShape { free_bytes, ..status.disk };
             disk_text(&Shape { stored_bytes, disk, ..status.clone() })

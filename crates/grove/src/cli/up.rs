@@ -1,6 +1,6 @@
 //! `grove up`: a hub that also lends this machine.
 
-use super::{Exit, Failure, Place, node, say};
+use super::{Exit, Failure, Place, node, promise, say};
 use crate::address::{Address, reached};
 use crate::api::{self, About, Reach};
 use crate::config::{Hub, Layer, Settings};
@@ -191,6 +191,9 @@ impl Up {
         if self.json {
             return say::json(&ready);
         }
+        if ready.slots > 0 {
+            promise::to_a_lender(&settings.home);
+        }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let lends = match (&hosted.walls, ready.slots) {
             (Err(error), _) => format!("this machine lends nothing: {}", Failure::caused(Exit::Error, error)),
@@ -203,15 +206,15 @@ impl Up {
         };
         let scheme = if ready.key.is_some() { "https" } else { "http" };
         let words = ready.words.map(|words| format!("  key {words}")).unwrap_or_default();
-        let invite = match ready.key {
-            Some(_) => format!("\n\x20      grove{home} invite                       let another machine in"),
-            None => String::new(),
+        let second = match ready.key {
+            Some(_) => "invite                       let another machine in",
+            None => "lend                         lend with one more process",
         };
         say::talk(&format!(
             "grove {}  hub is ready  {scheme}://{}{words}\n{lends}; Ctrl-C stops it\n\
              next:  grove{home} run tool.wasm {{}} ::: a b c   run a tool on three inputs\n\
-             \x20      grove{home} lend                         lend with one more process\n\
-             \x20      grove{home} status                       look at it{invite}",
+             \x20      grove{home} {second}\n\
+             \x20      grove{home} status                       look at it",
             env!("CARGO_PKG_VERSION"),
             ready.api,
         ));

@@ -198,6 +198,17 @@ impl Home {
         self.keep(&self.session_path(), session)
     }
 
+    /// Whether this is the first time that somebody is told this here; from now on it is not. Where nothing can be kept
+    /// it is told again.
+    pub fn is_first(&self, what: &str) -> bool {
+        let path = self.path.join(format!("told-{what}"));
+        // Only whoever makes the file is the first.
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(error) => error.kind() != io::ErrorKind::AlreadyExists,
+            Ok(_) => true,
+        }
+    }
+
     /// Takes a file of this folder away, if it is there.
     pub fn remove(&self, path: &Path) -> Result<(), HomeError> {
         match std::fs::remove_file(path) {

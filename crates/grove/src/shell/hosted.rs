@@ -66,6 +66,8 @@ pub enum HostError {
     Shell(#[from] ShellError),
     #[error(transparent)]
     Code(#[from] CodeError),
+    #[error(transparent)]
+    Walls(executor::RunError),
     #[error(
         "{address} is in use by another program, perhaps by another hub\n\
          hint: stop that one, or choose another address with --link (port 0 takes any free one)"
@@ -131,6 +133,15 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
         (None, token) => Some(linked.links().dial(&hub, token?)),
     });
     Ok(Hosted { door, link, walls, running, executors, _calling: calling })
+}
+
+/// Which walls stand between tools and this machine, tried out without a node.
+pub async fn walls(folder: &Path) -> Result<Vec<Wall>, HostError> {
+    let settings = executor::Settings::new(folder.join(CACHE));
+    let executors = Executors::start(executor::Settings { lanes: 1, blanks: 1, ..settings })?;
+    let walls = executors.prove().await;
+    executors.kill_all();
+    walls.map_err(HostError::Walls)
 }
 
 impl Hosted {
