@@ -3,6 +3,7 @@
 
 mod api;
 mod broken;
+mod canary;
 #[cfg(unix)]
 mod circle;
 #[cfg(unix)]

@@ -67,14 +67,14 @@ mod tests {
     #[test]
     fn what_tells_of_the_maker_goes_and_the_manifest_stays() {
         let module = wat::parse_str(TEXT).unwrap();
-        let bare = bare(&module).unwrap();
+        let left = bare(&module).unwrap();
         let said = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|part| part == word.as_bytes());
         for word in ["ann", "producers", "debug", "a_name", "from-home"] {
-            assert!(said(&module, word) && !said(&bare, word), "{word}");
+            assert!(said(&module, word) && !said(&left, word), "{word}");
         }
-        assert_eq!(inspect(&bare), inspect(&module));
-        assert_eq!(inspect(&bare).unwrap().abilities, ["check"]);
-        assert_eq!(super::bare(&bare), None, "there is nothing left");
+        assert_eq!(inspect(&left), inspect(&module));
+        assert_eq!(inspect(&left).unwrap().abilities, ["check"]);
+        assert_eq!(bare(&left), None, "there is nothing left");
     }
 
     #[test]
@@ -82,8 +82,8 @@ mod tests {
         let module = wat::parse_str(TEXT).unwrap();
         for end in 0..module.len() {
             // Whatever comes out, nothing panics, and it is never longer.
-            assert!(super::bare(&module[..end]).is_none_or(|bare| bare.len() < end));
+            assert!(bare(&module[..end]).is_none_or(|bare| bare.len() < end));
         }
-        assert_eq!(super::bare(b"\0asm\x01\0\0\0\x00\xff\xff\xff\xff\x7f"), None);
+        assert_eq!(bare(b"\0asm\x01\0\0\0\x00\xff\xff\xff\xff\x7f"), None);
     }
 }

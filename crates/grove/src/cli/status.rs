@@ -133,12 +133,15 @@ fn laid(all: &[(&str, Vec<String>)], columns: usize) -> Vec<String> {
         return all.iter().flat_map(one).collect();
     }
     let tall = all.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0);
-    let row = |of: &dyn Fn(&(&str, Vec<String>)) -> String| {
-        let cells: Vec<String> = all.iter().map(|one| format!("{:<1$}", of(one), columns / all.len() - 1)).collect();
+    let row = |nth: usize| {
+        let text = |(title, lines): &(&str, Vec<String>)| match nth.checked_sub(1) {
+            None => (*title).to_owned(),
+            Some(nth) => lines.get(nth).cloned().unwrap_or_default(),
+        };
+        let cells: Vec<String> = all.iter().map(|one| format!("{:<1$}", text(one), columns / all.len() - 1)).collect();
         cells.join(" ").trim_end().to_owned()
     };
-    let line = |nth: usize| row(&|(_, lines)| lines.get(nth).cloned().unwrap_or_default());
-    std::iter::once(row(&|(title, _)| (*title).to_owned())).chain((0..tall).map(line)).collect()
+    (0..=tall).map(row).collect()
 }
 
 /// What is kept, and how much room is left.

@@ -71,7 +71,7 @@ pub struct Known {
 pub enum HomeError {
     #[error("cannot {doing} {}: {source}\nhint: check the folder and its rights, or choose another with --home", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("no hub has been started here: {} is missing\nhint: start one with `grove up`, or name one with --hub", path.display())]
+    #[error("no hub has been started here: {} is missing\nhint: start one with `grove up`, come into one with `grove join`, or name one with --hub", path.display())]
     NoHub { path: PathBuf },
     #[error("there is no token in {}\nhint: start a hub with `grove up`, or copy the token of yours there", path.display())]
     NoToken { path: PathBuf },

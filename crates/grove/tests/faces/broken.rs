@@ -70,9 +70,11 @@ fn ctrl_c_leaves_the_job_running_and_says_how_to_come_back() {
         .unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    said.read_line(&mut line).unwrap();
+    while !line.contains("no lender yet") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it says why it waits");
+    }
     let id = line.split_whitespace().nth(1).unwrap().trim_end_matches(':').to_owned();
-    assert!(line.contains("no lender yet"), "{line}");
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));

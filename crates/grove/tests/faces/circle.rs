@@ -19,24 +19,24 @@ use tonic::{Code, Request, Status};
 /// As long as a machine that was put out may still be heard.
 const REVOKED_WITHIN: Duration = Duration::from_secs(5);
 
-fn hub(home: &Path) -> Process {
+pub(super) fn hub(home: &Path) -> Process {
     let up = ["up", "--admin", "Root", "--tls", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
     Process::start(home, &up)
 }
 
 /// The word that lets in so many.
-fn invite(home: &Path, flags: &[&str]) -> String {
+pub(super) fn invite(home: &Path, flags: &[&str]) -> String {
     let ran = grove(home, &[&["invite"], flags].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
     ran.out.trim().strip_prefix("grove join ").unwrap().to_owned()
 }
 
 /// A folder beside another one.
-fn beside(home: &Path, name: &str) -> PathBuf {
+pub(super) fn beside(home: &Path, name: &str) -> PathBuf {
     home.with_file_name(name)
 }
 
-fn join(home: &Path, word: &str, name: &str) {
+pub(super) fn join(home: &Path, word: &str, name: &str) {
     let ran = grove(home, &["join", word, "--name", name, "--machine", name]);
     assert!(ran.code == 0 && ran.err.contains(&format!("as {name}")), "{ran:?}");
 }

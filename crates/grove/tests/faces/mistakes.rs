@@ -99,7 +99,7 @@ fn a_hub_that_is_not_there_and_a_token_that_is_not_right() {
     let home = folder.path().join("home");
     let grove = |words: &[&str]| grove_in(&home, folder.path(), words, b"");
     check(&grove(&["jobs"]), 6, "no hub has been started here|hub.json is missing|grove up");
-    check(&grove(&["--hub", "10.0.0.1:80", "jobs"]), 2, "not the address and port of a hub on this machine");
+    check(&grove(&["--hub", "10.0.0.1:80", "jobs"]), 2, "the key of the hub at 10.0.0.1:80 is not known here");
     check(&grove(&["--hub", "127.0.0.1:1", "jobs"]), 5, "there is no token in|home/token");
     fs::create_dir(&home).unwrap();
     grove::config::Home::at(home.clone()).token_or_new().unwrap();

@@ -72,7 +72,7 @@ fn a_hub_runs_a_tool_and_leaves_in_good_order() {
     let ran = grove(&home, &["run", "--json", &noop(), ":::", "a", "b"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:?}");
     let status = grove(&home, &["status"]);
-    assert!(status.out.contains("lends 1 slot") && status.out.contains("seccomp"), "{status:?}");
+    assert!(status.out.contains("lending 1 slot") && status.out.contains("seccomp"), "{status:?}");
     assert!(grove(&home, &["doctor"]).out.contains("ok   hub"));
     assert_eq!(hub.stop(), Some(0));
     let ran = grove(&home, &["jobs"]);
@@ -135,7 +135,7 @@ fn a_lender_without_a_hub_says_so() {
     let (_dir, home) = home();
     std::fs::create_dir_all(&home).unwrap();
     let ran = grove(&home, &["lend"]);
-    assert!(ran.code == 5 && ran.err.contains("there is no token in"), "{ran:?}");
+    assert!(ran.code == 6 && ran.err.contains("no hub has been started here"), "{ran:?}");
     grove::config::Home::at(home.clone()).token_or_new().unwrap();
     let ran = grove(&home, &["lend"]);
     assert!(ran.code == 6 && ran.err.contains("\nhint: start one with `grove up`"), "{ran:?}");

@@ -78,7 +78,7 @@ fn reached(address: &Address, key: Digest, settings: &Settings) -> Result<Findin
                 return Ok(fine("way", format!("{at} has the hub's key")));
             }
             Ok(_) => return Ok(fine("way", format!("{address} is {at}, which has the hub's key"))),
-            Err(error) => wrong = wrong.or(Some(Failure::caused(Exit::Unreachable, &error))),
+            Err(error) => wrong = wrong.or_else(|| Some(Failure::caused(Exit::Unreachable, &error))),
         }
     }
     Err(wrong.unwrap_or_else(|| Failure::new(Exit::Unreachable, format!("{address} stands for nothing"))))
