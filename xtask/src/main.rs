@@ -3,6 +3,7 @@
 mod bench;
 mod bless;
 mod chaos;
+mod circle;
 #[cfg(feature = "proto")]
 mod proto;
 mod sim;
@@ -18,6 +19,9 @@ enum Task {
     Bench(bench::Bench),
     Bless(bless::Bless),
     Chaos(chaos::Chaos),
+    Circle(circle::Circle),
+    #[command(hide = true)]
+    Relay(circle::relay::Relay),
     Sim(sim::Sim),
     Test(test::Test),
     /// Make the Rust of the gRPC contract again (needs the feature `proto`: run `cargo proto`).
@@ -31,6 +35,8 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(task) => task.run(),
         Task::Bless(task) => task.run(),
         Task::Chaos(task) => task.run(),
+        Task::Circle(task) => task.run(),
+        Task::Relay(task) => task.run(),
         Task::Sim(task) => task.run(),
         Task::Test(task) => task.run(),
         #[cfg(feature = "proto")]

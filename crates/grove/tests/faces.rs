@@ -8,6 +8,7 @@ mod canary;
 mod circle;
 #[cfg(unix)]
 mod crowd;
+mod guide;
 mod mistakes;
 #[cfg(unix)]
 mod node;

@@ -1,0 +1,199 @@
+//! Computers that are namespaces on one machine: a network with a hub, two that run and two that lend, and one machine
+//! that reaches the hub through somebody in between only.
+
+use anyhow::{Context, bail, ensure};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Who is on the hub's network, by the last digits of their addresses.
+const HERE: [(&str, u8); 6] = [("hub", 1), ("ann", 2), ("bob", 3), ("cat", 4), ("dan", 5), ("mallory", 66)];
+/// The cable that joins them.
+const SWITCH: &str = "lan";
+/// What listens does so within this.
+const READY: Duration = Duration::from_secs(10);
+
+/// Why there can be no namespaces here.
+pub(crate) fn missing() -> Option<&'static str> {
+    let can = |words: &[&str]| Command::new(words[0]).args(&words[1..]).output().is_ok_and(|out| out.status.success());
+    if !can(&["ip", "-V"]) {
+        return Some("there is no `ip` here (the package iproute2, on Linux)");
+    }
+    if can(&["unshare", "--net", "true"]) { None } else { Some("network namespaces need root") }
+}
+
+/// All of it, taken away again when this is dropped.
+pub(crate) struct Net {
+    /// What the names of the namespaces begin with.
+    prefix: String,
+    folder: tempfile::TempDir,
+    program: PathBuf,
+}
+
+/// One computer, and the folder of its node.
+#[derive(Clone)]
+pub(crate) struct Place {
+    namespace: String,
+    pub(crate) home: PathBuf,
+    program: PathBuf,
+}
+
+/// What a command left behind.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// A process that goes when this does.
+pub(crate) struct Running {
+    child: Child,
+    ready: String,
+}
+
+impl Net {
+    pub(crate) fn make(program: &Path) -> anyhow::Result<Net> {
+        let folder = tempfile::Builder::new().prefix("grove-circle").tempdir()?;
+        let net = Net { prefix: format!("gc{}", std::process::id()), folder, program: program.to_owned() };
+        net.add(SWITCH)?;
+        net.inside(SWITCH, &["link", "add", "br0", "type", "bridge"])?;
+        net.inside(SWITCH, &["link", "set", "br0", "up"])?;
+        for (name, digit) in HERE {
+            net.add(name)?;
+            net.cable((SWITCH, name), (name, "eth0"), &format!("10.77.0.{digit}/24"))?;
+            net.inside(SWITCH, &["link", "set", name, "master", "br0"])?;
+        }
+        net.add("eve")?;
+        net.cable(("mallory", "eve"), ("eve", "eth0"), "10.78.0.2/24")?;
+        net.inside("mallory", &["addr", "add", "10.78.0.1/24", "dev", "eve"])?;
+        Ok(net)
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Place {
+        let namespace = self.named(name);
+        Place { namespace, home: self.folder.path().join(name).join("home"), program: self.program.clone() }
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    fn add(&self, name: &str) -> anyhow::Result<()> {
+        ip(&["netns", "add", &self.named(name)])?;
+        self.inside(name, &["link", "set", "lo", "up"])
+    }
+
+    /// A cable with two ends; the second one gets the address.
+    fn cable(&self, from: (&str, &str), to: (&str, &str), address: &str) -> anyhow::Result<()> {
+        let (near, far) = (self.named(from.0), self.named(to.0));
+        ip(&["link", "add", "name", from.1, "netns", &near, "type", "veth", "peer", "name", to.1, "netns", &far])?;
+        self.inside(from.0, &["link", "set", from.1, "up"])?;
+        self.inside(to.0, &["addr", "add", address, "dev", to.1])?;
+        self.inside(to.0, &["link", "set", to.1, "up"])
+    }
+
+    fn inside(&self, name: &str, words: &[&str]) -> anyhow::Result<()> {
+        ip(&[&["-n", &self.named(name)], words].concat())
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for name in HERE.iter().map(|(name, _)| *name).chain([SWITCH, "eve"]) {
+            // One that was not made cannot be taken away.
+            let _ = ip(&["netns", "del", &self.named(name)]);
+        }
+    }
+}
+
+fn ip(words: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new("ip").args(words).output()?;
+    ensure!(output.status.success(), "ip {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
+
+impl Place {
+    /// The same computer, another folder.
+    pub(crate) fn beside(&self, name: &str) -> Place {
+        Place { home: self.home.with_file_name(name), ..self.clone() }
+    }
+
+    fn command(&self, program: &Path, words: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.namespace]).arg(program).args(words);
+        command.env("GROVE_HOME", &self.home).env("XDG_CONFIG_HOME", &self.home).env("GROVE_LOG", "error");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the program there.
+    pub(crate) fn grove(&self, words: &[&str]) -> anyhow::Result<Told> {
+        let Output { status, stdout, stderr } = self.command(&self.program, words).output()?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Told { code: status.code().unwrap_or(-1), out: text(stdout), err: text(stderr) })
+    }
+
+    /// What it prints, when it goes well.
+    pub(crate) fn right(&self, words: &[&str]) -> anyhow::Result<String> {
+        let told = self.grove(words)?;
+        ensure!(told.code == 0, "grove {}: {told:?}", words.join(" "));
+        Ok(told.out)
+    }
+
+    /// A node, when it is ready.
+    pub(crate) fn start(&self, words: &[&str]) -> anyhow::Result<Running> {
+        let mut child = self.command(&self.program, &[words, &["--json"]].concat()).spawn()?;
+        let mut ready = String::new();
+        let out = child.stdout.take().context("its output was asked for")?;
+        BufReader::new(out).read_line(&mut ready)?;
+        let running = Running { child, ready };
+        ensure!(!running.ready.is_empty(), "grove {} did not start", words.join(" "));
+        Ok(running)
+    }
+
+    /// Somebody who passes on whatever comes, and writes it down.
+    pub(crate) fn relay(&self, listen: &str, to: &str, record: &Path) -> anyhow::Result<Running> {
+        let record = record.to_string_lossy().into_owned();
+        let own = std::env::current_exe()?;
+        let child = self.command(&own, &["relay", "--listen", listen, "--to", to, "--record", &record]).spawn()?;
+        let running = Running { child, ready: String::new() };
+        let began = Instant::now();
+        while !Path::new(&record).exists() {
+            ensure!(began.elapsed() < READY, "nothing passes on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(running)
+    }
+
+    /// Says again what was said before.
+    pub(crate) fn replay(&self, to: &str, record: &Path) -> anyhow::Result<()> {
+        let record = record.to_string_lossy().into_owned();
+        let own = std::env::current_exe()?;
+        let output = self.command(&own, &["relay", "--to", to, "--record", &record, "--again"]).output()?;
+        if output.status.success() { Ok(()) } else { bail!("{}", String::from_utf8_lossy(&output.stderr)) }
+    }
+
+    /// Whom this computer has spoken to.
+    pub(crate) fn neighbours(&self) -> anyhow::Result<String> {
+        let output = Command::new("ip").args(["-n", &self.namespace, "neigh"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
+impl Running {
+    /// What it said of itself when it was ready.
+    pub(crate) fn said(&self, what: &str) -> anyhow::Result<String> {
+        let ready: serde_json::Value = serde_json::from_str(&self.ready)?;
+        Ok(ready[what].as_str().with_context(|| format!("it says no {what}"))?.to_owned())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
