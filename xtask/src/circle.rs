@@ -105,12 +105,14 @@ fn joined_and_at_work(net: &Net) -> anyhow::Result<(Running, Running)> {
     for name in ["cat", "dan"] {
         net.place(name).right(&["join", &lend, "--name", name])?;
     }
-    let lenders = (net.place("cat").start(&["lend", "--slots", "1"])?, net.place("dan").start(&["lend", "--slots", "1"])?);
+    let lenders =
+        (net.place("cat").start(&["lend", "--slots", "1"])?, net.place("dan").start(&["lend", "--slots", "1"])?);
     let began = Instant::now();
     net.place("ann").right(&["join", &invite(net, &[])?, "--name", "ann"])?;
-    let one = net.place("ann").right(&["run", &tool("wordcount"), "--", ":::", "a"]).or_else(|_| {
-        net.place("ann").right(&["run", "--stdin", &tool("wordcount"), ":::", "a"])
-    })?;
+    let one = net
+        .place("ann")
+        .right(&["run", &tool("wordcount"), "--", ":::", "a"])
+        .or_else(|_| net.place("ann").right(&["run", "--stdin", &tool("wordcount"), ":::", "a"]))?;
     let took = began.elapsed();
     ensure!(!one.is_empty() && took <= FIRST_RESULT, "the first result took {took:?}");
     println!("ok: from join to the first result {:.1} s", took.as_secs_f64());

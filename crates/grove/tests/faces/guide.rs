@@ -12,8 +12,8 @@ const PROTO: &str = include_str!("../../proto/grove/v1/node.proto");
 
 /// All commands and answers of IDLE.
 const WORDS: [&str; 21] = [
-    "GID", "GPW", "GIP", "GPT", "EXF", "GOF", "TOF", "SDN", "SCF", "FLD", "OK", "EOF", "SSD", "BYE", "ILR", "NLA", "LCS",
-    "DCN", "MML", "WBL", "RCS",
+    "GID", "GPW", "GIP", "GPT", "EXF", "GOF", "TOF", "SDN", "SCF", "FLD", "OK", "EOF", "SSD", "BYE", "ILR", "NLA",
+    "LCS", "DCN", "MML", "WBL", "RCS",
 ];
 
 /// What stands between backticks.
@@ -69,7 +69,9 @@ fn commands_that_the_guide_names_exist() {
 #[test]
 fn every_word_of_idle_has_its_row_and_what_stands_there_is_true() {
     for word in WORDS {
-        let rows = IDLE.lines().filter(|line| line.starts_with('|') && line.split('|').nth(1).unwrap().contains(&format!("`{word}`")));
+        let rows = IDLE
+            .lines()
+            .filter(|line| line.starts_with('|') && line.split('|').nth(1).unwrap().contains(&format!("`{word}`")));
         assert_eq!(rows.count(), 1, "{word}");
     }
     for call in ["Speak", "Fetch", "Store"] {
