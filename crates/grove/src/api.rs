@@ -34,8 +34,9 @@ use crate::device::Caller;
 use crate::door::{BlobId, Door};
 use alias::Aliases;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use error::Problem;
 use grove_core::id::Digest;
 use guard::Who;
@@ -104,7 +105,7 @@ pub fn router(door: Door, token: &str, about: About) -> Router {
     let naming = blake3::derive_key("grove names of lenders for a job", token.as_bytes());
     let aliases = Aliases::of(token);
     let api = Api {
-        door,
+        door: door.clone(),
         about,
         tools,
         passwords,
@@ -120,7 +121,7 @@ pub fn router(door: Door, token: &str, about: About) -> Router {
     for route in routes::all() {
         let page = route.to.layer(middleware::from_fn_with_state(route.need, guard::require));
         // Blobs take as long as they take; each piece of one has its own time.
-        let page = if route.slow { page } else { page.layer(middleware::from_fn(in_time)) };
+        let page = if route.slow { page } else { page.layer(middleware::from_fn_with_state(door.clone(), in_time)) };
         pages = pages.route(route.path, page);
     }
     pages
@@ -158,10 +159,12 @@ impl Api {
     }
 }
 
-async fn in_time(request: axum::extract::Request, next: middleware::Next) -> axum::response::Response {
-    use axum::response::IntoResponse;
-    match tokio::time::timeout(REQUEST_TIME, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::too_slow().into_response(),
+async fn in_time(State(door): State<Door>, request: Request, next: middleware::Next) -> Response {
+    tokio::select! {
+        biased;
+        answered = tokio::time::timeout(REQUEST_TIME, next.run(request)) => {
+            answered.unwrap_or_else(|_| Problem::too_slow().into_response())
+        }
+        why = door.wants_room() => Problem::no_room(&why).into_response(),
     }
 }

@@ -62,7 +62,7 @@ Exit codes (they never change):
     1  an error
     2  wrong usage, an empty list of inputs among it
     3  some parts failed; the others have their results
-    4  accepted, but nobody can run it now (with --no-wait), or timed out
+    4  nobody can run it now (with --no-wait), it takes too long, or the hub's disk is full; nothing is lost
     5  not authorised: the token is missing or wrong
     6  the hub cannot be reached
     7  not enough credits, or the budget is too small or spent
@@ -167,6 +167,12 @@ impl Place {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !crate::store::is_guarded() {
+            usual(panic);
+        }
+    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -86,6 +86,11 @@ impl Door {
         self.side.roll()
     }
 
+    /// Comes back, with the reason, when the node waits for room on its disk: until there is some it answers nobody.
+    pub async fn wants_room(&self) -> Arc<StoreError> {
+        self.side.wants_room().await
+    }
+
     /// The blobs of this node.
     pub fn blobs(&self) -> &Blobs {
         self.side.blobs()

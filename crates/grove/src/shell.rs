@@ -16,6 +16,7 @@ mod journal;
 mod lent;
 mod linked;
 mod roll;
+mod room;
 mod rows;
 mod side;
 mod start;
@@ -188,7 +189,7 @@ impl Shell {
         let now_s = self.clock.now().0 / 1_000;
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
         let commit = Commit { facts, pages: &pages, drop_tasks, now_s, lazy, ..Commit::default() };
-        self.store.commit(&commit)?;
+        room::commit(&mut self.store, &commit, &self.side, &self.inbox)?;
         self.behind = lazy.then(|| self.behind.unwrap_or_else(Instant::now));
         Ok(())
     }

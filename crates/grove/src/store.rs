@@ -33,6 +33,7 @@ mod write;
 
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, NotABlobId, Room, Swept, Upload};
 pub use compact::SNAPSHOT_PIECE_BYTES;
+pub(crate) use database::is_guarded;
 pub use error::{Damage, Owner, StoreError};
 pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey};
 pub use reader::{RESULTS_BYTES_MAX, Reader, Results};
@@ -59,6 +60,18 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { quota_bytes: 20 << 30, reserve_bytes: 256 << 20, cache_bytes: 32 << 20 }
+    }
+}
+
+/// A folder whose database has gone is not a new one.
+fn refuse_if_lost(folder: &Folder) -> Result<(), StoreError> {
+    let file = database::file(folder);
+    if std::fs::exists(&file).map_err(error::io_error("look for", &file))? {
+        return Ok(());
+    }
+    match Witness::open(folder)?.1 {
+        Position(0) => Ok(()),
+        Position(acknowledged) => Err(StoreError::Damaged { file, what: Damage::Missing { acknowledged } }),
     }
 }
 
@@ -110,6 +123,7 @@ impl Store {
     /// Opens the store in `dir`, or creates it there. A store that is refused is left as it is.
     pub fn open(dir: &Path, settings: Settings) -> Result<(Self, Opened), StoreError> {
         let folder = Folder::open(dir)?;
+        refuse_if_lost(&folder)?;
         let (database, found) = database::open(&folder, settings.cache_bytes)?;
         Self::start(folder, database, found, settings)
     }

@@ -55,6 +55,12 @@ impl Problem {
             .hint("ask again; the node may be busy")
     }
 
+    pub(super) fn no_room(why: &StoreError) -> Problem {
+        let (why, _) = parted(why.to_string());
+        Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", format!("the node waits for room: {why}"))
+            .hint("free some space there: then it goes on by itself, and nothing that it accepted is lost")
+    }
+
     pub(super) fn no_such_job(name: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "no_such_job", format!("there is no job {name:?}"))
             .hint("`grove jobs` lists them")

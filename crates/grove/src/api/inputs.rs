@@ -27,6 +27,7 @@ pub(super) async fn add(
     Long(more): Long<More>,
 ) -> Result<Json<Added>, Problem> {
     let job = lookup::job_id(&api, &name).await?;
+    api.door.blobs().has_room()?;
     let inputs = inputs(&api, more.inputs)?;
     if inputs.is_empty() {
         return Err(Refusal::NoInputs.into());

@@ -33,6 +33,8 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
         return Err(Problem::bad("wrong_name", "a job's name is one line of plain text"));
     }
     let blobs = api.door.blobs();
+    // A job whose results cannot be kept need not begin.
+    blobs.has_room()?;
     let module = blob_id(&sent.tool.module)?;
     api.may_name(&module, &sent.tool.module)?;
     let tool = api.tools.look(blobs, module).await?;

@@ -191,6 +191,7 @@ fn told(status: StatusCode, error: ErrorBody) -> Failure {
     let exit = match (status.as_u16(), error.code.as_str()) {
         (401 | 403, _) => Exit::NotAuthorised,
         (402, _) => Exit::Credits,
+        (_, "disk_full") => Exit::NotPlaced,
         // What may be otherwise in a moment counts as not reached, and is tried again.
         (_, "stopping" | "too_slow" | "uploading" | "wrong_offset" | "broken_off") => Exit::Unreachable,
         (_, "no_inputs") => Exit::Usage,
@@ -229,6 +230,7 @@ mod tests {
         assert_eq!(exit(401, "not_authorised"), Exit::NotAuthorised);
         assert_eq!(exit(402, "budget_too_small"), Exit::Credits);
         assert_eq!(exit(503, "stopping"), Exit::Unreachable);
+        assert_eq!(exit(507, "disk_full"), Exit::NotPlaced);
         assert_eq!(exit(404, "no_such_job"), Exit::Error);
         assert_eq!(told(StatusCode::CONFLICT, body("ambiguous")).message, "m: a1 a2");
     }

@@ -57,6 +57,7 @@ impl Lend {
                 return Err(Failure { message, ..failure }.into());
             }
             let slots = settings.slots;
+            let stop = node::asked_to_stop()?;
             if self.json {
                 say::json(&Ready { v: V, hub: &hub, pid: std::process::id(), slots })?;
             } else {
@@ -65,7 +66,7 @@ impl Lend {
                     say::many(slots.into(), "slot")
                 ));
             }
-            node::until_stopped(hosted).await.map(|()| Exit::Done)
+            node::until_stopped(hosted, stop).await.map(|()| Exit::Done)
         })
     }
 }

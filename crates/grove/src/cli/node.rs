@@ -50,10 +50,13 @@ fn threads() -> usize {
 }
 
 /// Until the node ends by itself or somebody says stop; then it says goodbye.
-pub(super) async fn until_stopped(mut hosted: Hosted) -> anyhow::Result<()> {
+pub(super) async fn until_stopped(
+    mut hosted: Hosted,
+    stop: impl Future<Output = std::io::Result<()>>,
+) -> anyhow::Result<()> {
     tokio::select! {
         ended = hosted.ended() => ended.map_err(anyhow::Error::new),
-        stopped = asked_to_stop() => {
+        stopped = stop => {
             stopped?;
             say::talk("stopping: what runs is given back");
             Ok(hosted.stop().await?)

@@ -167,8 +167,9 @@ impl Up {
         home.announce(&Hub { v: V, api, link, pid, key: key.clone() })?;
         let _known = doors.make_known(address, &settings);
         let words = doors.device.as_ref().map(|device| Words::of(device.fingerprint()).to_string());
+        let stop_asked = node::asked_to_stop()?;
         self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key, words }, &hosted)?;
-        let ended = node::until_stopped(hosted).await;
+        let ended = node::until_stopped(hosted, stop_asked).await;
         stop.send_replace(true);
         // It stops taking connections at once; those that are open end with the process.
         let _ = served.await;

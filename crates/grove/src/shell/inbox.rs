@@ -112,6 +112,11 @@ impl Inbox {
         batch
     }
 
+    /// Whether somebody has said stop. Looks at all that waits, so this is for the rare moment.
+    pub(super) fn is_to_stop(&self) -> bool {
+        self.lock().inputs.iter().any(|input| matches!(input, Input::Stop))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.lock().inputs.is_empty()
     }

@@ -3,10 +3,11 @@
 use super::answers;
 use super::inbox::{Asked, Gone, Inbox, Input};
 use super::roll::{Pen, Roll};
+use super::room::Room;
 use super::rows::{RowError, Rows};
 use super::waiting::Wait;
 use crate::door::Told;
-use crate::store::Blobs;
+use crate::store::{Blobs, StoreError};
 use grove_core::circle::Circle;
 use grove_core::id::{JobId, TaskId};
 use grove_core::job::Refusal;
@@ -31,11 +32,12 @@ pub struct Side {
     news: broadcast::Sender<Arc<Vec<Told>>>,
     rows: Rows,
     roll: Arc<Pen>,
+    room: Room,
 }
 
 impl Side {
     pub(super) fn new(inbox: Arc<Inbox>, rows: Rows) -> Side {
-        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows, roll: Arc::new(Pen::new()) }
+        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows, roll: Arc::new(Pen::new()), room: Room::new() }
     }
 
     /// Something happened to this node or its executors.
@@ -155,6 +157,15 @@ impl Side {
     /// Who belongs.
     pub fn roll(&self) -> Roll {
         self.roll.roll()
+    }
+
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Comes back, with the reason, when the loop waits for room on the disk.
+    pub(crate) async fn wants_room(&self) -> Arc<StoreError> {
+        self.room.wanting().await
     }
 
     pub(super) fn is_watched(&self) -> bool {

@@ -16,6 +16,7 @@ use super::error::{StoreError, io_error};
 use super::folder;
 use super::system;
 use super::usage::Usage;
+use super::write::admit_on_disk;
 
 mod id;
 mod map;
@@ -97,6 +98,12 @@ impl Blobs {
     /// Bytes kept in blobs, whole and partial.
     pub fn used_bytes(&self) -> u64 {
         self.0.usage.blobs()
+    }
+
+    /// Whether anything more can be taken in; an error says why not.
+    pub fn has_room(&self) -> Result<(), StoreError> {
+        self.0.usage.admit(0)?;
+        admit_on_disk(&self.0.dir, self.0.reserve_bytes, 0)
     }
 
     /// How full store and disk are.

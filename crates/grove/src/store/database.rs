@@ -1,6 +1,7 @@
 //! Opening the database file: created whole or not at all, recognised by its marker, checked before it is trusted.
 //! Knows the file and its marker; the rows are none of its business.
 
+use std::cell::Cell;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
@@ -21,6 +22,8 @@ const FILE: &str = "store.redb";
 /// A crash while the file is created leaves this one behind, which the next start removes.
 const UNFINISHED: &str = "store.redb.new";
 const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+/// The database's own header; it reads this much without asking whether it is there.
+const HEADER_BYTES: u64 = 320;
 const MARKER: &str = "format";
 const MARKER_MAGIC: &[u8] = b"grove store";
 const FORMAT: u32 = 1;
@@ -53,10 +56,14 @@ pub(super) fn open(folder: &Folder, cache_bytes: usize) -> Result<(Database, Fou
         create(folder, &path)?;
     }
     let mut file = private_options().read(true).write(true).open(&path).map_err(io_error("open", &path))?;
+    let len = file.metadata().map_err(io_error("look at", &path))?.len();
     let mut magic = Vec::new();
     file.by_ref().take(REDB_MAGIC.len() as u64).read_to_end(&mut magic).map_err(io_error("read", &path))?;
     if magic != REDB_MAGIC {
         return Err(StoreError::Foreign { file: path });
+    }
+    if len < HEADER_BYTES {
+        return Err(StoreError::Damaged { file: path, what: Damage::CutOff { len } });
     }
     let disk = FileBackend::new(file).map_err(|error| open_error(&path, error))?;
     open_on(disk, &path, cache_bytes, created)
@@ -97,8 +104,19 @@ impl fmt::Debug for Shared {
 
 /// A damaged file may trip an assertion of the database; to the caller that is damage like any other.
 pub(super) fn guarded<T>(file: &Path, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(StoreError::Damaged { file: file.to_owned(), what: Damage::Walk }))
+    let before = GUARDED.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    done.unwrap_or_else(|_| Err(StoreError::Damaged { file: file.to_owned(), what: Damage::Walk }))
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a panic of this thread is about to become an error, which says all that a person can use.
+pub(crate) fn is_guarded() -> bool {
+    GUARDED.get()
 }
 
 fn create(folder: &Folder, path: &Path) -> Result<(), StoreError> {

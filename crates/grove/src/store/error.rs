@@ -116,6 +116,10 @@ impl StoreError {
 pub enum Damage {
     #[error("its structure does not check ({0})")]
     Structure(#[source] Box<redb::Error>),
+    #[error("it ends after {len} bytes")]
+    CutOff { len: u64 },
+    #[error("it is not there, and commit {acknowledged} was acknowledged")]
+    Missing { acknowledged: u64 },
     #[error("its structure cannot be walked")]
     Walk,
     #[error("its format marker does not check")]

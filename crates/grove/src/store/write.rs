@@ -14,6 +14,11 @@ use super::{Position, Store, system};
 
 /// One batch of the event loop is a few kilobytes; more than this is a mistake and not a batch.
 pub const FACTS_BYTES_MAX: usize = 64 << 20;
+/// Facts are small, and the last to be let in: into all but this share of the reserve. A database that finds no room at
+/// all in the middle of a write is lost to this process.
+const FACTS_SHARE: u64 = 16;
+/// More than a database grows by at one time need not be kept free.
+const FACTS_RESERVE_MAX: u64 = 16 << 20;
 /// Numbers the pages of one commit within 16 bits of its sequence.
 pub const PAGES_PER_COMMIT_MAX: usize = 1 << 16;
 /// A time is kept to the hour, so that a task's row is not written anew by every commit.
@@ -87,12 +92,14 @@ impl Store {
         self.advance(self.last, self.totals)
     }
 
-    /// Facts alone are always let in: a node over its quota must still be able to end and to drop jobs.
+    /// Facts alone are let in over the quota, and while the disk has any room: a node that keeps too much must still be
+    /// able to end and to drop jobs.
     fn admit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         at_most("a batch of facts", commit.facts.len(), FACTS_BYTES_MAX)?;
         at_most("a batch of pages", commit.pages.len() + commit.lifts.len(), PAGES_PER_COMMIT_MAX)?;
         if commit.pages.is_empty() && commit.lifts.is_empty() {
-            return Ok(());
+            let reserve = (self.settings.reserve_bytes / FACTS_SHARE).min(FACTS_RESERVE_MAX);
+            return admit_on_disk(self.folder.dir(), reserve, commit.facts.len() as u64);
         }
         let wanted: usize = commit.pages.iter().map(|page| row::page_row_bytes(page.body().len())).sum();
         let wanted = (wanted + commit.facts.len()) as u64;

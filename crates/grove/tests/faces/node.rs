@@ -131,6 +131,72 @@ fn what_is_taken_is_named() {
 }
 
 #[test]
+fn a_damaged_store_is_refused_by_name_and_in_two_lines() {
+    let (_dir, home) = home();
+    assert_eq!(Process::hub(&home, "0").stop(), Some(0));
+    let file = home.join("store.redb");
+    let whole = std::fs::read(&file).unwrap();
+    let cut = |len: usize| whole[..len].to_vec();
+    // Whole pages, so that the database trips over them rather than over a checksum.
+    let rotten: Vec<u8> = whole
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| if at >= 4_096 && at % 512 < 16 { byte ^ 0x5a } else { *byte })
+        .collect();
+    for (bytes, expect) in [
+        (Vec::new(), "is not a Grove store"),
+        (b"something else".to_vec(), "is not a Grove store"),
+        (cut(100), "is damaged: it ends after 100 bytes"),
+        (cut(whole.len() / 2), "is damaged: "),
+        (rotten, "is damaged: "),
+    ] {
+        std::fs::write(&file, bytes).unwrap();
+        let ran = grove(&home, &["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"]);
+        let told = format!("error: {} {expect}", file.display());
+        assert!(ran.code == 1 && ran.err.starts_with(&told) && ran.err.lines().count() == 2, "{told:?}: {ran:?}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    for _ in 0..2 {
+        let ran = grove(&home, &["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"]);
+        assert!(ran.code == 1 && ran.err.contains("it is not there, and commit"), "{ran:?}");
+    }
+    std::fs::write(&file, whole).unwrap();
+    assert_eq!(Process::hub(&home, "0").stop(), Some(0), "and none of that has changed anything");
+}
+
+#[test]
+fn a_disk_that_runs_short_during_a_job_makes_the_hub_wait_and_loses_nothing() {
+    let (dir, home) = home();
+    std::fs::create_dir(&home).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=272m", "tmpfs"]).arg(&home).output();
+    if !mount.is_ok_and(|done| done.status.success()) {
+        eprintln!("skipped: no right to mount a file system");
+        return;
+    }
+    let hub = Process::hub(&home, "1");
+    let spin = noop().replace("noop", "spin");
+    let ran = grove(&home, &["run", "--detach", "--range", "40000000..40000040", &spin]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let fill = home.join("fill");
+    std::fs::write(&fill, vec![0; 40 << 20]).unwrap();
+    let begun = std::time::Instant::now();
+    while !grove(&home, &["status"]).err.contains("the node waits for room") {
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", grove(&home, &["status"]));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let ran = grove(&home, &["run", &spin, ":::", "1"]);
+    assert!(ran.code == 4 && ran.err.contains("are kept in reserve\nhint: free some space"), "{ran:?}");
+    std::fs::remove_file(&fill).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let ran = grove(&home, &["watch", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("is done: 40 of 40 done"), "{ran:?}");
+    std::fs::write(&fill, vec![0; 40 << 20]).unwrap();
+    assert_eq!(hub.stop(), Some(0));
+    let unmounted = Command::new("umount").arg("-l").arg(&home).status();
+    assert!(unmounted.is_ok_and(|done| done.success()), "{}", dir.path().display());
+}
+
+#[test]
 fn a_lender_without_a_hub_says_so() {
     let (_dir, home) = home();
     std::fs::create_dir_all(&home).unwrap();

@@ -2,16 +2,20 @@
 //! many open files as it may have.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::future::Future;
+use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Comes back when somebody says stop.
-pub(in crate::cli) async fn asked_to_stop() -> std::io::Result<()> {
+/// Listens from now on; what it gives comes back when somebody has said stop.
+pub(in crate::cli) fn asked_to_stop() -> io::Result<impl Future<Output = io::Result<()>>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 /// Each connection is an open file, and what is usual is meant for a person's programs. Executors have limits of their

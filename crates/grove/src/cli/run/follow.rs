@@ -164,6 +164,10 @@ impl<'h> Follow<'h> {
                 Failure { message: format!("{}; job {id} is on its books", failure.message), ..failure }
                     .hint(format!("start it again with `grove up`, then: grove watch {id}"))
             }
+            Exit::NotPlaced => {
+                let id = say::short_id(&self.job.id);
+                failure.hint(format!("free some space there: then job {id} goes on by itself: grove watch {id}"))
+            }
             _ => failure,
         })
     }

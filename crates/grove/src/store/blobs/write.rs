@@ -114,7 +114,16 @@ impl Upload {
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.draft.as_mut().map_or(Ok(()), |draft| draft.write(bytes))
+        let Some(draft) = self.draft.as_mut() else {
+            return Ok(());
+        };
+        let written = draft.write(bytes);
+        if matches!(written, Err(StoreError::LowSpace { .. } | StoreError::OverQuota { .. })) {
+            // What has come of it would keep others out for as long as nobody goes on with it.
+            draft.discard();
+            self.draft = None;
+        }
+        written
     }
 
     /// Checks that it is what it was called, and only then names it so. Anything else is thrown away.
