@@ -5,6 +5,7 @@
 //! of it, so nothing here is locked. It knows the store, the links and the executors, which know nothing of one another;
 //! it decides nothing.
 
+mod again;
 mod answers;
 mod batch;
 mod clock;
@@ -42,6 +43,7 @@ use batch::Batch;
 use clock::Clock;
 use feeder::Feeding;
 use grove_core::id::{AskId, JobId, Lease, NodeId, TaskId};
+use grove_core::job::Refusal;
 use grove_core::message::{Gift, Message, Outcome};
 use grove_core::node::{Action, Event, News, Node, Reply, Row, Wish};
 use grove_core::state::Fact;
@@ -221,20 +223,23 @@ impl Shell {
     fn keep_inputs(&mut self, had: &BTreeMap<JobId, u64>, batch: &mut Batch) {
         let mut has = had.clone();
         let mut accepted = Vec::new();
-        for action in &batch.rest {
+        for action in &mut batch.rest {
             let Action::Reply { ask, reply } = action else { continue };
             let Some(asked) = self.asked.get_mut(ask) else { continue };
-            let (job, from) = match (reply, &asked.wish) {
-                (Reply::Accepted { job, .. }, _) => (*job, 0),
-                (Reply::Extended { from, .. }, Wish::Extend { job, .. }) => (*job, *from),
+            let (job, from, unlike) = match (&*reply, &asked.wish) {
+                (Reply::Accepted { job, .. }, _) => (*job, 0, Refusal::OtherJobOfThatId),
+                (Reply::Extended { from, .. }, Wish::Extend { job, .. }) => (*job, *from, Refusal::NotOpen),
                 _ => continue,
             };
             let inputs = std::mem::take(&mut asked.inputs);
             let known = has.entry(job).or_default();
             let root = self.node.state().job(job).map(|book| book.root);
-            if let Some(task) = root.filter(|_| from == *known) {
+            let Some(task) = root else { continue };
+            if from == *known {
                 *known += inputs.len() as u64;
                 accepted.push((Row { task, stage: Stage::INPUTS, first: from }, inputs));
+            } else if again::differ(&self.rows, &accepted, Row { task, stage: Stage::INPUTS, first: from }, &inputs) {
+                *reply = Reply::Refused { why: unlike };
             }
         }
         accepted.into_iter().for_each(|(row, inputs)| batch.keep_inputs(row, inputs));

@@ -119,13 +119,24 @@ fn submitting_twice_makes_one_job_and_adding_twice_adds_once() {
     assert_eq!(ask(&hub, "GET", "/v1/jobs", "", "").1["total"], 1);
     let (status, refused) = ask(&hub, "POST", "/v1/jobs", "", &job("other"));
     assert_eq!((status, refused["error"]["code"].as_str()), (409, Some("id_taken")));
+    let (status, refused) = ask(&hub, "POST", "/v1/jobs", "", &job("n").replace(r#"["a"]"#, r#"["A"]"#));
+    assert_eq!((status, refused["error"]["code"].as_str()), (409, Some("id_taken")), "as many inputs, but others");
+    assert!(refused["error"]["message"].as_str().unwrap().contains("another job has this id"), "{refused}");
     for _ in 0..2 {
         let more = r#"{"v":1,"from":1,"inputs":["b",{"base64":"/w=="}]}"#;
         let (status, added) = ask(&hub, "POST", "/v1/jobs/last/inputs?wait=true", "", more);
         assert_eq!((status, &added["from"], &added["count"]), (200, &1.into(), &2.into()), "{added}");
         assert_eq!(added["results"][0]["stdout"], "[b]\n");
     }
-    assert_eq!(ask(&hub, "GET", "/v1/jobs/last", "", "").1["items"], 3);
+    let large = format!(r#"{{"v":1,"from":3,"inputs":["{}"]}}"#, "x".repeat(10_000));
+    for _ in 0..2 {
+        assert_eq!(ask(&hub, "POST", "/v1/jobs/last/inputs?wait=true", "", &large).0, 200, "the same, as a blob");
+    }
+    for others in [r#"{"v":1,"from":1,"inputs":["B"]}"#, r#"{"v":1,"from":3,"inputs":["y"]}"#] {
+        let (status, refused) = ask(&hub, "POST", "/v1/jobs/last/inputs?wait=true", "", others);
+        assert_eq!((status, refused["error"]["code"].as_str()), (409, Some("not_open")), "{others}");
+    }
+    assert_eq!(ask(&hub, "GET", "/v1/jobs/last", "", "").1["items"], 4);
 }
 
 #[test]
