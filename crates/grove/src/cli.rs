@@ -167,12 +167,6 @@ impl Place {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if !crate::store::is_guarded() {
-            usual(panic);
-        }
-    }));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

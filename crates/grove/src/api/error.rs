@@ -43,11 +43,12 @@ impl Problem {
 
     pub(super) fn no_such_page() -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "no_such_page", "there is no such page in this API")
-            .hint("version 1 begins at /v1/")
+            .hint("version 1 begins at /v1/; docs/guide/api.md lists its pages")
     }
 
     pub(super) fn wrong_method() -> Problem {
         Problem::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "this page is not asked in that way")
+            .hint("GET looks, POST submits and tells, PUT brings a blob: docs/guide/api.md")
     }
 
     pub(super) fn too_slow() -> Problem {
@@ -85,10 +86,21 @@ fn parted(message: String) -> (String, Option<String>) {
     }
 }
 
+/// Where nothing better is known.
+fn usual_hint(status: StatusCode) -> &'static str {
+    if status.is_server_error() {
+        "the node's log says more; `grove doctor` looks at this machine"
+    } else {
+        "docs/guide/api.md says what this page takes"
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&ErrorShape { error: *self.body }).unwrap_or_default();
-        (self.status, [("content-type", "application/json")], body).into_response()
+        let Problem { status, mut body } = self;
+        body.hint.get_or_insert_with(|| usual_hint(status).to_owned());
+        let body = serde_json::to_vec(&ErrorShape { error: *body }).unwrap_or_default();
+        (status, [("content-type", "application/json")], body).into_response()
     }
 }
 

@@ -3,11 +3,13 @@
 use super::Api;
 use super::error::Problem;
 use super::guard::{By, Who};
+use crate::shape::V;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use grove_core::id::PersonId;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -68,7 +70,23 @@ async fn read<T: DeserializeOwned>(request: Request, bytes_max: usize, sent: &Se
     let mut share = Share { sent: sent.clone(), person: who.person, bytes: 0 };
     let bytes = gather(request.into_body(), bytes_max, &mut share).await?;
     let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-    serde_json::from_slice(text).map_err(|error| Problem::bad("not_understood", format!("the request's JSON: {error}")))
+    // First of all: what another version calls its fields is not for this one to miss.
+    if let Ok(Said { v: Some(v) }) = serde_json::from_slice(text)
+        && v != u64::from(V)
+    {
+        return Err(Problem::bad("wrong_version", format!("version {v} is not known here"))
+            .hint(format!("this node speaks version {V}: \"v\":{V}")));
+    }
+    serde_json::from_slice(text).map_err(|error| {
+        Problem::bad("not_understood", format!("the request's JSON: {error}"))
+            .hint("docs/guide/api.md shows what this page takes; numbers beyond 2^53 are strings")
+    })
+}
+
+/// What every request may say.
+#[derive(Deserialize)]
+struct Said {
+    v: Option<u64>,
 }
 
 async fn gather(body: Body, bytes_max: usize, share: &mut Share) -> Result<Vec<u8>, Problem> {

@@ -26,9 +26,6 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
             .hint("13 digits of base 32, chosen by chance")
     })?;
     let id = api.aliases.within(id);
-    if sent.v != V {
-        return Err(Problem::bad("wrong_version", format!("version {} is not known here", sent.v)));
-    }
     if sent.name.chars().any(char::is_control) {
         return Err(Problem::bad("wrong_name", "a job's name is one line of plain text"));
     }

@@ -79,10 +79,10 @@ impl Demo {
         timeline::try_out(&self.svg)?;
         let numbers = self.numbers()?;
         say::talk(&format!(
-            "grove demo: {} numbers of {} bits, {} lenders and a hub, each a process of its own",
-            self.count,
+            "grove demo: {} of {} bits, {} and a hub, each a process of its own",
+            say::many(self.count as u64, "number"),
             self.bits,
-            self.roles().len()
+            say::many(self.roles().len() as u64, "lender")
         ));
         let mut children = Children::start_hub()?;
         let hub = Hub::find(&children.place())?;
@@ -258,10 +258,12 @@ impl Demo {
         }))?;
         screen::lanes(play)?;
         say::line(&format!(
-            "{verified} of {} verified in {:.1} s by {} parts; {speed_up:.2} x one lender alone; {refused} answers refused; all accounts together: {}",
+            "{verified} of {} verified in {:.1} s by {}; {speed_up:.2} x one lender alone\n\
+             {} refused; all accounts together: {}",
             rows.len(),
             wall.as_secs_f64(),
-            play.parts(),
+            say::many(play.parts(), "part"),
+            say::many(refused, "answer"),
             credits.ledger_sum.0
         ))?;
         say::line(&format!("picture: {}", self.svg.display()))?;

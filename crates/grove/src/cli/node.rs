@@ -7,7 +7,7 @@ mod system;
 use super::{Exit, Failure, say};
 use crate::config::Settings;
 use crate::shell::{self, HostError, Hosted, ShellError};
-use crate::store::StoreError;
+use crate::store::{StoreError, is_guarded};
 use grove_sandbox::walls::Wall;
 use std::future::Future;
 use std::io::IsTerminal;
@@ -35,11 +35,22 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
 
 /// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.
 pub(super) fn live<F: Future<Output = anyhow::Result<Exit>>>(life: F) -> anyhow::Result<Exit> {
+    quieten_guarded_panics();
     system::open_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads()).enable_all().build()?;
     let ended = runtime.block_on(life);
     runtime.shutdown_timeout(LAST_WORDS);
     ended
+}
+
+/// What a database says that trips over a damaged page is told as an error, in words that a person can use.
+fn quieten_guarded_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !is_guarded() {
+            usual(panic);
+        }
+    }));
 }
 
 /// Half of the cores: on a small machine a second thread would only take turns with the first, and each turn costs

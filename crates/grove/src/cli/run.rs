@@ -25,6 +25,7 @@ use clap::Args;
 use grove_core::id::JobId;
 use grove_core::job::Abilities;
 use grove_core::units::{Credits, Millis};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -92,7 +93,7 @@ pub struct Run {
     /// Memory of one part, such as 512MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Terms")]
     memory: Option<u64>,
-    /// Time of one part, such as 90s or 1h30m
+    /// Time of one part, such as 90s, 2m or 1h30m; a number alone is seconds
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Terms")]
     timeout: Option<Millis>,
     /// Stop the job when more parts than this have failed
@@ -106,7 +107,7 @@ pub struct Run {
     name: Option<String>,
     /// A WebAssembly module compiled for wasm32-wasip1, its arguments, then `::: inputs…` or `:::: file`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "TOOL ARGS… ::: INPUTS…")]
-    words: Vec<String>,
+    words: Vec<OsString>,
 }
 
 impl Run {
@@ -167,7 +168,7 @@ impl Run {
 
     /// The first word behind the options.
     fn tool(&self) -> &Path {
-        Path::new(self.words.first().map_or("", String::as_str))
+        Path::new(self.words.first().map(OsString::as_os_str).unwrap_or_default())
     }
 
     fn inputs(&self, sources: &[words::Source], reads: bool) -> Result<Inputs, Failure> {
@@ -181,7 +182,7 @@ impl Run {
             return Ok(Inputs::Numbers { from, count });
         }
         if let Some(file) = &self.each_line {
-            return Inputs::lines(file);
+            return Inputs::lines(file, reads || self.chunk != ChunkShape::Items(1));
         }
         if self.open && sources.is_empty() {
             return Ok(Inputs::none());
@@ -190,14 +191,18 @@ impl Run {
             self.refuse_misplaced_options()?;
             return Inputs::once();
         }
-        Inputs::gather(sources, reads)
+        match sources {
+            // Several lines at a time are read, not given as arguments.
+            [words::Source::File(file)] => Inputs::lines(file, reads || self.chunk != ChunkShape::Items(1)),
+            _ => Inputs::gather(sources, reads),
+        }
     }
 
     /// Options after the tool are the tool's own; who put one of ours there is told before the tool runs once for it.
     fn refuse_misplaced_options(&self) -> Result<(), Failure> {
         const OURS: [&str; 3] = ["--range", "--each-line", "--open"];
-        let ours = |word: &&String| OURS.iter().any(|our| word.split('=').next() == Some(our));
-        match self.words.iter().find(ours) {
+        let ours = |word: &&str| OURS.iter().any(|our| word.split('=').next() == Some(our));
+        match self.words.iter().filter_map(|word| word.to_str()).find(ours) {
             Some(word) => {
                 Err(Failure::usage(format!("{word} stands after the tool, so it is an argument of the tool"))
                     .hint(format!("grove run {word} … {}", self.tool().display())))
@@ -221,6 +226,12 @@ impl Run {
         let mut follow = Follow::of(hub, job);
         if accepted.lenders == 0 {
             follow = follow.say_why()?;
+        }
+        if self.check == Some(CheckShape::Copies) && accepted.lenders == 1 {
+            say::talk(
+                "--check copies has each part run by two lenders, and one lends now: parts wait for a second one\n\
+                 hint: lend on another machine: grove lend; or let some parts run again here: --check spot",
+            );
         }
         if self.detach || self.open {
             if self.json {
@@ -254,7 +265,9 @@ fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
         return Err(Failure::usage("the tool is missing").hint("grove run tool.wasm {} ::: a b c"));
     }
     if word.starts_with('-') && !path.exists() {
-        return Err(Failure::usage(format!("there is no option {word}")).hint("grove run --help lists them"));
+        let apart = word.starts_with("-o");
+        let hint = if apart { "short options stand apart: `-o FOLDER`" } else { "grove run --help lists them" };
+        return Err(Failure::usage(format!("there is no option {word}")).hint(hint));
     }
     let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
     if found.len() > crate::tool::BYTES_MAX {

@@ -5,6 +5,7 @@ use super::run::{Inputs, Out, words};
 use super::{Exit, Failure, Place, say};
 use crate::shape::{Added, Done, JobShape, More, V};
 use clap::Args;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub struct Send {
     json: bool,
     /// `::: inputs…` or `:::: file`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "INPUTS")]
-    words: Vec<String>,
+    words: Vec<OsString>,
 }
 
 impl Send {

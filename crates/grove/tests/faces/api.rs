@@ -69,6 +69,8 @@ fn what_is_not_understood_is_answered_in_the_apis_own_words() {
     let check = |method: &str, path: &str, body: &str, status: u16, expect: &str| {
         let answer = ask(&hub, method, path, "", body);
         assert_eq!(code(&answer), (status, expect.to_owned()), "{method} {path} {body}");
+        let told = |field: &str| answer.1["error"][field].as_str().is_some_and(|text| !text.is_empty());
+        assert!(told("message") && told("hint"), "{method} {path}: {}", answer.1);
     };
     check("GET", "/v1/nothing", "", 404, "no_such_page");
     check("DELETE", "/v1/jobs", "", 405, "wrong_method");
@@ -76,6 +78,10 @@ fn what_is_not_understood_is_answered_in_the_apis_own_words() {
     check("POST", "/v1/jobs", "{", 400, "not_understood");
     check("POST", "/v1/jobs", "[]", 400, "not_understood");
     check("POST", "/v1/jobs", &"[".repeat(100_000), 400, "not_understood");
+    check("POST", "/v1/jobs", r#"{"v":2}"#, 400, "wrong_version");
+    check("POST", "/v1/jobs/last/inputs", r#"{"v":99,"what":[]}"#, 400, "wrong_version");
+    check("POST", "/v1/jobs", r#"{"v":1}"#, 400, "not_understood");
+    check("POST", "/v1/jobs", &format!(r#"{{"v":1,"name":"{}"}}"#, "x".repeat(68 << 20)), 413, "too_large");
     check("GET", "/v1/jobs/last", "", 404, "no_such_job");
     check("GET", "/v1/blobs/xyz", "", 400, "wrong_blob_id");
     check("GET", &format!("/v1/blobs/{}", "0".repeat(64)), "", 404, "no_such_blob");

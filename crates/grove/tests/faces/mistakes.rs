@@ -137,6 +137,44 @@ fn words_that_mean_nothing_here_get_a_hint_and_no_folder() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn bytes_that_are_no_text_reach_the_tool_as_they_are_or_are_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let hub = Hub::start(1);
+    let odd = OsStr::from_bytes(b"gr\xfcn.txt");
+    fs::write(hub.dir.path().join(odd), "inside").unwrap();
+    fs::write(hub.dir.path().join("latin.txt"), b"gr\xfcn\nblau\n").unwrap();
+    let run = |words: &[&OsStr]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grove"));
+        command.arg("--home").arg(hub.home()).arg("run").args(words).current_dir(hub.dir.path());
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        (output.status.code(), output.stdout, String::from_utf8(output.stderr).unwrap())
+    };
+    let noop = noop();
+    let [noop, stdin, here, out] = [noop.as_str(), "--stdin", ":::", "--out=out"].map(OsStr::new);
+    let (code, stdout, err) = run(&[stdin, noop, here, odd]);
+    assert_eq!((code, stdout.as_slice()), (Some(0), &b"[]inside\n"[..]), "a file: {err}");
+    let (code, stdout, err) = run(&[stdin, noop, here, OsStr::from_bytes(b"\xff\xfe")]);
+    assert_eq!((code, stdout.as_slice()), (Some(0), &b"[]\xff\xfe\n"[..]), "just bytes: {err}");
+    let (code, _, err) = run(&[out, stdin, noop, here, odd]);
+    assert_eq!((code, hub.dir.path().join("out/gr\u{fffd}n.txt.txt").exists()), (Some(0), true), "{err}");
+    for words in [&[noop, here, odd][..], &[noop, odd], &[noop, OsStr::new("::::"), OsStr::new("latin.txt")]] {
+        let (code, stdout, err) = run(words);
+        assert!(code == Some(2) && stdout.is_empty() && err.contains("UTF-8") && err.contains("\nhint: "), "{err}");
+    }
+    let (code, stdout, err) = run(&[stdin, noop, OsStr::new("::::"), OsStr::new("latin.txt")]);
+    assert_eq!((code, stdout.as_slice()), (Some(0), &b"[]gr\xfcn\n[]blau\n"[..]), "{err}");
+}
+
+#[test]
+fn copies_with_one_lender_are_warned_of_at_once() {
+    let hub = Hub::start(1);
+    let ran = hub.grove(&["run", "--detach", "--check", "copies", &noop(), ":::", "a"]);
+    assert!(ran.code == 0 && ran.err.contains("parts wait for a second one\nhint: lend on another machine"), "{ran:?}");
+}
+
 #[test]
 fn settings_that_are_wrong_are_named_with_their_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -74,6 +74,13 @@ fn a_hub_runs_a_tool_and_leaves_in_good_order() {
     let status = grove(&home, &["status"]);
     assert!(status.out.contains("lending 1 slot") && status.out.contains("seccomp"), "{status:?}");
     assert!(grove(&home, &["doctor"]).out.contains("ok   hub"));
+    let (api, link) = (hub.ready["api"].as_str().unwrap(), hub.ready["link"].as_str().unwrap());
+    let ran = grove(&home, &["--hub", link, "jobs"]);
+    assert!(
+        ran.code == 2
+            && ran.err.contains(&format!("hears other nodes\nhint: people and programs ask it at --hub {api}")),
+        "{ran:?}"
+    );
     assert_eq!(hub.stop(), Some(0));
     let ran = grove(&home, &["jobs"]);
     assert!(ran.code == 6 && ran.err.contains("hint: start one with `grove up`"), "{ran:?}");

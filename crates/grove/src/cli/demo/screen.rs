@@ -10,6 +10,12 @@ use std::time::{Duration, Instant};
 /// How often something is said where nobody can see lanes.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
 
+/// Lines are never wider than the narrowest usual terminal: a line that wraps spoils the lanes.
+const WIDTH: usize = 80;
+const BAR: usize = 16;
+/// Of a lane: enough that a demo of the usual size fits.
+const PARTS_A_BLOCK: u64 = 24;
+
 /// The lanes.
 pub(super) struct Screen {
     live: bool,
@@ -47,7 +53,7 @@ impl Screen {
     fn summary(&self, play: &Play) -> String {
         let paid: u64 = play.lanes().iter().map(|lane| lane.micro_credits).sum();
         format!(
-            "{:6.1} s  {}/{} numbers  {} parts  {} credits paid",
+            "{:6.1} s  {}/{} numbers  {} parts  {} credits",
             play.seconds(),
             play.finished(),
             self.numbers,
@@ -62,8 +68,8 @@ impl Screen {
             out.push_str(&format!("\x1b[{}A", self.drawn));
         }
         let done = play.finished();
-        let width = 30 * done / self.numbers.max(1);
-        let bar = format!("{}{}", "█".repeat(width), "░".repeat(30 - width));
+        let width = BAR * done / self.numbers.max(1);
+        let bar = format!("{}{}", "█".repeat(width), "░".repeat(BAR - width));
         let lines: Vec<String> = std::iter::once(format!("{bar}  {}", self.summary(play).trim_start()))
             .chain((0..play.lanes().len()).map(|lane| self.lane(play, lane)))
             .collect();
@@ -89,14 +95,14 @@ impl Screen {
             (None, _) => ("\x1b[33m", "\x1b[0m"),
         };
         format!(
-            "  {}{:<10}{} {:<24} {:>6} parts {:>9} credits  {}",
+            "  {}{:<10}{} {:<19} {:>6} parts {:>9} credits  {}",
             colour.0,
             lane.name,
             colour.1,
             doing,
             lane.answers,
             credits(lane.micro_credits),
-            "▪".repeat(usize::try_from(lane.answers / 8).unwrap_or(0).min(40))
+            "▪".repeat(usize::try_from(lane.answers / PARTS_A_BLOCK).unwrap_or(0).min(BAR - 2))
         )
     }
 }
@@ -112,9 +118,23 @@ pub(super) fn table(rows: impl Iterator<Item = [String; 4]>) -> io::Result<()> {
     let rows: Vec<[String; 4]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [0, 1, 2, 3].map(width);
+    let narrow = widths.iter().sum::<usize>() + 2 * (widths.len() - 1) > WIDTH;
+    if narrow {
+        return paragraphs(&rows[1..]);
+    }
     for row in &rows {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         say::line(cells.join("  ").trim_end())?;
+    }
+    say::line("")
+}
+
+/// The same where the columns are too wide: each number with what there is to say below it.
+fn paragraphs(rows: &[[String; 4]]) -> io::Result<()> {
+    for [line, check, by, took] in rows {
+        let (number, factors) = line.split_once(" = ").unwrap_or((line, "?"));
+        say::line(number)?;
+        say::line(&format!("  = {factors}  {check}  {by}  {took}"))?;
     }
     say::line("")
 }
@@ -130,6 +150,11 @@ pub(super) fn lanes(play: &Play) -> io::Result<()> {
             lane.fuel,
             credits(lane.micro_credits)
         ))?;
+    }
+    let lent: u64 = play.lanes().iter().map(|lane| lane.answers).sum();
+    let checked = play.parts().saturating_sub(lent);
+    if checked > 0 {
+        say::line(&format!("{:<10} {checked:>6} parts  run again by the hub itself, to check answers", "hub"))?;
     }
     say::line("")
 }

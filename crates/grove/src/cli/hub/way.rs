@@ -95,6 +95,10 @@ pub(in crate::cli) fn tls(home: &Home, speech: Speech, key: impl Into<Pin>) -> R
 fn to_named(hub: &str, home: &Home) -> Result<Way, Failure> {
     let address: Address = hub.parse().map_err(|error| Failure::caused(Exit::Usage, &error))?;
     let is_own = |api: SocketAddr| address.is_here() && address.resolve().is_ok_and(|all| all.contains(&api));
+    if let Some(here) = home.hub().ok().filter(|own| is_own(own.link) && !is_own(own.api)) {
+        return Err(Failure::usage(format!("{address} is where this hub hears other nodes"))
+            .hint(format!("people and programs ask it at --hub {}", here.api)));
+    }
     let own = home.hub().ok().filter(|own| is_own(own.api));
     if own.is_none()
         && let Some((key, link_port)) = known(home)?

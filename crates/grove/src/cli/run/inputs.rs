@@ -2,12 +2,13 @@
 
 use super::names::Names;
 use super::spool::{self, Spool, unreadable};
-use super::words::Source;
+use super::words::{Source, text};
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure};
 use crate::shape::{Big, InputShape, SourceShape};
 use crate::tokens::COLUMN;
 use base64::Engine;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ const COMBINED_MAX: usize = 1_000_000;
 const INLINE_FILE_MAX: u64 = 64 << 10;
 /// All that one request carries.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
+
+/// What has to be text where it becomes an argument.
+const INPUT: &str = "an input";
 
 /// All inputs of a job.
 #[derive(Debug)]
@@ -61,19 +65,27 @@ impl Inputs {
         Ok(Inputs::Once(piped))
     }
 
-    pub(super) fn lines(path: &Path) -> Result<Inputs, Failure> {
+    /// Whoever gets lines as arguments gets text.
+    pub(super) fn lines(path: &Path, reads: bool) -> Result<Inputs, Failure> {
         let spool = Spool::open(path)?;
+        if !reads && !spool.is_text {
+            return Err(Failure::usage(format!("{} is not UTF-8 text, as arguments have to be", path.display()))
+                .hint("with --stdin the tool reads each line, and gets it as it is"));
+        }
         if spool.lines == 0 { Err(empty(&path.display().to_string())) } else { Ok(Inputs::Lines(spool)) }
     }
 
     /// From `:::` and `::::`. Where the tool reads its inputs, one that names a file stands for what is in it.
     pub(super) fn gather(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
         match sources {
-            [Source::File(path)] => Inputs::lines(path),
+            [Source::File(path)] => Inputs::lines(path, reads),
             [Source::Given(words)] if reads => {
                 words.iter().map(|word| Item::read(word)).collect::<Result<_, _>>().and_then(Inputs::listed)
             }
-            [Source::Given(words)] => Inputs::listed(words.iter().cloned().map(Item::Text).collect()),
+            [Source::Given(words)] => {
+                let text = |word: &OsString| text(word, INPUT).map(Item::Text);
+                words.iter().map(text).collect::<Result<_, _>>().and_then(Inputs::listed)
+            }
             _ => Inputs::listed(combined(sources)?.into_iter().map(Item::Text).collect()),
         }
     }
@@ -81,7 +93,7 @@ impl Inputs {
     /// For an open job: every kind of input becomes a list.
     pub(in crate::cli) fn gather_for_sending(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
         match sources {
-            [] => Inputs::lines(Path::new("-")),
+            [] => Inputs::lines(Path::new("-"), reads),
             _ => Inputs::gather(sources, reads),
         }
     }
@@ -153,16 +165,18 @@ impl Inputs {
 }
 
 impl Item {
-    fn read(word: &str) -> Result<Item, Failure> {
+    fn read(word: &OsStr) -> Result<Item, Failure> {
+        let label = word.to_string_lossy().into_owned();
         if word == "-" {
             return Ok(Item::Bytes { label: "stdin".to_owned(), bytes: spool::piped_bytes()? });
         }
         match std::fs::metadata(word) {
-            Ok(found) if found.is_file() => {
-                Ok(Item::File { label: word.to_owned(), path: word.into(), len: found.len() })
-            }
-            Ok(_) => Err(Failure::new(Exit::Error, format!("{word} is not a file")).hint("name files, not folders")),
-            Err(_) => Ok(Item::Text(word.to_owned())),
+            Ok(found) if found.is_file() => Ok(Item::File { label, path: word.into(), len: found.len() }),
+            Ok(_) => Err(Failure::new(Exit::Error, format!("{label} is not a file")).hint("name files, not folders")),
+            Err(_) => Ok(match word.to_str() {
+                Some(text) => Item::Text(text.to_owned()),
+                None => Item::Bytes { label, bytes: word.as_encoded_bytes().to_vec() },
+            }),
         }
     }
 
@@ -206,7 +220,7 @@ fn combined(sources: &[Source]) -> Result<Vec<String>, Failure> {
     let mut all = vec![String::new()];
     for (nth, source) in sources.iter().enumerate() {
         let values = match source {
-            Source::Given(words) => words.clone(),
+            Source::Given(words) => words.iter().map(|word| text(word, INPUT)).collect::<Result<_, _>>()?,
             Source::File(path) => read_lines(path)?,
         };
         let count = all.len().saturating_mul(values.len());
@@ -238,7 +252,7 @@ mod tests {
     use super::*;
 
     fn given(words: &[&str]) -> Source {
-        Source::Given(words.iter().map(|word| (*word).to_owned()).collect())
+        Source::Given(words.iter().map(OsString::from).collect())
     }
 
     #[test]
@@ -262,14 +276,14 @@ mod tests {
     #[test]
     fn empty_inputs_are_usage_errors() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(Inputs::lines(file.path()).unwrap_err().exit, Exit::Usage);
-        let failure = Inputs::lines(Path::new("/no/such/file")).unwrap_err();
+        assert_eq!(Inputs::lines(file.path(), false).unwrap_err().exit, Exit::Usage);
+        let failure = Inputs::lines(Path::new("/no/such/file"), false).unwrap_err();
         assert!(failure.exit == Exit::Error && failure.message.contains("/no/such/file"), "{failure}");
     }
 
     #[test]
     fn very_many_words_become_lines() {
-        let words: Vec<String> = (0..=LISTED_MAX).map(|n| n.to_string()).collect();
+        let words: Vec<OsString> = (0..=LISTED_MAX).map(|n| n.to_string().into()).collect();
         let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], false).unwrap() else { panic!() };
         assert_eq!(spool.lines, LISTED_MAX as u64 + 1);
     }

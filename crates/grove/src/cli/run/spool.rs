@@ -3,6 +3,7 @@
 
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(in crate::cli) struct Spool {
     what: String,
     pub(super) blob: String,
     pub(super) lines: u64,
+    /// Its lines are UTF-8.
+    pub(super) is_text: bool,
 }
 
 #[derive(Debug)]
@@ -44,7 +47,13 @@ impl Spool {
         let file = File::open(path).map_err(|error| unreadable(&what, &error))?;
         let mut hash = blake3::Hasher::new();
         hash.update_reader(&file).map_err(|error| unreadable(&what, &error))?;
-        Ok(Spool { bytes: Bytes::File(file), what, blob: hash.finalize().to_hex().to_string(), lines: 0 })
+        Ok(Spool {
+            bytes: Bytes::File(file),
+            what,
+            blob: hash.finalize().to_hex().to_string(),
+            lines: 0,
+            is_text: false,
+        })
     }
 
     /// Texts as lines.
@@ -58,17 +67,18 @@ impl Spool {
     }
 
     fn look_through(bytes: Bytes, what: String) -> Result<Spool, Failure> {
-        let mut spool = Spool { bytes, what, blob: String::new(), lines: 0 };
+        let mut spool = Spool { bytes, what, blob: String::new(), lines: 0, is_text: true };
         let mut hash = blake3::Hasher::new();
         let (mut line, mut buffer) = (0_u64, vec![0; PIECE]);
         let mut reader = spool.reader()?;
-        let mut lines = 0;
+        let (mut lines, mut is_text, mut cut) = (0, true, Vec::new());
         loop {
             let read = reader.read(&mut buffer).map_err(|error| unreadable(&spool.what, &error))?;
             if read == 0 {
                 break;
             }
             hash.update(&buffer[..read]);
+            is_text = is_text && goes_on_as_text(&mut cut, &buffer[..read]);
             for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
                 line += piece.len() as u64;
                 if line > LINE_BYTES_MAX {
@@ -82,6 +92,7 @@ impl Spool {
         }
         drop(reader);
         spool.lines = lines + u64::from(line > 0);
+        spool.is_text = is_text && cut.is_empty();
         spool.blob = hash.finalize().to_hex().to_string();
         Ok(spool)
     }
@@ -122,6 +133,17 @@ impl Spool {
         })?;
         Ok(self.blob.clone())
     }
+}
+
+/// Whether a text that was cut anywhere goes on; `cut` is the beginning of a letter whose rest is still to come.
+fn goes_on_as_text(cut: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let joined = if cut.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned([cut, bytes].concat()) };
+    match std::str::from_utf8(&joined) {
+        Ok(_) => cut.clear(),
+        Err(error) if error.error_len().is_none() => *cut = joined[error.valid_up_to()..].to_vec(),
+        Err(_) => return false,
+    }
+    true
 }
 
 /// What can be read, and read again.
@@ -195,6 +217,16 @@ mod tests {
     #[test]
     fn lines_are_counted_as_the_hub_counts_them() {
         assert_eq!([lines(""), lines("a"), lines("a\n"), lines("a\nb"), lines("\n\n")], [0, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn text_is_told_from_other_bytes_wherever_it_is_cut() {
+        let is_text = |pieces: &[&[u8]]| {
+            let mut cut = Vec::new();
+            pieces.iter().all(|piece| goes_on_as_text(&mut cut, piece)) && cut.is_empty()
+        };
+        assert!(is_text(&["grün €".as_bytes(), b"\n"]) && is_text(&[b"\xe2", b"\x82", b"\xac\n"]) && is_text(&[]));
+        assert!(!is_text(&[b"\xff"]) && !is_text(&[b"gr\xfcn"]) && !is_text(&[b"\xe2", b"x"]) && !is_text(&[b"\xe2"]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The words after the tool: its arguments, then where its inputs come from. Pure.
 
 use crate::cli::Failure;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// What stands after the tool.
@@ -13,15 +14,15 @@ pub(in crate::cli) struct Words {
 /// One source of inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Source {
-    /// `::: a b c`
-    Given(Vec<String>),
+    /// `::: a b c`: names of files may be any bytes.
+    Given(Vec<OsString>),
     /// `:::: file`
     File(PathBuf),
 }
 
 /// Takes the words apart.
-pub(in crate::cli) fn words(words: &[String]) -> Result<Words, Failure> {
-    let is_mark = |word: &&String| word.starts_with(":::");
+pub(in crate::cli) fn words(words: &[OsString]) -> Result<Words, Failure> {
+    let is_mark = |word: &&OsString| word.as_encoded_bytes().starts_with(b":::");
     let first = words.iter().position(|word| is_mark(&word)).unwrap_or(words.len());
     let (args, mut rest) = words.split_at(first);
     let mut sources = Vec::new();
@@ -29,7 +30,7 @@ pub(in crate::cli) fn words(words: &[String]) -> Result<Words, Failure> {
         let end = after.iter().position(|word| is_mark(&word)).unwrap_or(after.len());
         let (given, further) = after.split_at(end);
         rest = further;
-        match mark.as_str() {
+        match &*mark.to_string_lossy() {
             ":::" if given.is_empty() => {
                 return Err(Failure::usage("no inputs stand after :::").hint("for instance ::: a b c"));
             }
@@ -44,7 +45,16 @@ pub(in crate::cli) fn words(words: &[String]) -> Result<Words, Failure> {
             }
         }
     }
-    Ok(Words { args: args.to_vec(), sources })
+    let args = args.iter().map(|arg| text(arg, "an argument of a tool")).collect::<Result<_, _>>()?;
+    Ok(Words { args, sources })
+}
+
+/// A word that has to be text, since the tool gets it as one.
+pub(super) fn text(word: &OsStr, what: &str) -> Result<String, Failure> {
+    word.to_str().map(str::to_owned).ok_or_else(|| {
+        Failure::usage(format!("{what} has to be UTF-8 text, and {} is not", word.display()))
+            .hint("with --stdin an input may be any bytes, and so may the name of a file that is one")
+    })
 }
 
 #[cfg(test)]
@@ -53,14 +63,14 @@ mod tests {
     use crate::cli::Exit;
 
     fn split(text: &str) -> Result<Words, Failure> {
-        words(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        words(&text.split_whitespace().map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
     fn arguments_end_where_the_inputs_begin() {
         let found = split("-x {} ::: a -b ::: 1 :::: f g").unwrap();
         assert_eq!(found.args, ["-x", "{}"]);
-        let given = |words: &[&str]| Source::Given(words.iter().map(|word| (*word).to_owned()).collect());
+        let given = |words: &[&str]| Source::Given(words.iter().map(OsString::from).collect());
         assert_eq!(
             found.sources,
             [given(&["a", "-b"]), given(&["1"]), Source::File("f".into()), Source::File("g".into())]
