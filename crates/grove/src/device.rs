@@ -17,6 +17,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Serve
 use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
 use rustls::{ClientConfig, ServerConfig};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,9 +58,19 @@ impl Caller {
     pub const STRANGER: Caller = Caller { key: None, local: false, plain: true };
 
     /// Whoever has just agreed on a channel from that address.
-    pub fn over(channel: &rustls::ServerConnection, from: std::net::IpAddr) -> Caller {
+    pub fn over(channel: &rustls::ServerConnection, from: IpAddr) -> Caller {
         let key = channel.peer_certificates().and_then(|shown| fingerprint(shown.first()?));
         Caller { key, local: from.is_loopback(), plain: false }
+    }
+}
+
+/// From where somebody calls. Whoever calls from the very address that was called is this machine, as on loopback: the
+/// system takes such packets from no cable.
+pub fn origin(called: std::io::Result<SocketAddr>, from: SocketAddr) -> IpAddr {
+    let from = from.ip().to_canonical();
+    match called {
+        Ok(called) if called.ip().to_canonical() == from => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => from,
     }
 }
 
@@ -197,6 +208,17 @@ mod tests {
         };
         let (heard, called) = tokio::join!(heard, called);
         called.and(heard)
+    }
+
+    #[test]
+    fn whoever_calls_from_the_address_that_was_called_is_here() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let is_here = |called: &str, from: &str| origin(Ok(address(called)), address(from)).is_loopback();
+        assert!(is_here("192.168.1.20:7420", "192.168.1.20:50000") && is_here("127.0.0.1:1", "127.0.0.1:2"));
+        assert!(
+            is_here("[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.1]:2") && is_here("[2001:db8::1]:1", "[2001:db8::1]:2")
+        );
+        assert!(!is_here("192.168.1.20:7420", "192.168.1.21:50000") && !is_here("[2001:db8::1]:1", "[2001:db8::2]:2"));
     }
 
     #[test]

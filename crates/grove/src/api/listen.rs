@@ -1,7 +1,7 @@
 //! Connections: how they are taken, how long somebody may take to say what they want, and how they end.
 
 use super::arrival::Arrival;
-use crate::device::{Caller, Greeting};
+use crate::device::{Caller, Greeting, origin};
 use crate::doorstep::{Doorstep, Steady};
 use axum::Router;
 use hyper::server::conn::http1;
@@ -77,7 +77,8 @@ async fn accept(listener: TcpListener, router: Router, tls: Option<Greeting>, mu
             continue;
         };
         let (door, router, tls, stop) = (door.clone(), router.clone(), tls.clone(), stop.clone());
-        tokio::spawn(async move { arrived(stream, from.ip(), &door, router, tls, stop).await });
+        let from = origin(stream.local_addr(), from);
+        tokio::spawn(async move { arrived(stream, from, &door, router, tls, stop).await });
     }
 }
 

@@ -9,7 +9,7 @@ use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_server::{Node, NodeServer};
 use super::wire::{Chunk, Frame, Stored, Want};
 use super::{Home, Links};
-use crate::device::{Caller, Greeting};
+use crate::device::{Caller, Greeting, origin};
 use crate::doorstep::{Doorstep, Place};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -107,7 +107,8 @@ impl Links {
 async fn accept(listener: &TcpListener, door: &Doorstep, out: &mpsc::Sender<(TcpStream, Caller, Place)>) {
     loop {
         let (stream, from) = next(listener, door).await;
-        if out.send((stream, Caller::HERE, door.arrive(from.ip()))).await.is_err() {
+        let from = origin(stream.local_addr(), from);
+        if out.send((stream, Caller::HERE, door.arrive(from))).await.is_err() {
             return;
         }
     }
@@ -122,11 +123,12 @@ async fn accept_tls(
 ) {
     loop {
         let (stream, from) = next(listener, door).await;
+        let from = origin(stream.local_addr(), from);
         let (tls, out, door) = (tls.clone(), out.clone(), door.clone());
-        let place = door.arrive(from.ip());
+        let place = door.arrive(from);
         tokio::spawn(async move {
             let greeted = tokio::select! {
-                greeted = tls.greet(stream, from.ip(), &door) => greeted,
+                greeted = tls.greet(stream, from, &door) => greeted,
                 () = place.asked_to_go() => None,
             };
             if let Some((stream, caller)) = greeted {
