@@ -62,15 +62,18 @@ Exit codes (they never change):
     1  an error
     2  wrong usage, an empty list of inputs among it
     3  some parts failed; the others have their results
-    4  nobody can run it now (with --no-wait), it takes too long, or the hub's disk is full; nothing is lost
+    4  not now: nobody can run it (with --no-wait), it takes too long, or the
+       hub's disk is full; nothing is lost
     5  not authorised: the token is missing or wrong
     6  the hub cannot be reached
     7  not enough credits, or the budget is too small or spent
   130  Ctrl-C; the job keeps running
 
-Settings: a flag comes before a GROVE_* variable (GROVE_HOME, GROVE_HUB, GROVE_LISTEN, GROVE_LINK, GROVE_TLS,
-GROVE_ADDRESS, GROVE_ANNOUNCE, GROVE_SLOTS, GROVE_DISK, GROVE_KEEP, GROVE_LOG), that before $XDG_CONFIG_HOME/grove/config.toml, that before the default.
-NO_COLOR is heeded. Results go to standard output, everything else to standard error.";
+Settings: a flag comes before a GROVE_* variable (GROVE_HOME, GROVE_HUB,
+GROVE_LISTEN, GROVE_LINK, GROVE_TLS, GROVE_ADDRESS, GROVE_ANNOUNCE,
+GROVE_SLOTS, GROVE_DISK, GROVE_KEEP, GROVE_LOG), that before
+$XDG_CONFIG_HOME/grove/config.toml, that before the default. NO_COLOR is
+heeded. Results go to standard output, everything else to standard error.";
 
 /// Grove turns a group's idle computers into one shared computer.
 #[derive(Debug, Parser)]
@@ -252,5 +255,17 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_stands_behind_the_options_fits_a_narrow_terminal() {
+        let all = Cli::command();
+        let texts = all.get_subcommands().chain([&all]).flat_map(|command| {
+            [command.get_after_help(), command.get_after_long_help()].into_iter().flatten().map(ToString::to_string)
+        });
+        let texts: Vec<String> = texts.collect();
+        let lines = texts.iter().flat_map(|text| text.lines());
+        let wide: Vec<&str> = lines.filter(|line| line.chars().count() > 80).collect();
+        assert!(texts.len() > 2 && wide.is_empty(), "{wide:?}");
     }
 }

@@ -29,15 +29,24 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
-Options stand before the tool; everything after it is the tool's own, up to the inputs:
+Options stand before the tool; everything after it is the tool's own, up to
+the inputs:
   ::: a b c        these inputs; several `:::` are combined, each with each
   :::: file        each line of a file (`-` for standard input)
   (none)           the tool runs once, with what is piped in on its standard input
 
-In the tool's arguments `{}` becomes the input, `{.}` the input without extension, `{/}` its last part, `{//}` its
-folder, `{/.}` its last part without extension, `{#}` its number, `{1}` `{2}` the input of each source. Without any of
-these the input is appended. With --stdin, and for tools that declare abilities, the input is given on standard input
-instead; an input that names a file then stands for what is in the file, and `-` for what is piped in.
+In the tool's arguments, as in GNU parallel:
+  {}               the input; appended where none of these is said
+  {.}  {/}  {/.}   it without extension, its last part, that without extension
+  {//}  {#}        its folder, its number
+  {1}  {2}         the input of the first source, of the second
+
+With --stdin, and for tools that declare abilities, the input is given on
+standard input instead; an input that names a file then stands for what is in
+it, and `-` for what is piped in.
+
+Results go to standard output in the order of the inputs. What failed parts
+printed does not: standard error tells of it, and `grove get --failed` has it.
 
 Examples:
   grove run square.wasm ::: 1 2 3
@@ -90,10 +99,10 @@ pub struct Run {
     /// The most that the job may cost [default: a quarter of what is available]
     #[arg(long, value_name = "CREDITS", value_parser = parse_credits, help_heading = "Terms")]
     budget: Option<Credits>,
-    /// Memory of one part, such as 512MiB
+    /// Memory of one part, such as 512MiB [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, help_heading = "Terms")]
     memory: Option<u64>,
-    /// Time of one part, such as 90s, 2m or 1h30m; a number alone is seconds
+    /// Time of one part, such as 90s, 2m or 1h30m; a number alone is seconds [default: 1h]
     #[arg(long, value_name = "TIME", value_parser = parse_millis, help_heading = "Terms")]
     timeout: Option<Millis>,
     /// Stop the job when more parts than this have failed

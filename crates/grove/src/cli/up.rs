@@ -17,10 +17,10 @@ use tokio::sync::watch;
 
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Where the API listens; port 0 takes any free one
+    /// Where the API listens, for people and programs; port 0 takes any free one [default: 127.0.0.1:7420]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Where other nodes are heard; port 0 takes any free one
+    /// Where other nodes are heard; port 0 takes any free one [default: 127.0.0.1:7421]
     #[arg(long, value_name = "ADDRESS")]
     link: Option<String>,
     /// Parts that this machine runs at one time [default: one for each core]

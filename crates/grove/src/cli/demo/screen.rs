@@ -154,7 +154,7 @@ pub(super) fn lanes(play: &Play) -> io::Result<()> {
     let lent: u64 = play.lanes().iter().map(|lane| lane.answers).sum();
     let checked = play.parts().saturating_sub(lent);
     if checked > 0 {
-        say::line(&format!("{:<10} {checked:>6} parts  run again by the hub itself, to check answers", "hub"))?;
+        say::line(&format!("{:<10} {checked:>6} parts  run by the hub itself, to check answers", "hub"))?;
     }
     say::line("")
 }
