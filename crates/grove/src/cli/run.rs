@@ -33,7 +33,7 @@ Options stand before the tool; everything after it is the tool's own, up to
 the inputs:
   ::: a b c        these inputs; several `:::` are combined, each with each
   :::: file        each line of a file (`-` for standard input)
-  (none)           the tool runs once, with what is piped in on its standard input
+  (none)           the tool runs once, with what is piped in
 
 In the tool's arguments, as in GNU parallel:
   {}               the input; appended where none of these is said
