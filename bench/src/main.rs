@@ -5,6 +5,7 @@ mod clock;
 mod cold;
 mod compute;
 mod core;
+mod data;
 mod idle;
 mod latency;
 mod others;
@@ -30,6 +31,9 @@ struct Arguments {
     /// `core` and `scale`: so many parts for the node alone.
     #[arg(long, value_name = "N", default_value_t = core::PARTS)]
     parts: u64,
+    /// `tiny`: with TLS on every connection.
+    #[arg(long)]
+    tls: bool,
     /// `chaos`: how often the hub is killed.
     #[arg(long, value_name = "N", default_value_t = 50)]
     kills: u64,
@@ -41,11 +45,12 @@ fn main() -> anyhow::Result<()> {
         "chaos" => chaos::run(arguments.kills)?,
         "cold" => cold::run()?,
         "compute" => compute::run()?,
+        "data" => data::run()?,
         "idle" => idle::run()?,
         "latency" => latency::run()?,
         "restart" => restart::run()?,
         "scale" => scale::run(arguments.parts)?,
-        "tiny" => tiny::run()?,
+        "tiny" => tiny::run(arguments.tls)?,
         "core" => core::run(arguments.lenders, arguments.parts),
         other => anyhow::bail!("there is no bench {other}"),
     };

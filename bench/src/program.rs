@@ -1,12 +1,16 @@
 //! The program as real processes on loopback, in a folder of their own: a hub that only hands out work, and lenders.
 
 use anyhow::{Context, bail, ensure};
+use grove::config::Home;
+use grove::device::{Device, Speech, nameless};
+use grove_core::id::Digest;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// A process that is not there after this long will not come.
@@ -23,6 +27,8 @@ pub(crate) struct Program {
     agent: ureq::Agent,
     /// Where the hub is asked, and what it is shown.
     door: OnceLock<(String, String)>,
+    /// How it is called, where it speaks TLS.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// Processor seconds that processes have used.
@@ -51,8 +57,14 @@ impl Used {
 impl Program {
     /// A hub and so many lenders of one slot each, all linked.
     pub(crate) fn start(lenders: usize) -> anyhow::Result<Program> {
+        Program::start_with(lenders, false)
+    }
+
+    /// The same, with TLS on every connection if wanted.
+    pub(crate) fn start_with(lenders: usize, tls: bool) -> anyhow::Result<Program> {
         let home = tempfile::tempdir()?;
-        let hub = spawn(home.path(), &HUB)?;
+        let flags = if tls { &["--tls", "--admin", "Root"][..] } else { &[] };
+        let hub = spawn(home.path(), &[&HUB, flags].concat())?;
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
         let mut program = Program {
             home,
@@ -61,8 +73,13 @@ impl Program {
             lenders: Vec::new(),
             agent: config.into(),
             door: OnceLock::new(),
+            tls: None,
         };
-        program.until("the hub", |program| Ok(program.hub_file().is_ok() && program.get("/v1/status").is_ok()))?;
+        program.until("the hub", |program| program.hub_file().map(|_| true))?;
+        if tls {
+            program.tls = Some(calls(&Home::at(program.home.path().to_owned()), &program.hub_file()?)?);
+        }
+        program.until("its API", |program| program.get("/v1/status").map(|_| true))?;
         program.link = program.hub_file()?["link"].as_str().context("hub.json names no link")?.to_owned();
         for _ in 0..lenders {
             program.lend()?;
@@ -141,12 +158,18 @@ impl Program {
 
     pub(crate) fn get(&self, path: &str) -> anyhow::Result<Value> {
         let (address, token) = self.door()?;
+        if self.tls.is_some() {
+            return self.line()?.get(path);
+        }
         let request = self.agent.get(format!("http://{address}{path}"));
         answer(request.header("authorization", token).call()?)
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let (address, token) = self.door()?;
+        if self.tls.is_some() {
+            return self.line()?.post(path, body);
+        }
         let request = self.agent.post(format!("http://{address}{path}"));
         answer(request.header("authorization", token).send_json(body)?)
     }
@@ -154,16 +177,33 @@ impl Program {
     /// A connection to the hub that stays open.
     pub(crate) fn line(&self) -> anyhow::Result<Line> {
         let (address, token) = self.door()?;
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        let head = format!("HTTP/1.1\r\nHost: {address}\r\nAuthorization: {token}\r\nContent-Type: application/json");
-        Ok(Line { stream, head, heard: Vec::new() })
+        Line::open(address, self.tls.as_ref(), Some(token))
+    }
+
+    /// Where the hub's API is.
+    pub(crate) fn address(&self) -> anyhow::Result<&str> {
+        Ok(&self.door()?.0)
+    }
+
+    /// Somebody else, on a machine of their own, who may run jobs here.
+    pub(crate) fn guest(&self, name: &str) -> anyhow::Result<Guest> {
+        let folder = tempfile::tempdir()?;
+        let invited = String::from_utf8(self.grove(&["invite", "--role", "run"])?)?;
+        let word = invited.trim().strip_prefix("grove join ").context("an invitation is a command")?;
+        let joined = command(folder.path(), &["join", word, "--name", name]).output()?;
+        ensure!(joined.status.success(), "{name} cannot join: {}", String::from_utf8_lossy(&joined.stderr));
+        let tls = calls(&Home::at(folder.path().to_owned()), &self.hub_file()?)?;
+        Ok(Guest { _folder: folder, address: self.address()?.to_owned(), tls })
     }
 
     /// Sends a prebuilt tool; the name of its blob.
     pub(crate) fn send_tool(&self, name: &str) -> anyhow::Result<String> {
         let bytes = std::fs::read(tool(name))?;
         let blob = blake3::hash(&bytes).to_hex().to_string();
+        if self.tls.is_some() {
+            self.line()?.put(&format!("/v1/blobs/{blob}?offset=0"), &bytes)?;
+            return Ok(blob);
+        }
         let (address, token) = self.door()?;
         let request = self.agent.put(format!("http://{address}/v1/blobs/{blob}?offset=0"));
         let sent = request.header("authorization", token).send(&bytes[..])?;
@@ -223,18 +263,67 @@ impl Drop for Program {
     }
 }
 
+/// Somebody else's machine.
+pub(crate) struct Guest {
+    _folder: tempfile::TempDir,
+    address: String,
+    tls: Arc<ClientConfig>,
+}
+
+impl Guest {
+    pub(crate) fn line(&self) -> anyhow::Result<Line> {
+        Line::open(&self.address, Some(&self.tls), None)
+    }
+}
+
+/// How a folder's machine calls a hub over TLS.
+fn calls(home: &Home, hub: &Value) -> anyhow::Result<Arc<ClientConfig>> {
+    let key = blake3::Hash::from_hex(hub["key"].as_str().context("the hub has no key")?)?;
+    Ok(Device::of(home)?.calls(Speech::People, Digest(*key.as_bytes()))?)
+}
+
 /// HTTP by hand: where a round trip takes a millisecond, a library's own tenth of it would count as the hub's.
 pub(crate) struct Line {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     head: String,
     heard: Vec<u8>,
 }
 
+trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
+
 impl Line {
+    fn open(address: &str, tls: Option<&Arc<ClientConfig>>, token: Option<&str>) -> anyhow::Result<Line> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let stream: Box<dyn Stream> = match tls {
+            Some(tls) => Box::new(StreamOwned::new(ClientConnection::new(Arc::clone(tls), nameless())?, stream)),
+            None => Box::new(stream),
+        };
+        let shown = token.map(|token| format!("\r\nAuthorization: {token}")).unwrap_or_default();
+        let head = format!("HTTP/1.1\r\nHost: {address}{shown}");
+        Ok(Line { stream, head, heard: Vec::new() })
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> anyhow::Result<Value> {
+        self.say(&format!("GET {path} {}\r\n\r\n", self.head), b"")
+    }
+
     pub(crate) fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let body = body.to_string();
-        let request = format!("POST {path} {}\r\nContent-Length: {}\r\n\r\n{body}", self.head, body.len());
-        self.stream.write_all(request.as_bytes())?;
+        let kind = "Content-Type: application/json";
+        let head = format!("POST {path} {}\r\n{kind}\r\nContent-Length: {}\r\n\r\n", self.head, body.len());
+        self.say(&head, body.as_bytes())
+    }
+
+    pub(crate) fn put(&mut self, path: &str, body: &[u8]) -> anyhow::Result<Value> {
+        self.say(&format!("PUT {path} {}\r\nContent-Length: {}\r\n\r\n", self.head, body.len()), body)
+    }
+
+    fn say(&mut self, head: &str, body: &[u8]) -> anyhow::Result<Value> {
+        self.stream.write_all(&[head.as_bytes(), body].concat())?;
+        self.stream.flush()?;
         self.heard.clear();
         loop {
             let mut piece = [0; 4096];
@@ -260,7 +349,8 @@ fn whole(heard: &[u8]) -> anyhow::Result<Option<Value>> {
         lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length: usize = length.context("an answer without a length")?.1.trim().parse()?;
     let body = heard.get(end + 4..end + 4 + length);
-    Ok(body.map(serde_json::from_slice).transpose()?)
+    let read = |body: &[u8]| if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
+    Ok(body.map(read).transpose()?)
 }
 
 const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];

@@ -9,8 +9,8 @@ const PARTS: u64 = 100_000;
 /// Results whose time in the sandbox is looked at: they are all alike.
 const LOOKED_AT: u64 = 1_000;
 
-pub(crate) fn run() -> anyhow::Result<Value> {
-    let program = Program::start(2)?;
+pub(crate) fn run(tls: bool) -> anyhow::Result<Value> {
+    let program = Program::start_with(2, tls)?;
     let noop = tool("noop.wasm").display().to_string();
     // The tool is compiled, the lenders have shown what they are worth.
     program.grove(&["run", "--range", "0..2000", &noop])?;
@@ -24,12 +24,13 @@ pub(crate) fn run() -> anyhow::Result<Value> {
     let each = |seconds: f64| tenths(seconds * 1e6 / PARTS as f64);
     let rate = PARTS as f64 / wall;
     drop(program);
-    let others = others::measured();
+    let others = if tls { json!({}) } else { others::measured() };
     let ratio = |name: &str| others[name].as_f64().map(|peer| tenths(rate / peer));
     Ok(json!({
         "name": "tiny",
         "value": rate.round(),
         "unit": "parts/s",
+        "tls": tls,
         "parts": PARTS,
         "wall_ms": (wall * 1e3).round(),
         "overhead_us": tenths(each(spent.all()) - in_sandbox),

@@ -37,6 +37,18 @@ pub trait Source: Send {
     /// Reads what it likes to from an offset on; nothing only at the end.
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize>;
 
+    /// So many bytes from an offset on.
+    fn piece(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let (mut data, mut filled) = (vec![0; len], 0);
+        while let Some(room) = data.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.read_at(offset + filled as u64, room)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                some => filled += some,
+            }
+        }
+        Ok(data)
+    }
+
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -325,13 +337,7 @@ impl Shared {
     fn chunk(&self, offset: u64) -> io::Result<Chunk> {
         let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
         let left = usize::try_from(self.len - offset).unwrap_or(usize::MAX);
-        let (mut data, mut filled) = (vec![0; left.min(CHUNK_BYTES)], 0);
-        while let Some(room) = data.get_mut(filled..).filter(|room| !room.is_empty()) {
-            match source.read_at(offset + filled as u64, room)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                some => filled += some,
-            }
-        }
+        let data = source.piece(offset, left.min(CHUNK_BYTES))?;
         Ok(Chunk { offset, data: data.into(), ..Chunk::default() })
     }
 }

@@ -179,6 +179,10 @@ impl Source for Lending {
     fn read_at(&mut self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         self.0.read_at(offset, out).map_err(io::Error::other)
     }
+
+    fn piece(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        self.0.piece(offset, len).map_err(io::Error::other)
+    }
 }
 
 struct Taking(Upload);

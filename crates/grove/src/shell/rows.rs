@@ -122,9 +122,7 @@ pub(super) fn read_data(blobs: &Blobs, data: &Data) -> Result<Vec<u8>, RowError>
         Data::Blob { id, len } => (BlobId(id.0), *len),
     };
     let mut blob = blobs.open_blob(&id)?;
-    let mut bytes = Vec::with_capacity(usize::try_from(len.min(blob.len())).unwrap_or(0));
-    blob.read_to_end(&mut bytes).map_err(|source| RowError::Blob { id, source })?;
-    Ok(bytes)
+    Ok(blob.piece(0, usize::try_from(len.min(blob.len())).unwrap_or(usize::MAX))?)
 }
 
 pub(super) fn page_key(row: Row) -> PageKey {

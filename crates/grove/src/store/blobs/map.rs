@@ -1,20 +1,28 @@
 //! The map of a blob: a hash for each block, so that a piece is checked without reading the whole, and how many lines
 //! end before each block, so that any line is found by reading one block. Made while the blob streams in, kept beside
 //! it, made anew when it is missing or does not check. It is never the truth: the blob's own name is.
+//!
+//! BLAKE3 is a tree: the hashes of the blocks are nodes of it, so that every byte is hashed once for both.
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use blake3::Hasher;
+use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+
 use super::super::error::{StoreError, io_error};
 use super::super::folder::{self, private_options};
 use super::BlobId;
 
-/// Large enough that the map is 1/2,700 of the blob, small enough to be hashed in some 20 us.
+/// Large enough that the map is 1/2,700 of the blob, small enough to be hashed in some 20 us. A power of two, as the
+/// nodes of a BLAKE3 tree are.
 pub(super) const BLOCK: usize = 64 * 1024;
+/// What is kept of a block's node.
 const HASH: usize = 16;
 const ENTRY: usize = HASH + 8;
-const MAGIC: &[u8] = b"grove blob map 1";
+/// Maps of another kind do not check, and are made anew.
+const MAGIC: &[u8] = b"grove blob map 2";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Map {
@@ -34,7 +42,7 @@ struct Block {
 impl Map {
     /// Whether the block's bytes are the ones the map was made from.
     pub(super) fn check(&self, block: usize, bytes: &[u8]) -> bool {
-        self.blocks.get(block).is_some_and(|known| known.hash == block_hash(bytes))
+        self.blocks.get(block).is_some_and(|known| known.hash == kept(&node(block, bytes)))
     }
 
     pub(super) fn blocks(&self) -> usize {
@@ -97,56 +105,118 @@ impl Block {
     }
 }
 
-fn block_hash(bytes: &[u8]) -> [u8; HASH] {
+/// The node of a block in the tree of its blob.
+fn node(block: usize, bytes: &[u8]) -> ChainingValue {
+    let offset = block as u64 * BLOCK as u64;
+    Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root()
+}
+
+fn kept(node: &ChainingValue) -> [u8; HASH] {
     let mut hash = [0; HASH];
-    hash.copy_from_slice(&blake3::hash(bytes).as_bytes()[..HASH]);
+    hash.copy_from_slice(&node[..HASH]);
     hash
 }
 
 /// Makes the map and the blob's name from the bytes as they stream by.
 #[derive(Debug, Default)]
 pub(super) struct Surveyor {
-    hasher: blake3::Hasher,
+    /// Subtrees that are whole, the largest first.
+    tree: Vec<ChainingValue>,
     blocks: Vec<Block>,
-    /// The block that is being filled.
+    /// The block that is being filled. Whether it is the only one decides how it is hashed: a full one waits for more.
     block: Vec<u8>,
-    len: u64,
     newlines: u64,
     last: Option<u8>,
 }
 
 impl Surveyor {
     pub(super) fn len(&self) -> u64 {
-        self.len
+        self.blocks.len() as u64 * BLOCK as u64 + self.block.len() as u64
     }
 
     pub(super) fn take(&mut self, mut bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.len += bytes.len() as u64;
         self.last = bytes.last().copied().or(self.last);
         while !bytes.is_empty() {
-            let room = (BLOCK - self.block.len()).min(bytes.len());
-            let (now, rest) = bytes.split_at(room);
+            if self.block.len() == BLOCK {
+                let block = std::mem::take(&mut self.block);
+                self.close_block(&block);
+                self.block = block;
+                self.block.clear();
+            }
+            if self.block.is_empty() && bytes.len() > BLOCK {
+                let (whole, rest) = bytes.split_at(BLOCK);
+                self.close_block(whole);
+                bytes = rest;
+                continue;
+            }
+            let (now, rest) = bytes.split_at((BLOCK - self.block.len()).min(bytes.len()));
             self.block.extend_from_slice(now);
             bytes = rest;
-            if self.block.len() == BLOCK {
-                self.close_block();
-            }
         }
     }
 
     pub(super) fn finish(mut self) -> (BlobId, Map) {
-        if !self.block.is_empty() {
-            self.close_block();
+        let len = self.len();
+        let only = self.blocks.is_empty().then(|| blake3::hash(&self.block));
+        let block = std::mem::take(&mut self.block);
+        if !block.is_empty() {
+            self.close_block(&block);
         }
+        let id = only.unwrap_or_else(|| self.root());
         let open_line = self.last.is_some_and(|byte| byte != b'\n');
         let lines = self.newlines + u64::from(open_line);
-        (BlobId(*self.hasher.finalize().as_bytes()), Map { len: self.len, lines, blocks: self.blocks })
+        (BlobId(*id.as_bytes()), Map { len, lines, blocks: self.blocks })
     }
 
-    fn close_block(&mut self) {
-        self.blocks.push(Block { hash: block_hash(&self.block), newlines_before: self.newlines });
-        self.newlines += self.block.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.block.clear();
+    fn close_block(&mut self, block: &[u8]) {
+        // Two subtrees of one size are one of the next, as soon as it is known that more comes behind them.
+        while self.tree.len() > self.blocks.len().count_ones() as usize {
+            self.merge();
+        }
+        let node = node(self.blocks.len(), block);
+        self.tree.push(node);
+        self.blocks.push(Block { hash: kept(&node), newlines_before: self.newlines });
+        self.newlines += block.iter().filter(|byte| **byte == b'\n').count() as u64;
+    }
+
+    fn merge(&mut self) {
+        if let (Some(right), Some(left)) = (self.tree.pop(), self.tree.pop()) {
+            self.tree.push(merge_subtrees_non_root(&left, &right, Mode::Hash));
+        }
+    }
+
+    /// The hash of all blocks, of which there are two at least.
+    fn root(&mut self) -> blake3::Hash {
+        while self.tree.len() > 2 {
+            self.merge();
+        }
+        match self.tree[..] {
+            [left, right] => merge_subtrees_root(&left, &right, Mode::Hash),
+            _ => blake3::hash(b""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_hash_of_all_bytes_whatever_the_length_and_the_pieces() {
+        let bytes: Vec<u8> = (0..40 * BLOCK as u32 + 77).map(|n| (n % 253) as u8).collect();
+        let lens = (0..40).flat_map(|blocks| [0, 1, BLOCK - 1].map(|more| blocks * BLOCK + more));
+        for (nth, len) in lens.chain([bytes.len()]).enumerate() {
+            let mut surveyor = Surveyor::default();
+            let piece = [1 << 20, 1_000, BLOCK, BLOCK + 1][nth % 4];
+            bytes[..len].chunks(piece).for_each(|piece| surveyor.take(piece));
+            assert_eq!(surveyor.len(), len as u64);
+            let (id, map) = surveyor.finish();
+            assert_eq!(id, BlobId::of(&bytes[..len]), "{len} bytes, {piece} at a time");
+            for (block, piece) in bytes[..len].chunks(BLOCK).enumerate() {
+                assert!(map.check(block, piece));
+                assert!(!map.check(block + 1, piece), "a block belongs to its place");
+            }
+            assert_eq!(map.blocks(), len.div_ceil(BLOCK));
+        }
     }
 }

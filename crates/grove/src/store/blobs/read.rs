@@ -99,15 +99,37 @@ impl BlobReader {
         Ok(read)
     }
 
-    /// So many bytes from `offset` on; fewer only at the end.
+    /// So many bytes from `offset` on; fewer only at the end. Whole blocks are checked where they lie.
     pub fn piece(&mut self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
         let left = usize::try_from(self.map.len.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut piece = vec![0; left.min(len)];
-        let mut filled = 0;
+        let mut piece = Vec::with_capacity(left.min(len));
+        if offset.is_multiple_of(BLOCK as u64) {
+            self.read_blocks(offset, left.min(len), &mut piece)?;
+        }
+        let mut filled = piece.len();
+        piece.resize(left.min(len), 0);
         while filled < piece.len() {
             filled += self.read_at(offset + filled as u64, &mut piece[filled..])?;
         }
         Ok(piece)
+    }
+
+    /// Reads the blocks that lie wholly within so many bytes; the last block of a blob may be shorter.
+    fn read_blocks(&mut self, offset: u64, len: usize, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        let to_the_end = offset + len as u64 == self.map.len;
+        let whole = if to_the_end { len } else { len - len % BLOCK };
+        self.file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| (&mut self.file).take(whole as u64).read_to_end(out))
+            .map_err(io_error("read", &self.path))?;
+        let first = usize::try_from(offset / BLOCK as u64).unwrap_or(usize::MAX);
+        for (nth, block) in out.chunks(BLOCK).enumerate() {
+            if !self.map.check(first + nth, block) {
+                let offset = offset + (nth * BLOCK) as u64;
+                return Err(StoreError::DamagedBlob { file: self.path.clone(), offset });
+            }
+        }
+        if out.len() == whole { Ok(()) } else { Err(StoreError::DamagedBlob { file: self.path.clone(), offset }) }
     }
 
     pub fn line_range(&mut self, from: u64, count: usize) -> Result<Vec<Line>, StoreError> {
