@@ -54,6 +54,8 @@ fn once(program: &Program, module: &str, folder: &Path, run: usize) -> anyhow::R
         blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
         let path = folder.join(format!("{run}-{part}"));
         std::fs::write(&path, &bytes)?;
+        // The disk is not to be busy with it still when the hub begins to write.
+        std::fs::File::open(&path)?.sync_all()?;
         names.push(path.display().to_string());
         expected.push(format!("{:016x}\n", digest::digest(&bytes[..])?));
     }

@@ -5,6 +5,7 @@ mod clock;
 mod cold;
 mod compute;
 mod core;
+mod crowd;
 mod data;
 mod idle;
 mod latency;
@@ -45,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         "chaos" => chaos::run(arguments.kills)?,
         "cold" => cold::run()?,
         "compute" => compute::run()?,
+        "crowd" => crowd::run()?,
         "data" => data::run()?,
         "idle" => idle::run()?,
         "latency" => latency::run()?,

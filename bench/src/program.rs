@@ -185,6 +185,11 @@ impl Program {
         Ok(&self.door()?.0)
     }
 
+    /// Where the hub hears its lenders.
+    pub(crate) fn link(&self) -> &str {
+        &self.link
+    }
+
     /// Somebody else, on a machine of their own, who may run jobs here.
     pub(crate) fn guest(&self, name: &str) -> anyhow::Result<Guest> {
         let folder = tempfile::tempdir()?;

@@ -30,6 +30,8 @@ mod watch;
 mod why;
 
 pub use exit::{Exit, Failure};
+pub use run::safe_name;
+pub use say::safe;
 
 use crate::config::{Layer, Settings};
 use clap::{Args, Parser, Subcommand};

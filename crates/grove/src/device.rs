@@ -129,6 +129,11 @@ impl Device {
         self.fingerprint
     }
 
+    /// What the other side of a channel is shown.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
     /// For listening: any key may call, and is known afterwards.
     pub fn hears(&self, speech: Speech) -> Result<Arc<ServerConfig>, DeviceError> {
         let tls = |source| DeviceError::Tls { source };

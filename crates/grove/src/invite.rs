@@ -57,6 +57,11 @@ pub fn hash_of(secret: &[u8]) -> Digest {
     Digest(*blake3::hash(secret).as_bytes())
 }
 
+/// Bytes as a word with a sum in it, by which a mistyped letter is noticed.
+pub fn sealed(said: &[u8]) -> String {
+    written(&[said, &sum(said)].concat())
+}
+
 impl fmt::Display for Invite {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = vec![VERSION];
@@ -75,8 +80,7 @@ impl fmt::Display for Invite {
             }
             bytes.extend(address.port().to_be_bytes());
         }
-        bytes.extend(sum(&bytes));
-        out.write_str(&written(&bytes))
+        out.write_str(&sealed(&bytes))
     }
 }
 

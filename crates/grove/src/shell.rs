@@ -26,6 +26,8 @@ mod waiting;
 mod wires;
 mod work;
 
+pub use answers::{decode as answer_in_row, decode_input as input_in_row};
+pub use feed::counted;
 pub use hosted::{HostError, Hosted, Plan, host, walls};
 pub use inbox::Gone;
 pub use journal::JournalError;

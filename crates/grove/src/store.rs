@@ -35,7 +35,7 @@ pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs, LINE_BYTES_MAX, Line, Not
 pub use compact::SNAPSHOT_PIECE_BYTES;
 pub(crate) use database::is_guarded;
 pub use error::{Damage, Owner, StoreError};
-pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey};
+pub use page::{ITEM_BYTES_MAX, PAGE_BYTES_MAX, PAGE_ITEMS_MAX, Page, PageKey, items_of};
 pub use reader::{RESULTS_BYTES_MAX, Reader, Results};
 pub use replay::Replayed;
 pub use write::{Commit, FACTS_BYTES_MAX, Lift, PAGES_PER_COMMIT_MAX};

@@ -127,6 +127,10 @@ impl Wires for NoWires {
         unreachable!("no neighbours")
     }
 
+    fn read(&self, _: NodeId, _: Lease, _: Digest, _: usize) -> Soon<'_, Result<Arc<[u8]>, WireError>> {
+        unreachable!("no neighbours")
+    }
+
     fn bring(&self, _: NodeId, _: Lease, _: Digest) -> Soon<'_, Result<(), WireError>> {
         unreachable!("no neighbours")
     }

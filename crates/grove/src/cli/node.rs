@@ -10,7 +10,7 @@ use crate::shell::{self, HostError, Hosted, ShellError};
 use crate::store::{StoreError, is_guarded};
 use grove_sandbox::walls::Wall;
 use std::future::Future;
-use std::io::IsTerminal;
+use std::io::{self, Write};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -26,11 +26,25 @@ pub(super) fn log(settings: &Settings) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&settings.log).map_err(|error| {
         Failure::usage(format!("the setting log is wrong: {error}")).hint("error, warn, info, debug or trace")
     })?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
+    // Without colours, so that every control character in a line is somebody else's, and is written out.
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Plain).with_ansi(false);
     // A second one in the same process would change nothing.
     let _ = logs.with_target(false).try_init();
     Ok(())
+}
+
+/// Standard error, for text that may hold what strangers said.
+struct Plain;
+
+impl Write for Plain {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(say::safe_bytes(line).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 /// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.

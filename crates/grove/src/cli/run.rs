@@ -14,6 +14,7 @@ pub(super) use events::print_events;
 pub(super) use follow::Follow;
 pub(super) use inputs::Inputs;
 pub(super) use names::Names;
+pub use names::safe_name;
 pub(super) use out::{Out, Which};
 pub(super) use words::words;
 

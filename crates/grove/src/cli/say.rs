@@ -24,7 +24,7 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 }
 
 /// Text that changes nothing but the line it is in: control and direction characters are written out.
-pub(crate) fn safe(text: &str) -> Cow<'_, str> {
+pub fn safe(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }

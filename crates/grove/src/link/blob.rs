@@ -17,8 +17,8 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-/// Bytes in one chunk: large enough to make calls few, small enough that answers do not wait behind it.
-const CHUNK_BYTES: usize = 256 << 10;
+/// Bytes in one chunk: large enough to make calls few. Answers do not wait behind it: HTTP/2 cuts it into frames.
+const CHUNK_BYTES: usize = 1 << 20;
 /// Chunks read ahead.
 const AHEAD: usize = 2;
 /// No blob is larger; disks are full long before.

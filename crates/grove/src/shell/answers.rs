@@ -104,7 +104,7 @@ fn encode(kept: &Kept, order: u64, out: &mut Vec<u8>) {
 }
 
 /// An answer as it was kept, with its order; `None` for bytes that no answer can be.
-pub(super) fn decode(first: u64, bytes: &[u8]) -> Option<(Kept, u64)> {
+pub fn decode(first: u64, bytes: &[u8]) -> Option<(Kept, u64)> {
     let (head, mut rest) = postcard::take_from_bytes::<Head<'_>>(bytes).ok()?;
     let stdout = head.stdout.take(&mut rest)?;
     let mut files = Vec::with_capacity(head.files.len());
@@ -118,7 +118,7 @@ pub(super) fn decode(first: u64, bytes: &[u8]) -> Option<(Kept, u64)> {
 }
 
 /// An input as it was kept.
-pub(super) fn decode_input(bytes: &[u8]) -> Option<Data> {
+pub fn decode_input(bytes: &[u8]) -> Option<Data> {
     let (place, mut rest) = postcard::take_from_bytes::<Place>(bytes).ok()?;
     place.take(&mut rest)
 }

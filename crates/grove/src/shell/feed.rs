@@ -195,7 +195,7 @@ fn count(item: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Where the counted items lie in these bytes; `None` if they are not counted items.
-pub(super) fn counted(bytes: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
+pub fn counted(bytes: &[u8]) -> Option<Vec<std::ops::Range<usize>>> {
     let (mut items, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
         let digits = bytes[at..].iter().take(DIGITS_MAX + 1).position(|byte| *byte == b'\n')?;

@@ -9,7 +9,7 @@ use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
 use grove_core::node::{Change, Event, Reply, Wish};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The links of a node, with the store into which they bring blobs.
@@ -130,6 +130,18 @@ impl Wires for Linked {
         })
     }
 
+    fn read(&self, giver: NodeId, lease: Lease, blob: Digest, len: usize) -> Soon<'_, Result<Arc<[u8]>, WireError>> {
+        Box::pin(async move {
+            let failed = |source: Reason| WireError { giver, lease, blob, source };
+            let whole = Arc::new(Mutex::new(None));
+            let sink = Gathering { bytes: Vec::with_capacity(len), len, blob, whole: Arc::clone(&whole) };
+            let fetched = self.links.fetch_blob(giver, lease, blob, Box::new(sink)).await;
+            fetched.map_err(|error| failed(error.into()))?;
+            let bytes = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
+            bytes.ok_or_else(|| failed("it ended before it was whole".into()))
+        })
+    }
+
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
             let failed = |source: Reason| WireError { giver, lease, blob, source };
@@ -182,6 +194,38 @@ impl Source for Lending {
 
     fn piece(&mut self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         self.0.piece(offset, len).map_err(io::Error::other)
+    }
+}
+
+/// A blob on its way into memory.
+struct Gathering {
+    bytes: Vec<u8>,
+    /// So many are room enough.
+    len: usize,
+    blob: Digest,
+    /// Where it is found when it is whole.
+    whole: Arc<Mutex<Option<Arc<[u8]>>>>,
+}
+
+impl Sink for Gathering {
+    fn offset(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() > self.len - self.bytes.len() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        if self.bytes.len() != self.len || *blake3::hash(&self.bytes).as_bytes() != self.blob.0 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.bytes.into());
+        Ok(())
     }
 }
 

@@ -6,7 +6,6 @@ use grove_core::id::TaskId;
 use grove_core::message::Data;
 use grove_core::node::{Kept, Row};
 use grove_core::task::{Span, Stage};
-use std::io::Read;
 
 /// Rows read at a time where a longer run of them is wanted.
 const ROWS_AT_ONCE: usize = 4_096;
@@ -24,8 +23,6 @@ pub enum RowError {
     #[error("what a split printed for task {} are not counted items\nhint: each is its length, a newline, its bytes",
         .row.task.0)]
     NotCounted { row: Row },
-    #[error("blob {id} cannot be read: {source}")]
-    Blob { id: BlobId, source: std::io::Error },
 }
 
 /// Reads rows and blobs.

@@ -6,6 +6,7 @@ use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Something that takes a while.
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -16,6 +17,8 @@ pub trait Wires: Send + Sync + std::fmt::Debug + 'static {
     fn send(&self, to: NodeId, message: Message);
     /// Brings a blob here that a giver has named under this lease.
     fn fetch(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>>;
+    /// The same into memory, for one that is used once. It has so many bytes.
+    fn read(&self, giver: NodeId, lease: Lease, blob: Digest, len: usize) -> Soon<'_, Result<Arc<[u8]>, WireError>>;
     /// Brings a blob to a giver, before the answer that names it.
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>>;
     /// Sends what is still on its way, and closes.

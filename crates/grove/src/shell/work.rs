@@ -1,6 +1,7 @@
 //! The lender's side of a gift: the tool and its inputs are fetched, the runs go to the executors, and what they
 //! leave becomes answers. What it holds is forgotten with the process, since the giver will place it again.
 
+mod inputs;
 mod parts;
 mod processes;
 mod tools;
@@ -14,7 +15,7 @@ use super::side::Side;
 use super::wires::{WireError, Wires};
 use crate::store::{BlobId, Blobs, StoreError};
 use grove_core::id::{Digest, Lease, NodeId};
-use grove_core::message::{Answer, Data, Gift, Inputs, Outcome, Output, Trap};
+use grove_core::message::{Answer, Data, Gift, Outcome, Output, Trap};
 use grove_core::node::{Event, Row};
 use grove_core::task::{Act, Span};
 use grove_core::units::Fuel;
@@ -155,18 +156,13 @@ impl Bench {
 
     /// Runs all of it; `left` keeps the runs that have no answer yet.
     async fn work(&self, giver: NodeId, gift: &Gift, left: &mut Vec<Span>) -> Result<(), Trouble> {
-        self.bring_here(giver, gift.lease, gift.tool.module).await?;
-        if let Inputs::Carried { data } = &gift.inputs {
-            for blob in data.iter().filter_map(answers::blob_of) {
-                self.bring_here(giver, gift.lease, blob).await?;
-            }
-        }
+        let fetched = self.bring_all(giver, gift).await?;
         let runs = left.clone();
         let order = Order {
             job: gift.job,
             module: gift.tool.module,
             terms: parts::terms(gift),
-            parts: parts::parts(gift, &self.blobs)?,
+            parts: parts::parts(gift, &self.blobs, &fetched)?,
         };
         let (out, mut done) = mpsc::channel::<Vec<(usize, grove_sandbox::Outcome)>>(RESULTS_AHEAD);
         let answering = async {
@@ -256,6 +252,10 @@ impl Bench {
             // Nobody is there to hear it any more when the node has stopped.
             let _ = self.side.happened(Event::Ran { giver, lease, answers });
         }
+    }
+
+    fn has(&self, blob: Digest) -> Result<bool, StoreError> {
+        self.blobs.has(&BlobId(blob.0))
     }
 
     /// Sees to it that a blob is here.

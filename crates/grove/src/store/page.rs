@@ -88,7 +88,7 @@ impl Page {
 }
 
 /// The items of a page's body with their numbers; `None` in place of an item that cannot be told apart.
-pub(super) fn items_of(first: u64, count: u32, mut body: &[u8]) -> impl Iterator<Item = Option<(u64, &[u8])>> {
+pub fn items_of(first: u64, count: u32, mut body: &[u8]) -> impl Iterator<Item = Option<(u64, &[u8])>> {
     let mut done = false;
     (0..u64::from(count)).map_while(move |nth| {
         if done {

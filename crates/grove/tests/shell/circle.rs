@@ -114,6 +114,17 @@ impl Wires for Calls {
         })
     }
 
+    fn read(&self, giver: NodeId, lease: Lease, blob: Digest, len: usize) -> Soon<'_, Result<Arc<[u8]>, WireError>> {
+        Box::pin(async move {
+            let there = self.net.place(giver).unwrap();
+            assert!(there.passing.may_fetch(self.me, lease, blob).await, "{blob:?} under {lease:?}");
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut there.blobs.open_blob(&BlobId(blob.0)).unwrap(), &mut bytes).unwrap();
+            assert_eq!(bytes.len(), len);
+            Ok(bytes.into())
+        })
+    }
+
     fn bring(&self, giver: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<(), WireError>> {
         Box::pin(async move {
             if self.net.answers_until_one_is_lost.fetch_sub(1, Ordering::Relaxed) == 1 {

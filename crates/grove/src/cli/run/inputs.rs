@@ -11,6 +11,7 @@ use base64::Engine;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Inputs that are sent one by one; of more than these a blob of lines is made.
 const LISTED_MAX: usize = 10_000;
@@ -18,6 +19,8 @@ const LISTED_MAX: usize = 10_000;
 const COMBINED_MAX: usize = 1_000_000;
 /// A file up to this size travels in the request, a larger one as a blob.
 const INLINE_FILE_MAX: u64 = 64 << 10;
+/// Blobs that are sent at one time.
+const SENDERS: usize = 4;
 /// All that one request carries.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
 
@@ -121,11 +124,7 @@ impl Inputs {
                 Ok(SourceShape::Inputs(vec![InputShape::Blob { blob: spool::send_bytes(hub, bytes)? }]))
             }
             Inputs::Once(bytes) => Ok(SourceShape::Inputs(vec![shape(bytes)])),
-            Inputs::Listed(items) => {
-                let mut room = BATCH_BYTES_MAX;
-                let shapes = items.iter().map(|item| item.shape(hub, &mut room)).collect::<Result<_, _>>()?;
-                Ok(SourceShape::Inputs(shapes))
-            }
+            Inputs::Listed(items) => Ok(SourceShape::Inputs(shapes(items, hub)?)),
             Inputs::Lines(spool) => Ok(SourceShape::Lines { blob: spool.send(hub)? }),
             Inputs::Numbers { from, count } => Ok(SourceShape::Numbers { from: Big(*from), count: *count }),
         }
@@ -151,10 +150,7 @@ impl Inputs {
                     .collect::<Result<_, _>>()
                     .map_err(|error| unreadable("the inputs", &error))?
             }
-            Inputs::Listed(items) => {
-                let mut room = BATCH_BYTES_MAX;
-                items.iter().map(|item| item.shape(hub, &mut room)).collect::<Result<_, _>>()?
-            }
+            Inputs::Listed(items) => shapes(items, hub)?,
             Inputs::Once(bytes) => vec![shape(bytes)],
             Inputs::Numbers { from, count } => {
                 (*from..*from + *count).map(|n| InputShape::Text(n.to_string())).collect()
@@ -186,26 +182,71 @@ impl Item {
         }
     }
 
-    fn shape(&self, hub: &Hub, room: &mut u64) -> Result<InputShape, Failure> {
+    fn len(&self) -> u64 {
+        match self {
+            Item::Text(_) => 0,
+            Item::File { len, .. } => *len,
+            Item::Bytes { bytes, .. } => bytes.len() as u64,
+        }
+    }
+
+    /// As it travels in the request.
+    fn shape(&self) -> Result<InputShape, Failure> {
         match self {
             Item::Text(text) => Ok(InputShape::Text(text.clone())),
-            Item::Bytes { bytes, .. } if bytes.len() as u64 > INLINE_FILE_MAX.min(*room) => {
-                spool::send_bytes(hub, bytes).map(|blob| InputShape::Blob { blob })
-            }
-            Item::Bytes { bytes, .. } => {
-                *room -= bytes.len() as u64;
-                Ok(shape(bytes))
-            }
-            Item::File { path, len, .. } if *len > INLINE_FILE_MAX.min(*room) => {
-                Spool::open_any(path)?.send(hub).map(|blob| InputShape::Blob { blob })
-            }
+            Item::Bytes { bytes, .. } => Ok(shape(bytes)),
             Item::File { path, .. } => {
                 let bytes = std::fs::read(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
-                *room = room.saturating_sub(bytes.len() as u64);
                 Ok(shape(&bytes))
             }
         }
     }
+
+    /// Sent ahead of the request, as a blob.
+    fn send(&self, hub: &Hub) -> Result<InputShape, Failure> {
+        match self {
+            Item::Text(_) => self.shape(),
+            Item::Bytes { bytes, .. } => spool::send_bytes(hub, bytes).map(|blob| InputShape::Blob { blob }),
+            Item::File { path, .. } => Spool::open_any(path)?.send(hub).map(|blob| InputShape::Blob { blob }),
+        }
+    }
+}
+
+/// All of them as the API takes them. Large ones are sent ahead, several at a time: while one is being written to the
+/// hub's disk, another is on its way.
+fn shapes(items: &[Item], hub: &Hub) -> Result<Vec<InputShape>, Failure> {
+    let mut room = BATCH_BYTES_MAX;
+    let mut large = Vec::new();
+    let mut shapes = Vec::with_capacity(items.len());
+    for item in items {
+        if item.len() > INLINE_FILE_MAX.min(room) {
+            large.push((shapes.len(), item));
+            shapes.push(InputShape::Text(String::new()));
+        } else {
+            room -= item.len();
+            shapes.push(item.shape()?);
+        }
+    }
+    let next = AtomicUsize::new(0);
+    let send = || -> Result<Vec<(usize, InputShape)>, Failure> {
+        let mut sent = Vec::new();
+        while let Some((at, item)) = large.get(next.fetch_add(1, Ordering::Relaxed)) {
+            sent.push((*at, item.send(hub)?));
+        }
+        Ok(sent)
+    };
+    let sent = std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..SENDERS.min(large.len())).map(|_| scope.spawn(send)).collect();
+        // A panic there is a defect, and goes on here.
+        let join = |sender: std::thread::ScopedJoinHandle<'_, _>| {
+            sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        senders.into_iter().map(join).collect::<Result<Vec<_>, Failure>>()
+    })?;
+    for (at, shape) in sent.into_iter().flatten() {
+        shapes[at] = shape;
+    }
+    Ok(shapes)
 }
 
 fn shape(bytes: &[u8]) -> InputShape {

@@ -148,7 +148,7 @@ fn key(name: &str) -> u64 {
 }
 
 /// One step of a path that is a plain file name on every system, whatever a stranger called it.
-pub(super) fn safe_name(name: &str) -> String {
+pub fn safe_name(name: &str) -> String {
     const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
     let odd = |c: char| crate::cli::say::is_unsafe(c) || c.is_control() || r#"/\:*?"<>|"#.contains(c);
     let mut safe = String::new();

@@ -1,5 +1,6 @@
 //! How a run of a gift becomes a call of its tool, and how the call's end becomes an outcome.
 
+use super::inputs::{Fetched, fetched};
 use crate::shell::answers::{FILES_MAX, NOTE_BYTES_MAX};
 use crate::shell::rows::{RowError, read_data};
 use crate::store::Blobs;
@@ -27,7 +28,7 @@ pub(super) fn terms(gift: &Gift) -> Terms {
 }
 
 /// The calls, in the order of the runs.
-pub(super) fn parts(gift: &Gift, blobs: &Blobs) -> Result<Vec<Part>, RowError> {
+pub(super) fn parts(gift: &Gift, blobs: &Blobs, here: &Fetched) -> Result<Vec<Part>, RowError> {
     let mut data = match &gift.inputs {
         Inputs::Numbers { .. } => [].iter(),
         Inputs::Carried { data } => data.iter(),
@@ -36,7 +37,7 @@ pub(super) fn parts(gift: &Gift, blobs: &Blobs) -> Result<Vec<Part>, RowError> {
         .map(|run| {
             let (args, stdin) = match &gift.inputs {
                 Inputs::Numbers { from } => numbered(gift, from.saturating_add(run.first), run),
-                Inputs::Carried { .. } => carried(gift, data.next().unwrap_or(&NOTHING), run, blobs)?,
+                Inputs::Carried { .. } => carried(gift, data.next().unwrap_or(&NOTHING), run, blobs, here)?,
             };
             Ok(Part { args, stdin, files: Vec::new(), seed: seed(gift.job, run.first) })
         })
@@ -63,11 +64,20 @@ fn numbered(gift: &Gift, first: u64, run: Span) -> (Vec<String>, Arc<[u8]>) {
     (tokens::expand(&tool.args, input, run.first.saturating_add(1)), Arc::from([]))
 }
 
-fn carried(gift: &Gift, data: &Data, run: Span, blobs: &Blobs) -> Result<(Vec<String>, Arc<[u8]>), RowError> {
+fn carried(
+    gift: &Gift,
+    data: &Data,
+    run: Span,
+    blobs: &Blobs,
+    here: &Fetched,
+) -> Result<(Vec<String>, Arc<[u8]>), RowError> {
     let tool = &gift.tool;
     let bytes = match data {
         Data::Inline { bytes } => Arc::clone(bytes),
-        Data::Blob { .. } => read_data(blobs, data)?.into(),
+        Data::Blob { .. } => match fetched(here, data) {
+            Some(bytes) => bytes,
+            None => read_data(blobs, data)?.into(),
+        },
     };
     if let Some(args) = verb(gift) {
         return Ok((args, bytes));
