@@ -42,7 +42,7 @@ pub(crate) fn run() -> anyhow::Result<Value> {
     })?;
     ensure!(left > 0, "the large job ended before the small ones were measured");
     let round = |value: f64| (value * 100.0).round() / 100.0;
-    let mut of = |samples: &mut [f64]| json!({"p50_ms": round(percentile(samples, 50)), "p99_ms": round(percentile(samples, 99))});
+    let of = |samples: &mut [f64]| json!({"p50_ms": round(percentile(samples, 50)), "p99_ms": round(percentile(samples, 99))});
     let ratio = percentile(&mut busy, 99) / percentile(&mut idle, 99);
     Ok(json!({
         "name": "crowd",
