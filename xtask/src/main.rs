@@ -3,11 +3,8 @@
 mod bench;
 mod bless;
 mod chaos;
-<<<<<<< HEAD
 mod circle;
-=======
 mod fuzz;
->>>>>>> c37dc82 (Large inputs go through memory and are hashed once; benches of data and of a crowd; a fuzzer on a stable compiler; logs show nothing raw)
 #[cfg(feature = "proto")]
 mod proto;
 mod sim;
@@ -23,13 +20,10 @@ enum Task {
     Bench(bench::Bench),
     Bless(bless::Bless),
     Chaos(chaos::Chaos),
-<<<<<<< HEAD
     Circle(circle::Circle),
     #[command(hide = true)]
     Relay(circle::relay::Relay),
-=======
     Fuzz(fuzz::Fuzz),
->>>>>>> c37dc82 (Large inputs go through memory and are hashed once; benches of data and of a crowd; a fuzzer on a stable compiler; logs show nothing raw)
     Sim(sim::Sim),
     Test(test::Test),
     /// Make the Rust of the gRPC contract again (needs the feature `proto`: run `cargo proto`).
@@ -43,12 +37,9 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(task) => task.run(),
         Task::Bless(task) => task.run(),
         Task::Chaos(task) => task.run(),
-<<<<<<< HEAD
         Task::Circle(task) => task.run(),
         Task::Relay(task) => task.run(),
-=======
         Task::Fuzz(task) => task.run(),
->>>>>>> c37dc82 (Large inputs go through memory and are hashed once; benches of data and of a crowd; a fuzzer on a stable compiler; logs show nothing raw)
         Task::Sim(task) => task.run(),
         Task::Test(task) => task.run(),
         #[cfg(feature = "proto")]

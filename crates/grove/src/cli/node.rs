@@ -77,7 +77,7 @@ fn threads() -> usize {
 /// Until the node ends by itself or somebody says stop; then it says goodbye.
 pub(super) async fn until_stopped(
     mut hosted: Hosted,
-    stop: impl Future<Output = std::io::Result<()>>,
+    stop: impl Future<Output = io::Result<()>>,
 ) -> anyhow::Result<()> {
     tokio::select! {
         ended = hosted.ended() => ended.map_err(anyhow::Error::new),
