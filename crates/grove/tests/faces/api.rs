@@ -81,7 +81,7 @@ fn what_is_not_understood_is_answered_in_the_apis_own_words() {
     check("POST", "/v1/jobs", r#"{"v":2}"#, 400, "wrong_version");
     check("POST", "/v1/jobs/last/inputs", r#"{"v":99,"what":[]}"#, 400, "wrong_version");
     check("POST", "/v1/jobs", r#"{"v":1}"#, 400, "not_understood");
-    check("POST", "/v1/jobs", &format!(r#"{{"v":1,"name":"{}"}}"#, "x".repeat(68 << 20)), 413, "too_large");
+    check("POST", "/v1/jobs", &format!(r#"{{"v":1,"name":"{}"}}"#, "x".repeat(64 << 20)), 413, "too_large");
     check("GET", "/v1/jobs/last", "", 404, "no_such_job");
     check("GET", "/v1/blobs/xyz", "", 400, "wrong_blob_id");
     check("GET", &format!("/v1/blobs/{}", "0".repeat(64)), "", 404, "no_such_blob");
