@@ -1,6 +1,8 @@
 //! `grove run`: a tool on many inputs, on everybody's machines. Results come back in the order of the inputs.
 
+mod cut;
 mod events;
+mod files;
 mod follow;
 mod inputs;
 mod names;
@@ -23,6 +25,7 @@ use super::{Exit, Failure, Place, interrupt, promise, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V, Why};
 use clap::Args;
+use cut::{Cut, Measure};
 use grove_core::id::JobId;
 use grove_core::job::Abilities;
 use grove_core::units::{Credits, Millis};
@@ -51,9 +54,13 @@ printed does not: standard error tells of it, and `grove get --failed` has it.
 
 Examples:
   grove run square.wasm ::: 1 2 3
-  grove run -o out --stdin count.wasm ::: *.txt
+  grove run -o out --stdin count.wasm ::: *.txt folder
+  grove run -o out --split big.csv --records --header --lines 10000 count.wasm
   grove run convert.wasm --size {1} {2} ::: small large ::: a.svg b.svg
   grove run --range 0..1000000 --chunk auto search.wasm";
+
+/// A piece of a file: some seconds of work for a tool that reads it.
+const PIECE_BYTES: u64 = 16 << 20;
 
 /// The share of answers that are run again where nothing is said.
 const SPOT_PER_MILLE: u32 = 30;
@@ -70,6 +77,22 @@ pub struct Run {
     /// Inputs in one run of the tool: a number, or `auto` for about two seconds of work
     #[arg(long, default_value = "1", value_name = "auto|N", value_parser = parse_chunk, help_heading = "Inputs")]
     chunk: ChunkShape,
+    /// Cut this file: each piece is an input, given on the tool's standard input
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
+    split: Option<PathBuf>,
+    /// Lines of the file in one piece; with --records, records
+    #[arg(long, value_name = "N", requires = "split", conflicts_with = "bytes", help_heading = "Inputs")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    lines: Option<u64>,
+    /// The size of one piece, which ends with a whole line [default: 16MiB]
+    #[arg(long, value_name = "SIZE", requires = "split", value_parser = parse_bytes, help_heading = "Inputs")]
+    bytes: Option<u64>,
+    /// The file is CSV: a line break between quotes does not end a record
+    #[arg(long, requires = "split", help_heading = "Inputs")]
+    records: bool,
+    /// Give each piece the first line of the file, or its first record, too
+    #[arg(long, requires = "split", help_heading = "Inputs")]
+    header: bool,
     /// Give inputs on the tool's standard input rather than as arguments
     #[arg(long, help_heading = "Inputs")]
     stdin: bool,
@@ -79,6 +102,9 @@ pub struct Run {
     /// Write one file for each input into this folder, named after the input
     #[arg(short, long, value_name = "FOLDER", help_heading = "Results")]
     out: Option<PathBuf>,
+    /// Leave out the inputs whose results are in the folder already
+    #[arg(long, requires = "out", help_heading = "Results")]
+    resume: bool,
     /// Results in the order of the inputs; they always are
     #[arg(short, long, hide = true)]
     keep_order: bool,
@@ -126,8 +152,15 @@ impl Run {
         self.refuse_nothing()?;
         let words = words(self.words.get(1..).unwrap_or_default())?;
         let (module, abilities) = read_tool(tool)?;
-        let reads = self.stdin || abilities != Abilities::default();
-        let inputs = self.inputs(&words.sources, reads)?;
+        let reads = self.stdin || self.split.is_some() || abilities != Abilities::default();
+        let mut inputs = self.inputs(&words.sources, reads)?;
+        if let Some(folder) = self.out.as_deref().filter(|_| self.resume) {
+            let done = inputs.leave_out_done(folder)?;
+            say::talk(&format!("{} in {} already", say::many(done as u64, "result"), folder.display()));
+            if inputs.is_empty() {
+                return Ok(Exit::Done);
+            }
+        }
         let once = inputs.is_once();
         let hub = Hub::find(place)?;
         // Before anything is paid for.
@@ -182,14 +215,21 @@ impl Run {
     }
 
     fn inputs(&self, sources: &[words::Source], reads: bool) -> Result<Inputs, Failure> {
-        let said = [self.each_line.is_some(), self.range.is_some(), !sources.is_empty()];
+        let said = [self.each_line.is_some(), self.range.is_some(), self.split.is_some(), !sources.is_empty()];
         if said.iter().filter(|said| **said).count() > 1 {
-            return Err(Failure::usage("inputs come from one of :::, ::::, --each-line and --range")
+            return Err(Failure::usage("inputs come from one of :::, ::::, --each-line, --split and --range")
                 .hint("several `:::` and `::::` can be combined with one another"));
         }
         if let Some(range) = &self.range {
             let (from, count) = parse_range(range).map_err(|error| Failure::caused(Exit::Usage, &error))?;
             return Ok(Inputs::Numbers { from, count });
+        }
+        if let Some(file) = &self.split {
+            let by = match (self.lines, self.bytes) {
+                (Some(lines), _) => Measure::Lines(lines),
+                (None, bytes) => Measure::Bytes(bytes.unwrap_or(PIECE_BYTES)),
+            };
+            return Inputs::split(file, Cut { by, records: self.records, header: self.header });
         }
         if let Some(file) = &self.each_line {
             return Inputs::lines(file, reads || self.chunk != ChunkShape::Items(1));
@@ -210,7 +250,7 @@ impl Run {
 
     /// Options after the tool are the tool's own; who put one of ours there is told before the tool runs once for it.
     fn refuse_misplaced_options(&self) -> Result<(), Failure> {
-        const OURS: [&str; 3] = ["--range", "--each-line", "--open"];
+        const OURS: [&str; 4] = ["--range", "--each-line", "--split", "--open"];
         let ours = |word: &&str| OURS.iter().any(|our| word.split('=').next() == Some(our));
         match self.words.iter().filter_map(|word| word.to_str()).find(ours) {
             Some(word) => {

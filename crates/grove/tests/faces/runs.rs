@@ -68,6 +68,46 @@ fn what_is_no_tool_and_what_is_over_is_said_as_it_is() {
 }
 
 #[test]
+fn folders_are_mirrored_and_what_is_there_is_not_run_again() {
+    let hub = Hub::start(2);
+    let dir = hub.dir.path();
+    fs::create_dir_all(dir.join("in/deep er")).unwrap();
+    for (name, text) in [("in/a", "1"), ("in/deep er/\u{1f600}\n.csv", "2"), ("in/deep er/z", "3")] {
+        fs::write(dir.join(name), text).unwrap();
+    }
+    let ran = hub.grove(&["run", "-o", "out", "--stdin", &noop(), ":::", "in"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+    let read = |name: &str| fs::read_to_string(dir.join("out").join(name)).unwrap();
+    assert_eq!([read("a.txt"), read("deep er/\u{1f600}_.csv.txt")], ["[]1\n", "[]2\n"]);
+    fs::remove_file(dir.join("out/deep er/z.txt")).unwrap();
+    let ran = hub.grove(&["run", "-o", "out", "--resume", "--stdin", &noop(), ":::", "in"]);
+    assert!(ran.code == 0 && ran.err.contains("2 results in out already"), "{}", ran.err);
+    assert!(ran.err.contains("1 of 1 done"), "{}", ran.err);
+    assert_eq!(read("deep er/z.txt"), "[]3\n");
+    let ran = hub.grove(&["run", "-o", "out", "--resume", "--stdin", &noop(), ":::", "in"]);
+    assert!(ran.code == 0 && ran.err.contains("3 results in out already") && !ran.err.contains("done"), "{}", ran.err);
+}
+
+#[test]
+fn one_file_is_cut_into_inputs_behind_whole_records() {
+    let hub = Hub::start(2);
+    let dir = hub.dir.path();
+    fs::write(dir.join("big.csv"), "n,text\n1,\"a\nb\"\n2,c\n3,d\n").unwrap();
+    let cut = ["run", "-o", "out", "--split", "big.csv", "--records", "--header", "--lines", "2"];
+    let ran = hub.grove(&[&cut[..], &[&noop()]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let read = |name: &str| fs::read_to_string(dir.join("out").join(name)).unwrap();
+    assert_eq!(read("big.1.csv.txt"), "[]n,text\n1,\"a\nb\"\n2,c\n\n");
+    assert_eq!(read("big.2.csv.txt"), "[]n,text\n3,d\n\n");
+    let ran = hub.grove(&["run", "--split", "big.csv", "--bytes", "8", &noop()]);
+    assert_eq!((ran.out.as_str(), ran.code), ("[]n,text\n\n[]1,\"a\nb\"\n\n[]2,c\n3,d\n\n", 0), "{}", ran.err);
+    let ran = hub.grove(&["run", "--split", "no.csv", &noop()]);
+    assert!(ran.code == 1 && ran.err.contains("no.csv") && ran.err.contains("hint: "), "{}", ran.err);
+    let ran = hub.grove(&["run", "--split", "big.csv", &noop(), ":::", "a"]);
+    assert!(ran.code == 2 && ran.err.contains("--split"), "{}", ran.err);
+}
+
+#[test]
 fn results_become_files_named_after_their_inputs() {
     let hub = Hub::start(2);
     let ran = hub.grove(&["run", "-o", "out", &noop(), ":::", "x/a.csv", "y/a.csv", "../up", "big", "file", "fail"]);

@@ -1,5 +1,7 @@
 //! The inputs of a job, as they are gathered here and as they are sent.
 
+use super::cut::{self, Cut};
+use super::files;
 use super::names::Names;
 use super::spool::{self, Spool, unreadable};
 use super::words::{Source, text};
@@ -9,7 +11,9 @@ use crate::shape::{Big, InputShape, SourceShape};
 use crate::tokens::COLUMN;
 use base64::Engine;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,6 +28,9 @@ const SENDERS: usize = 4;
 /// All that one request carries.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
 
+/// Read at one time where a file is looked through.
+const PIECE_BUFFER: usize = 256 << 10;
+
 /// What has to be text where it becomes an argument.
 const INPUT: &str = "an input";
 
@@ -32,12 +39,19 @@ const INPUT: &str = "an input";
 pub(in crate::cli) enum Inputs {
     /// The tool runs once, with this on its standard input.
     Once(Vec<u8>),
-    Listed(Vec<Item>),
+    Listed(Listed),
     Lines(Spool),
     Numbers {
         from: u64,
         count: u64,
     },
+}
+
+/// Inputs one by one, and where below a folder their results go.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Listed {
+    items: Vec<Item>,
+    files: Vec<String>,
 }
 
 /// One input and what it is called.
@@ -54,12 +68,61 @@ pub(in crate::cli) enum Item {
         label: String,
         bytes: Vec<u8>,
     },
+    /// A piece of a file, behind the file's header.
+    Piece {
+        label: String,
+        path: PathBuf,
+        header: Range<u64>,
+        body: Range<u64>,
+    },
 }
 
 impl Inputs {
     /// None yet: an open job.
     pub(super) fn none() -> Inputs {
-        Inputs::Listed(Vec::new())
+        Inputs::Listed(Listed::default())
+    }
+
+    /// Pieces of one file.
+    pub(super) fn split(path: &Path, cut: Cut) -> Result<Inputs, Failure> {
+        let what = path.display().to_string();
+        let unreadable = |error| unreadable(&what, &error);
+        let file = File::open(path).map_err(unreadable)?;
+        if !file.metadata().map_err(unreadable)?.is_file() {
+            return Err(Failure::usage(format!("{what} is not a file that can be read twice"))
+                .hint("keep it in a file first; a pipe of lines goes to --each-line -"));
+        }
+        let found = cut::pieces(BufReader::with_capacity(PIECE_BUFFER, file), cut).map_err(unreadable)?;
+        let Some(pieces) = found else {
+            return Err(Failure::usage(format!("{what} would become more than {} pieces", cut::PIECES_MAX))
+                .hint("make them larger, with --lines or --bytes"));
+        };
+        if pieces.bodies.is_empty() {
+            return Err(empty(&what));
+        }
+        let piece = |(nth, body): (usize, Range<u64>)| {
+            let label = files::numbered(path, nth + 1, pieces.bodies.len());
+            Item::Piece { label, path: path.to_owned(), header: pieces.header.clone(), body }
+        };
+        Inputs::listed(pieces.bodies.iter().cloned().enumerate().map(piece).collect())
+    }
+
+    /// Leaves out the inputs whose results are in that folder; how many there were.
+    pub(super) fn leave_out_done(&mut self, folder: &Path) -> Result<usize, Failure> {
+        let Inputs::Listed(Listed { items, files }) = self else {
+            return Err(Failure::usage("--resume needs inputs with names: those behind :::, or of --split")
+                .hint("a job that was broken off here goes on by itself: grove get --wait -o FOLDER last"));
+        };
+        let done: Vec<bool> = files.iter().map(|file| files::is_kept(folder, file)).collect();
+        let mut both = done.iter();
+        items.retain(|_| both.next() == Some(&false));
+        let mut both = done.iter();
+        files.retain(|_| both.next() == Some(&false));
+        Ok(done.iter().filter(|done| **done).count())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Inputs::Listed(listed) if listed.items.is_empty())
     }
 
     /// What is piped in, or nothing.
@@ -83,7 +146,9 @@ impl Inputs {
         match sources {
             [Source::File(path)] => Inputs::lines(path, reads),
             [Source::Given(words)] if reads => {
-                words.iter().map(|word| Item::read(word)).collect::<Result<_, _>>().and_then(Inputs::listed)
+                let mut items = Vec::new();
+                words.iter().try_for_each(|word| Item::read(word, &mut items))?;
+                if items.is_empty() { Err(empty("those folders")) } else { Inputs::listed(items) }
             }
             [Source::Given(words)] => {
                 let text = |word: &OsString| text(word, INPUT).map(Item::Text);
@@ -110,7 +175,9 @@ impl Inputs {
             return Err(Failure::usage(format!("{} files are too many for one job", items.len()))
                 .hint("send them some at a time: `grove run --open`, then `grove send`"));
         }
-        Ok(Inputs::Listed(items))
+        let paths: Vec<Option<&Path>> = items.iter().map(Item::path).collect();
+        let files = files::places(&paths, items.iter().map(Item::label));
+        Ok(Inputs::Listed(Listed { items, files }))
     }
 
     pub(super) fn is_once(&self) -> bool {
@@ -124,7 +191,7 @@ impl Inputs {
                 Ok(SourceShape::Inputs(vec![InputShape::Blob { blob: spool::send_bytes(hub, bytes)? }]))
             }
             Inputs::Once(bytes) => Ok(SourceShape::Inputs(vec![shape(bytes)])),
-            Inputs::Listed(items) => Ok(SourceShape::Inputs(shapes(items, hub)?)),
+            Inputs::Listed(Listed { items, .. }) => Ok(SourceShape::Inputs(shapes(items, hub)?)),
             Inputs::Lines(spool) => Ok(SourceShape::Lines { blob: spool.send(hub)? }),
             Inputs::Numbers { from, count } => Ok(SourceShape::Numbers { from: Big(*from), count: *count }),
         }
@@ -133,8 +200,10 @@ impl Inputs {
     /// What results are called.
     pub(in crate::cli) fn names(self) -> Names {
         match self {
-            Inputs::Once(_) => Names::listed(vec!["output".to_owned()]),
-            Inputs::Listed(items) => Names::listed(items.iter().map(|item| item.label().to_owned()).collect()),
+            Inputs::Once(_) => Names::listed(vec!["output".to_owned()], Vec::new()),
+            Inputs::Listed(Listed { items, files }) => {
+                Names::listed(items.iter().map(|item| item.label().to_owned()).collect(), files)
+            }
             Inputs::Lines(spool) => Names::lines(spool.into_reader()),
             Inputs::Numbers { from, .. } => Names::numbers(from),
         }
@@ -150,7 +219,7 @@ impl Inputs {
                     .collect::<Result<_, _>>()
                     .map_err(|error| unreadable("the inputs", &error))?
             }
-            Inputs::Listed(items) => shapes(items, hub)?,
+            Inputs::Listed(Listed { items, .. }) => shapes(items, hub)?,
             Inputs::Once(bytes) => vec![shape(bytes)],
             Inputs::Numbers { from, count } => {
                 (*from..*from + *count).map(|n| InputShape::Text(n.to_string())).collect()
@@ -161,24 +230,46 @@ impl Inputs {
 }
 
 impl Item {
-    fn read(word: &OsStr) -> Result<Item, Failure> {
+    /// What a word stands for; a folder stands for all files in it.
+    fn read(word: &OsStr, items: &mut Vec<Item>) -> Result<(), Failure> {
         let label = word.to_string_lossy().into_owned();
         if word == "-" {
-            return Ok(Item::Bytes { label: "stdin".to_owned(), bytes: spool::piped_bytes()? });
+            items.push(Item::Bytes { label: "stdin".to_owned(), bytes: spool::piped_bytes()? });
+            return Ok(());
         }
         match std::fs::metadata(word) {
-            Ok(found) if found.is_file() => Ok(Item::File { label, path: word.into(), len: found.len() }),
-            Ok(_) => Err(Failure::new(Exit::Error, format!("{label} is not a file")).hint("name files, not folders")),
-            Err(_) => Ok(match word.to_str() {
+            Ok(found) if found.is_file() => items.push(Item::File { label, path: word.into(), len: found.len() }),
+            Ok(found) if found.is_dir() => {
+                let found = files::below(Path::new(word), LISTED_MAX)?;
+                let item =
+                    |(path, len): (PathBuf, u64)| Item::File { label: path.to_string_lossy().into_owned(), path, len };
+                items.extend(found.into_iter().map(item));
+            }
+            Ok(_) => {
+                return Err(Failure::new(Exit::Error, format!("{label} is neither a file nor a folder"))
+                    .hint("pipe it in: `-` stands for standard input"));
+            }
+            Err(_) => items.push(match word.to_str() {
                 Some(text) => Item::Text(text.to_owned()),
                 None => Item::Bytes { label, bytes: word.as_encoded_bytes().to_vec() },
             }),
+        }
+        Ok(())
+    }
+
+    /// Where it is, if it is a file.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Item::File { path, .. } => Some(path),
+            Item::Text(_) | Item::Bytes { .. } | Item::Piece { .. } => None,
         }
     }
 
     fn label(&self) -> &str {
         match self {
-            Item::Text(label) | Item::File { label, .. } | Item::Bytes { label, .. } => label,
+            Item::Text(label) | Item::File { label, .. } | Item::Bytes { label, .. } | Item::Piece { label, .. } => {
+                label
+            }
         }
     }
 
@@ -187,6 +278,7 @@ impl Item {
             Item::Text(_) => 0,
             Item::File { len, .. } => *len,
             Item::Bytes { bytes, .. } => bytes.len() as u64,
+            Item::Piece { header, body, .. } => header.end - header.start + body.end - body.start,
         }
     }
 
@@ -195,6 +287,7 @@ impl Item {
         match self {
             Item::Text(text) => Ok(InputShape::Text(text.clone())),
             Item::Bytes { bytes, .. } => Ok(shape(bytes)),
+            Item::Piece { .. } => Ok(shape(&self.piece()?)),
             Item::File { path, .. } => {
                 let bytes = std::fs::read(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
                 Ok(shape(&bytes))
@@ -208,7 +301,14 @@ impl Item {
             Item::Text(_) => self.shape(),
             Item::Bytes { bytes, .. } => spool::send_bytes(hub, bytes).map(|blob| InputShape::Blob { blob }),
             Item::File { path, .. } => Spool::open_any(path)?.send(hub).map(|blob| InputShape::Blob { blob }),
+            Item::Piece { .. } => spool::send_bytes(hub, &self.piece()?).map(|blob| InputShape::Blob { blob }),
         }
+    }
+
+    /// What is in a piece of a file.
+    fn piece(&self) -> Result<Vec<u8>, Failure> {
+        let Item::Piece { path, header, body, .. } = self else { return Ok(Vec::new()) };
+        files::read_parts(path, [header, body]).map_err(|error| unreadable(&path.display().to_string(), &error))
     }
 }
 
@@ -308,10 +408,10 @@ mod tests {
     fn a_file_is_its_contents_only_for_a_tool_that_reads() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        let Inputs::Listed(items) = Inputs::gather(&[given(&[path, "no-such-file"])], true).unwrap() else { panic!() };
-        assert!(matches!(&items[..], [Item::File { len: 0, .. }, Item::Text(_)]), "{items:?}");
-        let Inputs::Listed(items) = Inputs::gather(&[given(&[path])], false).unwrap() else { panic!() };
-        assert!(matches!(&items[..], [Item::Text(_)]), "{items:?}");
+        let Inputs::Listed(found) = Inputs::gather(&[given(&[path, "no-such-file"])], true).unwrap() else { panic!() };
+        assert!(matches!(&found.items[..], [Item::File { len: 0, .. }, Item::Text(_)]), "{found:?}");
+        let Inputs::Listed(found) = Inputs::gather(&[given(&[path])], false).unwrap() else { panic!() };
+        assert!(matches!(&found.items[..], [Item::Text(_)]), "{found:?}");
     }
 
     #[test]
@@ -320,6 +420,29 @@ mod tests {
         assert_eq!(Inputs::lines(file.path(), false).unwrap_err().exit, Exit::Usage);
         let failure = Inputs::lines(Path::new("/no/such/file"), false).unwrap_err();
         assert!(failure.exit == Exit::Error && failure.message.contains("/no/such/file"), "{failure}");
+    }
+
+    #[test]
+    fn inputs_whose_results_are_there_are_left_out() {
+        let out = tempfile::tempdir().unwrap();
+        std::fs::write(out.path().join("a.txt"), "done").unwrap();
+        std::fs::create_dir(out.path().join("c")).unwrap();
+        let mut inputs = Inputs::gather(&[given(&["a", "b", "c", "a"])], false).unwrap();
+        assert_eq!(inputs.leave_out_done(out.path()).unwrap(), 2);
+        let Inputs::Listed(Listed { items, files }) = &inputs else { panic!() };
+        assert!(matches!(&items[..], [Item::Text(b), Item::Text(a)] if b == "b" && a == "a"), "{items:?}");
+        assert_eq!(files[..], ["b", "a-2"], "they keep their names");
+    }
+
+    #[test]
+    fn a_piece_is_the_header_and_its_own_lines() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "h\n1\n2\n3\n").unwrap();
+        let cut = Cut { by: cut::Measure::Lines(2), records: false, header: true };
+        let Inputs::Listed(Listed { items, .. }) = Inputs::split(file.path(), cut).unwrap() else { panic!() };
+        let [_, Item::Piece { path, header, body, .. }] = &items[..] else { panic!("{items:?}") };
+        assert_eq!(files::read_parts(path, [header, body]).unwrap(), b"h\n3\n");
+        assert_eq!(Inputs::split(Path::new("/"), cut).unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

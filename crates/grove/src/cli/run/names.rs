@@ -19,7 +19,8 @@ pub(in crate::cli) struct Names {
 }
 
 enum Kind {
-    Listed(Vec<String>),
+    /// Labels, and where results go in a folder.
+    Listed(Vec<String>, Vec<String>),
     Numbers {
         from: u64,
     },
@@ -33,8 +34,8 @@ enum Kind {
 }
 
 impl Names {
-    pub(super) fn listed(names: Vec<String>) -> Names {
-        Names::of(Kind::Listed(names))
+    pub(super) fn listed(names: Vec<String>, files: Vec<String>) -> Names {
+        Names::of(Kind::Listed(names, files))
     }
 
     pub(super) fn numbers(from: u64) -> Names {
@@ -87,16 +88,27 @@ impl Names {
             Kind::Merged(name) => Some(name.clone()),
             Kind::Numbers { from } if several => Some(format!("{}..{}", *from + at, *from + at + result.count)),
             Kind::Numbers { from } => Some((*from + at).to_string()),
-            Kind::Listed(names) if !several => {
+            Kind::Listed(names, _) if !several => {
                 usize::try_from(at).ok().and_then(|at| names.get(at)).map(|name| name.replace(COLUMN, " "))
             }
             Kind::Lines { reader, next } if !several => line(&mut **reader, next, at),
-            Kind::Listed(_) | Kind::Lines { .. } | Kind::Unknown => None,
+            Kind::Listed(..) | Kind::Lines { .. } | Kind::Unknown => None,
         };
         found.unwrap_or_else(|| match several {
             true => format!("inputs {}-{}", result.item + 1, result.item + result.count),
             false => format!("input {}", result.item + 1),
         })
+    }
+
+    /// Where a result goes in a folder, if that is settled.
+    pub(super) fn file(&self, result: &ResultShape) -> Option<&str> {
+        match &self.kind {
+            Kind::Listed(_, files) if result.count == 1 => {
+                let at = usize::try_from(result.item.checked_sub(self.shift)?).ok()?;
+                files.get(at).map(String::as_str)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -130,7 +142,15 @@ impl FileNames {
     /// A file name for an input: its last part, made safe, and numbered if another input has it.
     pub(super) fn fresh(&mut self, name: &str) -> String {
         let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let base = safe_name(last);
+        self.untaken(safe_name(last))
+    }
+
+    /// The same below folders, each of whose names is made safe too.
+    pub(super) fn fresh_below<'a>(&mut self, steps: impl Iterator<Item = &'a str>) -> String {
+        self.untaken(steps.map(safe_name).collect::<Vec<String>>().join("/"))
+    }
+
+    fn untaken(&mut self, base: String) -> String {
         let mut candidate = base.clone();
         let mut number = 1_u64;
         while !self.taken.insert(key(&candidate)) {
@@ -199,8 +219,9 @@ mod tests {
         assert_eq!(lines.name(&result(1, 1)), "input 2", "it has passed");
         assert_eq!(lines.name(&result(3, 1)), "input 4");
         assert_eq!(Names::numbers(10).name(&result(2, 3)), "12..15");
-        let mut listed = Names::listed(vec!["a\u{1f}b".into()]).shifted(5);
+        let mut listed = Names::listed(vec!["a\u{1f}b".into()], vec!["f".into()]).shifted(5);
         assert_eq!([listed.name(&result(5, 1)), listed.name(&result(6, 1))], ["a b", "input 7"]);
+        assert_eq!([listed.file(&result(5, 1)), listed.file(&result(4, 1))], [Some("f"), None]);
         assert_eq!(Names::unknown().name(&result(4, 2)), "inputs 5-6");
     }
 }

@@ -102,7 +102,7 @@ impl<'h> Out<'h> {
         match &mut self.to {
             To::Folder { path, names } => {
                 // Also where nothing is kept: with and without what failed, the others have the same names.
-                let file = names.fresh(&name);
+                let file = self.names.file(result).map_or_else(|| names.fresh(&name), str::to_owned);
                 if wanted { keep(self.hub, path, &file, result) } else { Ok(()) }
             }
             _ if !wanted => Ok(()),
@@ -138,7 +138,7 @@ impl<'h> Out<'h> {
         let wanted = self.wants(result);
         match &mut self.to {
             To::Folder { path, names } => {
-                let file = names.fresh(&name);
+                let file = self.names.file(result).map_or_else(|| names.fresh(&name), str::to_owned);
                 match changed {
                     true if wanted => keep(self.hub, path, &file, result)?,
                     true => lose(path, &file)?,
@@ -282,17 +282,23 @@ fn write(hub: &Hub, content: &Content, to: &mut impl Write) -> io::Result<()> {
 /// `FOLDER/input.txt` for what the tool printed, `FOLDER/input/…` for the files that it wrote.
 fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<(), Failure> {
     if !result.stdout.is_empty() || result.files.is_empty() {
-        keep_file(hub, &folder.join(format!("{name}.txt")), &result.stdout)?;
+        let path = folder.join(format!("{name}.txt"));
+        make_parent(&path, folder)?;
+        keep_file(hub, &path, &result.stdout)?;
     }
     for file in &result.files {
         // The tool chose these names, and strangers chose the tool.
         let steps = file.name.split(['/', '\\']).filter(|step| !step.is_empty()).take(DEPTH_MAX).map(safe_name);
         let path = steps.fold(folder.join(name), |path, step| path.join(step));
-        let parent = path.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))?;
+        make_parent(&path, folder)?;
         keep_file(hub, &path, &file.content)?;
     }
     Ok(())
+}
+
+fn make_parent(path: &Path, folder: &Path) -> Result<(), Failure> {
+    let parent = path.parent().unwrap_or(folder);
+    std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))
 }
 
 /// What was kept there turned out to be no result.
