@@ -14,6 +14,7 @@ pub mod executor;
 pub mod invite;
 pub mod link;
 pub mod nearby;
+pub mod owner;
 pub mod shape;
 pub mod shell;
 pub mod store;

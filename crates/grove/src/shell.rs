@@ -16,6 +16,7 @@ mod inbox;
 mod journal;
 mod lent;
 mod linked;
+mod reins;
 mod roll;
 mod room;
 mod rows;

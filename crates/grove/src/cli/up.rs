@@ -145,6 +145,7 @@ impl Up {
             calls: None,
             founder: self.admin.clone(),
             is_open: doors.is_open,
+            waits_for_owner: false,
             runs: None,
         })
         .await

@@ -2,14 +2,16 @@
 //! API is the caller's too.
 
 use super::linked::Linked;
+use super::reins::Held;
 use super::wires::Soon;
 use super::work::{Executors as Runs, Order, Results, RunError};
-use super::{Role, Running, ShellError, start};
+use super::{Role, Running, ShellError, Side, start};
 use crate::door::Door;
 use crate::executor::{self, CodeError, Executors};
 use crate::link::{Calling, Token};
+use crate::owner::Reins;
 use crate::store::{BlobId, Blobs};
-use grove_core::node::{Change, Reply, Wish};
+use grove_core::node::{Change, Event, Reply, Wish};
 use grove_sandbox::CompileOptions;
 use grove_sandbox::walls::Wall;
 use std::io::{self, Read};
@@ -42,6 +44,8 @@ pub struct Plan {
     pub founder: Option<String>,
     /// Strangers can reach it: somebody must look after it then.
     pub is_open: bool,
+    /// It lends nothing before its owner's watch says so.
+    pub waits_for_owner: bool,
     /// What runs tools in place of the executors: for lenders of a demonstration that do not work.
     pub runs: Option<Arc<dyn Runs>>,
 }
@@ -55,6 +59,8 @@ pub struct Hosted {
     /// What stands between tools and this machine, or why nothing is run here.
     pub walls: Result<Vec<Wall>, executor::RunError>,
     running: Running,
+    side: Side,
+    slots: u32,
     executors: Executors,
     _calling: Option<Calling>,
 }
@@ -112,7 +118,12 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     let door = opened.door();
     let tools = Tools { executors: executors.clone(), blobs: door.blobs().clone() };
     let runs = plan.runs.unwrap_or_else(|| Arc::new(tools));
+    let side = opened.side();
     let running = opened.start(Arc::clone(&linked) as _, runs, Handle::current())?;
+    if plan.waits_for_owner {
+        // Before anybody is told how much this node lends.
+        let _ = side.happened(Event::Lends { slots: 0 });
+    }
     if let Some(name) = plan.founder {
         let change = Change::Found { name: name.as_str().into() };
         match door.ask(Wish::Circle { change }).await {
@@ -132,7 +143,8 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
         (Some(tls), token) => Some(linked.links().dial_tls(&hub, token, tls)),
         (None, token) => Some(linked.links().dial(&hub, token?)),
     });
-    Ok(Hosted { door, link, walls, running, executors, _calling: calling })
+    let slots = plan.role.slots;
+    Ok(Hosted { door, link, walls, running, side, slots, executors, _calling: calling })
 }
 
 /// Which walls stand between tools and this machine, tried out without a node.
@@ -145,6 +157,12 @@ pub async fn walls(folder: &Path) -> Result<Vec<Wall>, HostError> {
 }
 
 impl Hosted {
+    /// For the watch over the owner of this machine. A hub lends less, but goes on with what only a hub can do.
+    pub fn reins(&self, is_hub: bool) -> Arc<dyn Reins> {
+        let Hosted { side, executors, slots, .. } = self;
+        Arc::new(Held { side: side.clone(), executors: executors.clone(), slots: *slots, whole: !is_hub })
+    }
+
     /// Comes back when the node has ended by itself, and says why.
     pub async fn ended(&mut self) -> Result<(), ShellError> {
         self.running.ended().await

@@ -1,0 +1,44 @@
+//! The owner comes first: whether this machine's owner is away, and giving the machine back when that ends.
+//!
+//! It looks at the machine and at nothing of Grove: what is to be stopped it knows only as [`Reins`].
+
+mod asked;
+mod machine;
+mod note;
+mod probe;
+pub mod rules;
+mod watch;
+
+pub use asked::{AskedError, pause, resume};
+pub use note::{Note, Returns, notes};
+pub use probe::{NoSight, Probes};
+pub use rules::{Pause, Rules};
+pub use watch::{Setup, Watch, WatchError};
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+
+/// What comes soon.
+pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What works for others on this machine, as far as its owner cares.
+pub trait Reins: Send + Sync + Debug {
+    /// When this comes back, nothing of any job uses a processor.
+    fn freeze(&self);
+    /// Gives up what is not finished. When it comes back, nothing of any job is left.
+    fn give_up(&self) -> Soon<'_, ()>;
+    /// From now on work is taken.
+    fn lend(&self);
+}
+
+/// Unix time.
+pub(crate) fn now() -> grove_core::units::Millis {
+    since_epoch(std::time::SystemTime::now())
+}
+
+/// A clock before 1970 is wrong in any case.
+fn since_epoch(time: std::time::SystemTime) -> grove_core::units::Millis {
+    let since = time.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    grove_core::units::Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

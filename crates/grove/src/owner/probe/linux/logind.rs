@@ -1,0 +1,54 @@
+//! Sessions tell logind when they are idle. It is coarse, and some desktops never say so; then nothing is lent, which is
+//! the safe side.
+
+use super::super::{NoSight, Probe};
+use crate::owner::{Soon, now};
+use grove_core::units::Millis;
+use zbus::Connection;
+use zbus::zvariant::OwnedValue;
+
+const NAME: &str = "org.freedesktop.login1";
+const PATH: &str = "/org/freedesktop/login1";
+const MANAGER: &str = "org.freedesktop.login1.Manager";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+#[derive(Debug, Default)]
+pub(super) struct Logind {
+    bus: Option<Connection>,
+}
+
+impl Logind {
+    async fn ask(&mut self) -> Result<Millis, NoSight> {
+        let bus = match &self.bus {
+            Some(bus) => bus,
+            None => self.bus.insert(Connection::system().await?),
+        };
+        let idle = bool::try_from(property(bus, "IdleHint").await?).map_err(zbus::Error::from)?;
+        if !idle {
+            return Ok(now());
+        }
+        let since = u64::try_from(property(bus, "IdleSinceHint").await?).map_err(zbus::Error::from)?;
+        Ok(Millis(since / 1_000))
+    }
+}
+
+async fn property(bus: &Connection, name: &str) -> Result<OwnedValue, zbus::Error> {
+    bus.call_method(Some(NAME), PATH, Some(PROPERTIES), "Get", &(MANAGER, name)).await?.body().deserialize()
+}
+
+impl Probe for Logind {
+    fn name(&self) -> &'static str {
+        "logind"
+    }
+
+    fn last_input(&mut self) -> Soon<'_, Result<Millis, NoSight>> {
+        Box::pin(async {
+            let said = self.ask().await;
+            if said.is_err() {
+                // The next attempt begins anew.
+                self.bus = None;
+            }
+            said
+        })
+    }
+}

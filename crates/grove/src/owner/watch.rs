@@ -1,0 +1,213 @@
+//! The watch: looks, judges, and acts at once. It has a thread and a runtime of its own, so that nothing which keeps a
+//! node busy keeps the owner waiting.
+
+use super::machine::{Facts, Machine};
+use super::note::{Measured, Note};
+use super::probe::Probes;
+use super::rules::{Judge, Pause, Rules, Sight, Signs, Verdict, Why};
+use super::{Reins, asked, now};
+use grove_core::units::Millis;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// While something may run, the owner is looked for so often: half of it is what a return costs on average.
+const LOOK_LENDING: Duration = Duration::from_millis(100);
+/// While nothing runs nobody is in a hurry.
+const LOOK_PAUSED: Duration = Duration::from_millis(500);
+/// What is told of a pause need not be newer than this.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+/// The version of notes.
+const V: u32 = 1;
+
+/// What a watch needs to know.
+#[derive(Debug)]
+pub struct Setup {
+    pub rules: Rules,
+    pub slots: u32,
+    /// Where `grove pause` leaves its word.
+    pub home: PathBuf,
+    /// The lender's own folder.
+    pub folder: PathBuf,
+    /// For tests: the owner is a file.
+    pub fake: Option<PathBuf>,
+}
+
+/// The watch over one lender, until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Why there is no watch; then nothing may be lent.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    #[error("the watch over the owner's presence cannot be started: {source}\nhint: too many processes run on this machine")]
+    Start { source: io::Error },
+}
+
+impl Watch {
+    /// Starts it, and comes back after its first verdict: why nothing is lent, if that is so.
+    pub async fn start(setup: Setup, reins: Arc<dyn Reins>) -> Result<(Watch, Option<Pause>), WatchError> {
+        let failed = |source| WatchError::Start { source };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (stop, stopped) = oneshot::channel();
+        let (judged, first) = oneshot::channel();
+        let life = move || {
+            runtime.block_on(async {
+                let round = Round::new(setup, reins);
+                tokio::select! {
+                    () = round.go(judged) => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = std::thread::Builder::new().name("owner".into()).spawn(life).map_err(failed)?;
+        let broken = |_| WatchError::Start { source: io::Error::other("it ended at once") };
+        let pause = first.await.map_err(broken)?;
+        Ok((Watch { stop: Some(stop), thread: Some(thread) }, pause))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A watch that broke off has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One look after the other.
+#[derive(Debug)]
+struct Round {
+    judge: Judge,
+    probes: Probes,
+    machine: Machine,
+    setup: Setup,
+    reins: Arc<dyn Reins>,
+    /// Not known before the first verdict.
+    lends: Option<bool>,
+    since: Millis,
+    measured: Measured,
+    told: Option<(Note, Instant)>,
+}
+
+impl Round {
+    fn new(setup: Setup, reins: Arc<dyn Reins>) -> Round {
+        Round {
+            judge: Judge::new(setup.rules.clone()),
+            probes: Probes::new(setup.fake.clone()),
+            machine: Machine::new(&setup.folder, setup.rules.unless.clone()),
+            setup,
+            reins,
+            lends: None,
+            since: now(),
+            measured: Measured::default(),
+            told: None,
+        }
+    }
+
+    async fn go(mut self, judged: oneshot::Sender<Option<Pause>>) {
+        let mut judged = Some(judged);
+        loop {
+            let signs = self.look().await;
+            let pause = match self.judge.judge(&signs) {
+                Verdict::Lend => None,
+                Verdict::Pause(pause) => Some(pause),
+            };
+            self.follow(pause.as_ref()).await;
+            self.tell(&signs, pause.clone());
+            if let Some(judged) = judged.take() {
+                // Whoever waits for it may have gone.
+                let _ = judged.send(pause);
+            }
+            tokio::time::sleep(if self.lends == Some(true) { LOOK_LENDING } else { LOOK_PAUSED }).await;
+        }
+    }
+
+    async fn look(&mut self) -> Signs {
+        let sight = if self.judge.rules().heeds_owner { self.probes.look().await } else { Sight::Nobody };
+        let asked = asked::asked(&self.setup.home);
+        let Facts { load, on_battery, on_metered, celsius, memory_free, disk_free, program } = self.machine.facts().clone();
+        Signs {
+            now: now(),
+            minute: minute(),
+            sight,
+            load,
+            on_battery,
+            on_metered,
+            celsius,
+            memory_free,
+            disk_free,
+            program,
+            asked,
+        }
+    }
+
+    /// Stops or goes on, if the verdict is another than before.
+    async fn follow(&mut self, pause: Option<&Pause>) {
+        let lends = pause.is_none();
+        let before = self.lends.replace(lends);
+        if before == Some(lends) {
+            return;
+        }
+        self.since = now();
+        let Some(pause) = pause else {
+            tracing::info!("lending");
+            return self.reins.lend();
+        };
+        self.reins.freeze();
+        let frozen = now();
+        self.reins.give_up().await;
+        tracing::info!("not lending: {}", pause.text(frozen));
+        if let (Some(true), Why::Input { at, .. }) = (before, &pause.why) {
+            self.measured.add(frozen.since(*at), now().since(*at));
+        }
+    }
+
+    fn tell(&mut self, signs: &Signs, pause: Option<Pause>) {
+        let probe = match &signs.sight {
+            _ if !self.judge.rules().heeds_owner => "none: it lends while you are here too".to_owned(),
+            Sight::Input { probe, .. } => probe.clone(),
+            Sight::Blind { .. } => "none that sees anything".to_owned(),
+            Sight::Nobody => "none, since there is no desktop and no terminal: it goes by load".to_owned(),
+        };
+        let note = Note {
+            v: V,
+            pid: std::process::id(),
+            slots: self.setup.slots,
+            since: self.since,
+            pause,
+            probe,
+            returns: self.measured.returns(),
+        };
+        let known = |(told, at): &(Note, Instant)| {
+            // While somebody types, the last input is always another one.
+            *told == note || told.since == note.since && at.elapsed() < TELL_EVERY
+        };
+        if self.told.as_ref().is_some_and(known) {
+            return;
+        }
+        if let Err(error) = note.write(&self.setup.folder) {
+            tracing::warn!("what is told to the owner cannot be written to {}: {error}", self.setup.folder.display());
+        }
+        self.told = Some((note, Instant::now()));
+    }
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        Note::remove(&self.setup.folder);
+    }
+}
+
+/// Of the owner's day.
+fn minute() -> u16 {
+    let now = jiff::Zoned::now();
+    u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0)
+}

@@ -1,0 +1,51 @@
+//! What the watch over the owner holds of a node: its executors, to stop them, and its loop, to say so.
+
+use super::Side;
+use crate::executor::Executors;
+use crate::owner::{Reins, Soon};
+use grove_core::node::Event;
+use std::time::Duration;
+
+/// The loop gives back what runs within milliseconds; if it cannot, the owner comes first.
+const GIVE_BACK_WITHIN: Duration = Duration::from_millis(600);
+
+/// The reins of a lender.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) side: Side,
+    pub(super) executors: Executors,
+    pub(super) slots: u32,
+    /// A hub goes on proving answers and cutting pieces, which nobody else may do; a lender does nothing at all.
+    pub(super) whole: bool,
+}
+
+impl Held {
+    fn lends(&self, slots: u32) {
+        // A node that has stopped lends nothing.
+        let _ = self.side.happened(Event::Lends { slots });
+    }
+}
+
+impl Reins for Held {
+    fn freeze(&self) {
+        if self.whole {
+            self.executors.freeze();
+        }
+    }
+
+    fn give_up(&self) -> Soon<'_, ()> {
+        self.lends(0);
+        Box::pin(async {
+            // What was finished has been told by then, and what was not has been declined.
+            let _ = tokio::time::timeout(GIVE_BACK_WITHIN, self.side.look(|_| ())).await;
+            if self.whole {
+                self.executors.kill_all();
+            }
+        })
+    }
+
+    fn lend(&self) {
+        self.executors.thaw();
+        self.lends(self.slots);
+    }
+}
