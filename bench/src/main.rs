@@ -10,6 +10,7 @@ mod data;
 mod idle;
 mod latency;
 mod others;
+mod owner;
 mod program;
 mod restart;
 mod scale;
@@ -38,6 +39,9 @@ struct Arguments {
     /// `chaos`: how often the hub is killed.
     #[arg(long, value_name = "N", default_value_t = 50)]
     kills: u64,
+    /// `owner`: how often the owner comes back.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    returns: u64,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -50,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         "data" => data::run()?,
         "idle" => idle::run()?,
         "latency" => latency::run()?,
+        "owner" => owner::run(arguments.returns)?,
         "restart" => restart::run()?,
         "scale" => scale::run(arguments.parts)?,
         "tiny" => tiny::run(arguments.tls)?,

@@ -89,11 +89,19 @@ impl Program {
 
     /// One more lender, linked when this comes back.
     pub(crate) fn lend(&mut self) -> anyhow::Result<()> {
-        self.lenders.push(spawn(self.home.path(), &LENDER)?);
+        self.lend_with(&LENDER).map(drop)
+    }
+
+    /// One more lender on terms of its own, linked when this comes back; its process.
+    pub(crate) fn lend_with(&mut self, words: &[&str]) -> anyhow::Result<u32> {
+        let lender = spawn(self.home.path(), words)?;
+        let pid = lender.id();
+        self.lenders.push(lender);
         let wanted = self.lenders.len() as u64;
         self.until("a lender", |program| {
             Ok(program.get("/v1/status")?["lenders"].as_u64().is_some_and(|lenders| lenders >= wanted))
-        })
+        })?;
+        Ok(pid)
     }
 
     /// Kills the hub as a power cut would.
@@ -359,7 +367,7 @@ fn whole(heard: &[u8]) -> anyhow::Result<Option<Value>> {
 }
 
 const HUB: [&str; 6] = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
-const LENDER: [&str; 3] = ["lend", "--slots", "1"];
+const LENDER: [&str; 4] = ["lend", "--always", "--slots", "1"];
 
 /// A prebuilt example tool.
 pub(crate) fn tool(name: &str) -> PathBuf {
@@ -426,7 +434,7 @@ fn ticks(stat: &str, field: usize) -> f64 {
     ticks.sum::<f64>() / TICKS_PER_SECOND
 }
 
-fn descendants(pid: u32) -> Vec<u32> {
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let direct: Vec<u32> = children

@@ -105,8 +105,10 @@ fn joined_and_at_work(net: &Net) -> anyhow::Result<(Running, Running)> {
     for name in ["cat", "dan"] {
         net.place(name).right(&["join", &lend, "--name", name])?;
     }
-    let lenders =
-        (net.place("cat").start(&["lend", "--slots", "1"])?, net.place("dan").start(&["lend", "--slots", "1"])?);
+    let lenders = (
+        net.place("cat").start(&["lend", "--always", "--slots", "1"])?,
+        net.place("dan").start(&["lend", "--always", "--slots", "1"])?,
+    );
     let began = Instant::now();
     net.place("ann").right(&["join", &invite(net, &[])?, "--name", "ann"])?;
     let one = net.place("ann").right(&["run", "--stdin", &tool("wordcount"), ":::", "a"])?;

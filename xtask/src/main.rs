@@ -5,6 +5,7 @@ mod bless;
 mod chaos;
 mod circle;
 mod fuzz;
+mod owner;
 #[cfg(feature = "proto")]
 mod proto;
 mod sim;
@@ -21,6 +22,7 @@ enum Task {
     Bless(bless::Bless),
     Chaos(chaos::Chaos),
     Circle(circle::Circle),
+    Owner(owner::Owner),
     #[command(hide = true)]
     Relay(circle::relay::Relay),
     Fuzz(fuzz::Fuzz),
@@ -38,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bless(task) => task.run(),
         Task::Chaos(task) => task.run(),
         Task::Circle(task) => task.run(),
+        Task::Owner(task) => task.run(),
         Task::Relay(task) => task.run(),
         Task::Fuzz(task) => task.run(),
         Task::Sim(task) => task.run(),

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod credits;
 mod demo;
+mod diary;
 mod doctor;
 mod exit;
 mod get;
@@ -16,6 +17,8 @@ mod join;
 mod lend;
 mod login;
 mod node;
+mod own;
+mod pause;
 mod people;
 mod promise;
 mod retry;
@@ -73,7 +76,9 @@ Exit codes (they never change):
 
 Settings: a flag comes before a GROVE_* variable (GROVE_HOME, GROVE_HUB,
 GROVE_LISTEN, GROVE_LINK, GROVE_TLS, GROVE_ADDRESS, GROVE_ANNOUNCE,
-GROVE_SLOTS, GROVE_DISK, GROVE_KEEP, GROVE_LOG), that before
+GROVE_SLOTS, GROVE_DISK, GROVE_KEEP, GROVE_ALWAYS, GROVE_IDLE_AFTER,
+GROVE_HOURS, GROVE_ON_BATTERY, GROVE_ON_METERED, GROVE_LOAD,
+GROVE_TEMPERATURE, GROVE_UNLESS, GROVE_LOG), that before
 $XDG_CONFIG_HOME/grove/config.toml, that before the default. NO_COLOR is
 heeded. Results go to standard output, everything else to standard error.";
 
@@ -123,6 +128,12 @@ pub enum Command {
     Status(status::Status),
     /// Why a job, or this machine, is not further than it is
     Why(why::Why),
+    /// What ran on this machine, and what it earned
+    Diary(diary::Diary),
+    /// Lend nothing from here for a while
+    Pause(pause::Pause),
+    /// End a pause
+    Resume(pause::Resume),
     /// What there is to spend, and what was earned
     Credits(credits::Credits),
     /// Let another machine, or somebody else, into the circle
@@ -203,6 +214,9 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
         Command::Send(send) => send.go(&place),
         Command::Status(status) => status.go(&place),
         Command::Why(why) => why.go(&place),
+        Command::Diary(diary) => diary.go(&place),
+        Command::Pause(pause) => pause.go(&place),
+        Command::Resume(resume) => resume.go(&place),
         Command::Credits(credits) => credits.go(&place),
         Command::Invite(invite) => invite.go(&place),
         Command::Join(join) => join.go(&place),

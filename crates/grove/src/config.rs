@@ -9,6 +9,8 @@ pub use home::{Home, HomeError, Hub, Joined, Known, Session};
 
 use crate::address::{Address, NotAnAddress};
 use crate::amount::{NotAnAmount, parse_bytes, parse_millis};
+use crate::owner::Rules;
+use crate::owner::rules::NotHours;
 use grove_core::limits::SLOTS_MAX;
 use grove_core::units::Millis;
 use serde::{Deserialize, Serialize};
@@ -39,6 +41,8 @@ pub struct Settings {
     pub slots: u32,
     pub disk_bytes: u64,
     pub keep: Millis,
+    /// When this machine may work for others.
+    pub rules: Rules,
     pub log: String,
 }
 
@@ -56,6 +60,14 @@ pub struct Layer {
     pub slots: Option<u32>,
     pub disk: Option<String>,
     pub keep: Option<String>,
+    pub always: Option<bool>,
+    pub idle_after: Option<String>,
+    pub hours: Option<String>,
+    pub on_battery: Option<bool>,
+    pub on_metered: Option<bool>,
+    pub load: Option<u32>,
+    pub temperature: Option<u32>,
+    pub unless: Option<String>,
     pub log: Option<String>,
 }
 
@@ -83,6 +95,8 @@ pub enum ConfigError {
         "the setting {name} is wrong: {value:?} is neither true nor false\nhint: correct the variable, or unset it"
     )]
     NotYesOrNo { name: &'static str, value: String },
+    #[error("the setting hours is wrong: {source}")]
+    Hours { source: NotHours },
     #[error("the setting {name} is wrong: {source}")]
     NoPlace { name: &'static str, source: NotAnAddress },
     #[error("there is no setting {key:?}\nhint: there are {all}")]
@@ -137,8 +151,6 @@ impl Layer {
     }
 
     fn from_env(look: impl Fn(&'static str) -> Option<String>) -> Result<Layer, ConfigError> {
-        let slots = look("GROVE_SLOTS")
-            .map(|value| value.parse().map_err(|_| ConfigError::NotANumber { name: "GROVE_SLOTS", value }));
         Ok(Layer {
             home: look("GROVE_HOME").map(PathBuf::from),
             listen: look("GROVE_LISTEN"),
@@ -147,9 +159,17 @@ impl Layer {
             address: look("GROVE_ADDRESS"),
             announce: yes_or_no("GROVE_ANNOUNCE", &look)?,
             hub: look("GROVE_HUB"),
-            slots: slots.transpose()?,
+            slots: number("GROVE_SLOTS", &look)?,
             disk: look("GROVE_DISK"),
             keep: look("GROVE_KEEP"),
+            always: yes_or_no("GROVE_ALWAYS", &look)?,
+            idle_after: look("GROVE_IDLE_AFTER"),
+            hours: look("GROVE_HOURS"),
+            on_battery: yes_or_no("GROVE_ON_BATTERY", &look)?,
+            on_metered: yes_or_no("GROVE_ON_METERED", &look)?,
+            load: number("GROVE_LOAD", &look)?,
+            temperature: number("GROVE_TEMPERATURE", &look)?,
+            unless: look("GROVE_UNLESS"),
             log: look("GROVE_LOG"),
         })
     }
@@ -166,6 +186,14 @@ impl Layer {
             slots: self.slots.or(other.slots),
             disk: self.disk.or(other.disk),
             keep: self.keep.or(other.keep),
+            always: self.always.or(other.always),
+            idle_after: self.idle_after.or(other.idle_after),
+            hours: self.hours.or(other.hours),
+            on_battery: self.on_battery.or(other.on_battery),
+            on_metered: self.on_metered.or(other.on_metered),
+            load: self.load.or(other.load),
+            temperature: self.temperature.or(other.temperature),
+            unless: self.unless.or(other.unless),
             log: self.log.or(other.log),
         }
     }
@@ -173,6 +201,7 @@ impl Layer {
     fn settle(self) -> Result<Settings, ConfigError> {
         let amount =
             |name| move |source| ConfigError::Amount { name, place: "the file or variable that sets it", source };
+        let rules = self.rules()?;
         if let Some(slots) = self.slots.filter(|slots| *slots > SLOTS_MAX) {
             return Err(ConfigError::TooManySlots { slots });
         }
@@ -188,7 +217,31 @@ impl Layer {
             slots: self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores),
             disk_bytes: parse_bytes(&self.disk.unwrap_or_default()).map_err(amount("disk"))?,
             keep: parse_millis(&self.keep.unwrap_or_default()).map_err(amount("keep"))?,
+            rules,
             log: self.log.unwrap_or_default(),
+        })
+    }
+
+    /// What the owner of this machine allows.
+    fn rules(&self) -> Result<Rules, ConfigError> {
+        let usual = Rules::default();
+        let idle_after = parse_millis(self.idle_after.as_deref().unwrap_or_default());
+        let hours = self.hours.as_deref().filter(|hours| !hours.is_empty()).map(str::parse).transpose();
+        let unless = self.unless.as_deref().unwrap_or_default().split(',').map(str::trim);
+        Ok(Rules {
+            heeds_owner: !self.always.unwrap_or_default(),
+            idle_after: idle_after.map_err(|source| ConfigError::Amount {
+                name: "idle_after",
+                place: "the flag, file or variable that sets it",
+                source,
+            })?,
+            hours: hours.map_err(|source| ConfigError::Hours { source })?,
+            on_battery: self.on_battery.unwrap_or(usual.on_battery),
+            on_metered: self.on_metered.unwrap_or(usual.on_metered),
+            load_most: self.load.unwrap_or(usual.load_most),
+            celsius_most: self.temperature.unwrap_or(usual.celsius_most),
+            unless: unless.filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            ..usual
         })
     }
 }
@@ -206,6 +259,10 @@ fn addresses(text: &str) -> Result<Vec<Address>, ConfigError> {
 fn yes_or_no(name: &'static str, look: &impl Fn(&'static str) -> Option<String>) -> Result<Option<bool>, ConfigError> {
     let read = |value: String| value.parse().map_err(|_| ConfigError::NotYesOrNo { name, value });
     look(name).map(read).transpose()
+}
+
+fn number(name: &'static str, look: &impl Fn(&'static str) -> Option<String>) -> Result<Option<u32>, ConfigError> {
+    look(name).map(|value| value.parse().map_err(|_| ConfigError::NotANumber { name, value })).transpose()
 }
 
 /// Where the user's own settings are.
@@ -233,8 +290,13 @@ mod tests {
 
     #[test]
     fn the_commented_file_holds_every_setting_and_is_the_default() {
-        let Layer { home, listen, link, tls, address, announce, hub, slots, disk, keep, log } =
+        let Layer { home, listen, link, tls, address, announce, hub, slots, disk, keep, log, .. } =
             Layer::built_in().unwrap();
+        let Layer { always, idle_after, hours, on_battery, on_metered, load, temperature, unless, .. } =
+            Layer::built_in().unwrap();
+        assert_eq!((always, on_battery, on_metered), (Some(false), Some(false), Some(false)));
+        assert!(idle_after.is_some() && hours.is_some() && load.is_some() && temperature.is_some() && unless.is_some());
+        assert_eq!(settled(Layer::default()).rules, Rules::default(), "the file and the rules say the same");
         assert!(home.is_none(), "each machine has its own");
         let said = [listen.is_some(), link.is_some(), hub.is_some(), slots.is_some(), disk.is_some(), keep.is_some()];
         assert_eq!((said, log.as_deref()), ([true; 6], Some("info")));
@@ -265,6 +327,9 @@ mod tests {
         let layer = Layer { listen: Some("here:7420".into()), ..Layer::default() };
         let error = layer.or(Layer::built_in().unwrap()).settle().unwrap_err().to_string();
         assert!(error.contains("listen") && error.contains("hint: for instance 127.0.0.1"), "{error}");
+        let layer = Layer { hours: Some("late".into()), ..Layer::default() };
+        let error = layer.or(Layer::built_in().unwrap()).settle().unwrap_err().to_string();
+        assert!(error.contains("hours") && error.contains("hint: for instance 22-7"), "{error}");
         let error = Layer::from_env(|name| (name == "GROVE_SLOTS").then(|| "many".to_owned())).unwrap_err();
         assert!(error.to_string().contains("GROVE_SLOTS"), "{error}");
     }

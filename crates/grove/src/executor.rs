@@ -8,6 +8,7 @@ mod lane;
 mod process;
 mod work;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use code::Codes;
 pub use code::{CodeError, Module};
 use dispatch::Dispatch;
+pub use dispatch::Tally;
 pub use process::{Process, ProcessError};
 use work::Number;
 
@@ -36,6 +38,8 @@ pub struct Settings {
     pub blanks: usize,
     /// The most memory a part may have here.
     pub memory_bytes_max: u64,
+    /// Everything else on this machine comes first.
+    pub gentle: bool,
 }
 
 impl Settings {
@@ -50,6 +54,7 @@ impl Settings {
             lanes,
             blanks: lanes.min(2),
             memory_bytes_max: 4 << 30,
+            gentle: false,
         }
     }
 }
@@ -179,6 +184,12 @@ impl Executors {
     #[must_use]
     pub fn walls(&self) -> Vec<Wall> {
         self.inner.dispatch.walls()
+    }
+
+    /// What was done for each job since this was last asked.
+    #[must_use]
+    pub fn take_tallies(&self) -> BTreeMap<JobId, Tally> {
+        self.inner.dispatch.take_tallies()
     }
 
     /// Numbers of the processes that run parts now, for tests and for the owner's tools.

@@ -3,6 +3,7 @@
 //! It looks at the machine and at nothing of Grove: what is to be stopped it knows only as [`Reins`].
 
 mod asked;
+mod diary;
 mod machine;
 mod note;
 mod probe;
@@ -10,6 +11,7 @@ pub mod rules;
 mod watch;
 
 pub use asked::{AskedError, pause, resume};
+pub use diary::{Done, Entry, diary};
 pub use note::{Note, Returns, notes};
 pub use probe::{NoSight, Probes};
 pub use rules::{Pause, Rules};
@@ -30,6 +32,8 @@ pub trait Reins: Send + Sync + Debug {
     fn give_up(&self) -> Soon<'_, ()>;
     /// From now on work is taken.
     fn lend(&self);
+    /// What was done since this was last asked.
+    fn done(&self) -> Vec<Done>;
 }
 
 /// Unix time.

@@ -12,6 +12,8 @@ mod guide;
 mod mistakes;
 #[cfg(unix)]
 mod node;
+#[cfg(target_os = "linux")]
+mod owner;
 mod routes;
 mod runs;
 

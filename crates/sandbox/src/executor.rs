@@ -2,6 +2,7 @@
 //! It serves one job, or one compilation, and is never given to another.
 
 mod desk;
+mod rank;
 
 use std::fs::File;
 use std::io::Write;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let socket = UnixStream::from(socket);
+    rank::come_last(plan.gentle);
     let said = match walls::raise(&plan) {
         Ok(walls) => Tell::Ready(walls),
         Err(wall) => Tell::Unwalled(wall),

@@ -26,6 +26,8 @@ pub struct Plan {
     pub cpu_seconds: Option<u64>,
     /// Size of a file it may write through a passed descriptor.
     pub file_bytes: u64,
+    /// Everything else on this machine comes first.
+    pub gentle: bool,
     /// An empty folder to have as the whole file system.
     pub empty: PathBuf,
 }
@@ -33,12 +35,13 @@ pub struct Plan {
 impl Plan {
     /// As words of a command line.
     #[must_use]
-    pub fn to_args(&self) -> [String; 5] {
+    pub fn to_args(&self) -> [String; 6] {
         [
             self.uid.to_string(),
             self.data_bytes.to_string(),
             self.cpu_seconds.unwrap_or(0).to_string(),
             self.file_bytes.to_string(),
+            self.gentle.to_string(),
             self.empty.display().to_string(),
         ]
     }
@@ -46,7 +49,7 @@ impl Plan {
     /// From words of a command line.
     #[must_use]
     pub fn from_args(args: &[String]) -> Option<Plan> {
-        let [uid, data_bytes, cpu_seconds, file_bytes, empty] = args else {
+        let [uid, data_bytes, cpu_seconds, file_bytes, gentle, empty] = args else {
             return None;
         };
         Some(Plan {
@@ -54,6 +57,7 @@ impl Plan {
             data_bytes: data_bytes.parse().ok()?,
             cpu_seconds: Some(cpu_seconds.parse().ok()?).filter(|seconds| *seconds > 0),
             file_bytes: file_bytes.parse().ok()?,
+            gentle: gentle.parse().ok()?,
             empty: empty.into(),
         })
     }

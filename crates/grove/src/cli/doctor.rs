@@ -6,8 +6,9 @@ mod system;
 mod way;
 
 use super::{Exit, Failure, Place, node, say};
-use crate::amount::bytes_text;
+use crate::amount::{bytes_text, time_text};
 use crate::config::{Settings, user_file};
+use crate::owner::{self, Probes};
 use crate::shape::V;
 use clap::Args;
 use serde::Serialize;
@@ -47,7 +48,7 @@ impl Doctor {
         let settings = place.settings()?;
         let mut findings = vec![configuration(), home(&settings), token(&settings)];
         findings.extend(way::look(place, &settings));
-        findings.extend([ports(&settings), walls(), disk(&settings), files()].into_iter().flatten());
+        findings.extend([ports(&settings), walls(), Some(probes()), disk(&settings), files()].into_iter().flatten());
         let report = Report { v: V, findings };
         let ill = report.findings.iter().any(|finding| !finding.ok);
         if self.json {
@@ -131,6 +132,34 @@ fn ports(settings: &Settings) -> Option<Finding> {
             ill("ports", failure.hint("a hub here needs others: `grove config set listen 127.0.0.1:7430`, and `link`"))
         }
     })
+}
+
+/// Whether it can be told that the owner is away.
+fn probes() -> Finding {
+    let said = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(async {
+            let mut probes = Probes::new(None);
+            (probes.try_all().await, probes.sees().await)
+        }),
+        Err(error) => return ill("owner", Failure::caused(Exit::Error, &error)),
+    };
+    let (tried, sees) = said;
+    let each: Vec<String> = tried
+        .into_iter()
+        .map(|(name, answer)| match answer {
+            Ok(at) => format!("{name}: input {} ago", time_text(owner::now().since(at))),
+            Err(error) => format!("{name}: {error}"),
+        })
+        .collect();
+    let each = each.join("; ");
+    match sees {
+        Ok(probe) => fine("owner", format!("{probe} ({each})")),
+        Err(why) => ill(
+            "owner",
+            Failure::new(Exit::Error, format!("{why} ({each})"))
+                .hint("until one does, nothing is lent here; `grove lend --always` lends without knowing"),
+        ),
+    }
 }
 
 /// What stands between tools and this machine.

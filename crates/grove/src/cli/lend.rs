@@ -4,9 +4,11 @@ use super::demo::Pretender;
 use super::hub::{Hub, Way};
 use super::{Exit, Failure, Place, node, promise, say};
 use crate::address::reached;
+use crate::amount::time_text;
 use crate::config::{Home, Layer, Settings};
 use crate::device::Speech;
 use crate::link::Token;
+use crate::owner::{self, Pause, Rules, Setup, Watch};
 use crate::shape::{Me, Status, V};
 use crate::shell::{self, HostError, Hosted, Plan, Role};
 use clap::Args;
@@ -22,14 +24,77 @@ const FOLDER: &str = "lend";
 #[derive(Debug, Args)]
 pub struct Lend {
     /// Parts that this process runs at one time [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = node::parse_slots, allow_negative_numbers = true)]
+    #[arg(long, visible_alias = "cpus", value_name = "N", value_parser = node::parse_slots, allow_negative_numbers = true)]
     slots: Option<u32>,
+    #[command(flatten)]
+    terms: Terms,
     /// When it is ready, print who it is as one JSON object
     #[arg(long)]
     json: bool,
     /// Answer without working: what the demonstration shows to be found out
     #[arg(long, hide = true)]
     pretend: bool,
+}
+
+/// When this machine may be used; each is a setting, too.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When")]
+struct Terms {
+    /// Also while you use this machine, and while it is busy with other work
+    #[arg(long)]
+    always: bool,
+    /// After so long without a key or a movement of the mouse you are away [default: 5m]
+    #[arg(long, value_name = "TIME")]
+    idle_after: Option<String>,
+    /// Only in these hours of the day, such as 22-7
+    #[arg(long, value_name = "HOURS")]
+    hours: Option<String>,
+    /// Whether to lend on battery [default: no]
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    on_battery: Option<bool>,
+    /// Whether to lend where every byte costs [default: no]
+    #[arg(long, value_name = "YES|NO", value_parser = yes_or_no)]
+    on_metered: Option<bool>,
+    /// Not when other work takes more than so many per cent of all cores [default: 30]
+    #[arg(long, value_name = "PERCENT")]
+    load: Option<u32>,
+    /// Not when the hottest sensor shows more degrees Celsius [default: 85]
+    #[arg(long, value_name = "CELSIUS")]
+    temperature: Option<u32>,
+    /// Not while this program runs; may be said several times
+    #[arg(long, value_name = "PROGRAM")]
+    unless: Vec<String>,
+    /// The most that may be kept on this machine's disk [default: 20GiB]
+    #[arg(long, value_name = "SIZE")]
+    disk: Option<String>,
+    /// Whenever this file is changed, the owner has touched the machine
+    #[arg(long, hide = true, value_name = "FILE")]
+    fake_owner: Option<PathBuf>,
+}
+
+impl Terms {
+    fn layer(&self) -> Layer {
+        Layer {
+            always: self.always.then_some(true),
+            idle_after: self.idle_after.clone(),
+            hours: self.hours.clone(),
+            on_battery: self.on_battery,
+            on_metered: self.on_metered,
+            load: self.load,
+            temperature: self.temperature,
+            unless: (!self.unless.is_empty()).then(|| self.unless.join(",")),
+            disk: self.disk.clone(),
+            ..Layer::default()
+        }
+    }
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("it is yes or no".to_owned()),
+    }
 }
 
 /// What programs are told when the lender is ready.
@@ -43,13 +108,13 @@ struct Ready<'a> {
 
 impl Lend {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let settings = place.settings_with(Layer { slots: self.slots, ..Layer::default() })?;
+        let settings = place.settings_with(Layer { slots: self.slots, ..self.terms.layer() })?;
         node::log(&settings)?;
         let way = to_hub(place, &settings)?;
         let hub = way.address.clone();
         promise::to_a_lender(&settings.home);
         node::live(async move {
-            let hosted = start(&settings, &way, self.pretend).await?;
+            let (hosted, folder) = start(&settings, &way, self.pretend).await?;
             if let Err(error) = &hosted.walls {
                 let failure = Failure::caused(Exit::Error, error);
                 hosted.stop().await?;
@@ -58,17 +123,41 @@ impl Lend {
             }
             let slots = settings.slots;
             let stop = node::asked_to_stop()?;
+            let setup = Setup {
+                rules: settings.rules.clone(),
+                slots,
+                home: settings.home.path().to_owned(),
+                folder,
+                fake: self.terms.fake_owner.clone(),
+            };
+            let (watch, pause) = Watch::start(setup, hosted.reins(false)).await?;
             if self.json {
                 say::json(&Ready { v: V, hub: &hub, pid: std::process::id(), slots })?;
             } else {
-                say::talk(&format!(
-                    "{} lent to the hub at {hub}; Ctrl-C takes it back",
-                    say::many(slots.into(), "slot")
-                ));
+                lent(&hub, slots, &settings.rules, pause.as_ref()).iter().for_each(|line| say::talk(line));
             }
-            node::until_stopped(hosted, stop).await.map(|()| Exit::Done)
+            let ended = node::until_stopped(hosted, stop).await;
+            // A node that has stopped has nothing to be watched.
+            drop(watch);
+            ended.map(|()| Exit::Done)
         })
     }
+}
+
+/// What is lent, and when.
+fn lent(hub: &str, slots: u32, rules: &Rules, pause: Option<&Pause>) -> Vec<String> {
+    let when = if rules.heeds_owner {
+        format!("while you are away for {}", time_text(rules.idle_after))
+    } else {
+        "also while you use this machine (--always)".to_owned()
+    };
+    let slots = say::many(slots.into(), "slot");
+    let mut lines = vec![format!("{slots} lent to the hub at {hub} {when}; Ctrl-C takes it back, `grove pause` rests")];
+    if let Some(pause) = pause {
+        lines.push(format!("not yet: {}; {}", pause.text(owner::now()), pause.until_text(owner::now())));
+        lines.push(format!("hint: {}", pause.hint()));
+    }
+    lines
 }
 
 /// Where the hub hears nodes, and what it is shown.
@@ -117,11 +206,12 @@ fn may_lend(way: &Way, home: &Home) -> Result<(), Failure> {
 }
 
 /// In the first folder that no other lender has.
-async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<Hosted, HostError> {
+async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<(Hosted, PathBuf), HostError> {
     let mut number = 1;
     loop {
+        let folder = folder(settings, number);
         let plan = Plan {
-            folder: folder(settings, number),
+            folder: folder.clone(),
             role: Role {
                 slots: settings.slots,
                 hub: false,
@@ -136,11 +226,13 @@ async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<Hosted
             calls: hub.calls.clone(),
             founder: None,
             is_open: false,
+            waits_for_owner: true,
+            gentle: settings.rules.heeds_owner,
             runs: pretend.then(|| Arc::new(Pretender) as _),
         };
         match shell::host(plan).await {
             Err(error) if node::is_taken(&error) && number < LENDERS_MAX => number += 1,
-            other => return other,
+            other => return other.map(|hosted| (hosted, folder)),
         }
     }
 }

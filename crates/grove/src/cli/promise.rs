@@ -7,7 +7,7 @@ const LENDER: &str = "\
 what runs here: WebAssembly tools of people of your circle, in a sandbox and within limits
 they see no files, no network, no names of this machine; they are told no more of you than a name made up for the job
 not promised: that how fast this machine is says nothing about it, and that a sandbox and a kernel have no bugs
-to stop: Ctrl-C; to leave: grove leave; to remove everything: grove leave --purge
+to stop: Ctrl-C, to rest: grove pause; to leave: grove leave; to remove everything: grove leave --purge
 (this is said once; SECURITY.md says more)";
 
 const RUNNER: &str = "\

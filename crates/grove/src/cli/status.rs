@@ -5,8 +5,9 @@
 mod system;
 
 use super::hub::Hub;
-use super::{Exit, Place, say};
+use super::{Exit, Place, own, say};
 use crate::amount::{bytes_text, credits_text, time_text};
+use crate::owner::{self, Note};
 use crate::shape::{CreditsShape, DiskShape, PeerShape, Peers, Status as Shape, V, Version};
 use crate::words::Words;
 use clap::Args;
@@ -36,6 +37,8 @@ struct Both<'a> {
     v: u32,
     status: &'a Shape,
     peers: &'a [PeerShape],
+    /// The lenders of this folder.
+    own: &'a [Note],
 }
 
 /// The hub that was asked, and how long it takes there and back.
@@ -46,18 +49,28 @@ struct Asked<'a> {
 
 impl Status {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let hub = Hub::find(place)?;
-        let status: Shape = hub.get("/v1/status")?;
+        let own = own::notes(&place.settings()?);
+        let hub = Hub::find(place).inspect_err(|_| self.own_only(&own))?;
+        let status: Shape = hub.get("/v1/status").inspect_err(|_| self.own_only(&own))?;
         let peers: Peers = hub.get("/v1/peers")?;
         if self.json {
-            say::json(&Both { v: V, status: &status, peers: &peers.peers })?;
+            say::json(&Both { v: V, status: &status, peers: &peers.peers, own: &own })?;
         } else {
             let began = Instant::now();
             let _: Version = hub.get("/v1/version")?;
             let asked = Asked { address: hub.address(), millis: began.elapsed().as_millis() };
-            screen(&asked, &status, &peers.peers).iter().try_for_each(|line| say::line(line))?;
+            let mut lines = screen(&asked, &status, &peers.peers);
+            lines.extend(own::lines(&own, owner::now()));
+            lines.iter().try_for_each(|line| say::line(line))?;
         }
         Ok(Exit::Done)
+    }
+
+    /// A lender knows how it is even while no hub answers.
+    fn own_only(&self, own: &[Note]) {
+        if !self.json {
+            own::lines(own, owner::now()).iter().for_each(|line| say::talk(line));
+        }
     }
 }
 

@@ -146,6 +146,7 @@ impl Up {
             founder: self.admin.clone(),
             is_open: doors.is_open,
             waits_for_owner: false,
+            gentle: false,
             runs: None,
         })
         .await

@@ -1,7 +1,8 @@
 //! `grove why`: why a job, or this machine, is not further than it is. Every wait has a reason.
 
 use super::hub::Hub;
-use super::{Exit, Place, jobs, say};
+use super::{Exit, Place, jobs, own, say};
+use crate::owner;
 use crate::shape::{JobShape, Peers, ReasonShape, Why as Answer};
 use clap::Args;
 
@@ -28,12 +29,15 @@ impl Why {
                 of_job(&answer)
             }
             None => {
+                let own = own::notes(&place.settings()?);
                 let peers: Peers = hub.get("/v1/peers")?;
                 if self.json {
                     say::json(&peers)?;
                     return Ok(Exit::Done);
                 }
-                of_lenders(&peers, &hub.get::<crate::shape::Jobs>("/v1/jobs?limit=100")?.jobs)
+                let mut lines = own::lines(&own, owner::now());
+                lines.extend(of_lenders(&peers, &hub.get::<crate::shape::Jobs>("/v1/jobs?limit=100")?.jobs));
+                lines
             }
         };
         lines.iter().try_for_each(|line| say::line(line))?;

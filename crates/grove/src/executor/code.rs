@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use grove_core::id::Digest;
@@ -98,8 +98,19 @@ struct Shared {
     known: Mutex<BTreeMap<Arc<str>, Known>>,
     /// One compilation at a time: each may take 2 GiB.
     compiling: Mutex<()>,
+    at_work: Mutex<AtWork>,
+    gentle: bool,
+}
+
+/// The one compilation, and whether there may be any.
+#[derive(Debug, Default)]
+struct AtWork {
     /// The process that compiles, while its number certainly means it.
-    process: Mutex<Option<Pid>>,
+    process: Option<Pid>,
+    /// Nothing is to be compiled now.
+    halted: bool,
+    /// How often that was said: whatever broke off meanwhile says nothing about its tool.
+    halts: u64,
 }
 
 impl Codes {
@@ -115,7 +126,8 @@ impl Codes {
             empty,
             known: Mutex::default(),
             compiling: Mutex::default(),
-            process: Mutex::default(),
+            at_work: Mutex::default(),
+            gentle: settings.gentle,
         };
         Ok(Codes { shared: Arc::new(shared) })
     }
@@ -141,9 +153,12 @@ impl Codes {
         made.await.map_err(|_| RunError::Stopped)?
     }
 
-    /// Stops, continues or kills what is being compiled.
+    /// Stops, continues or kills what is being compiled. Until it is continued nothing else is.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Some(pid) = *self.shared.process.lock().unwrap_or_else(PoisonError::into_inner) {
+        let mut at_work = self.shared.at_work();
+        at_work.halted = signal != Signal::CONT;
+        at_work.halts += u64::from(at_work.halted);
+        if let Some(pid) = at_work.process {
             // It may have ended already, which is as good.
             let _ = rustix::process::kill_process(pid, signal);
         }
@@ -196,6 +211,13 @@ impl Shared {
         if let Some(known) = self.known(&name) {
             return known;
         }
+        let (halted, halts) = {
+            let at_work = self.at_work();
+            (at_work.halted, at_work.halts)
+        };
+        if halted {
+            return Err(RunError::Stopped);
+        }
         let found = match self.read_back(&name) {
             Some(file) => Ok(Ok(file)),
             None => {
@@ -206,11 +228,16 @@ impl Shared {
         let known = match found {
             Ok(Ok(file)) => Known::Here(Code { name: Arc::clone(&name), options, file: Arc::new(file) }),
             Ok(Err(why)) => Known::NotATool(why),
+            Err(CodeError::Compile { .. }) if self.at_work().halts != halts => return Err(RunError::Stopped),
             Err(CodeError::Compile { why }) => self.not_here(&name, why),
             Err(other) => return Err(RunError::Code(other)),
         };
         self.remember(name, known.clone());
         known.found()
+    }
+
+    fn at_work(&self) -> MutexGuard<'_, AtWork> {
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn not_here(&self, name: &str, why: String) -> Known {
@@ -249,12 +276,19 @@ impl Shared {
             data_bytes: COMPILE_DATA_BYTES,
             cpu_seconds: Some(COMPILE_CPU_SECONDS),
             file_bytes: CODE_BYTES_MAX,
+            gentle: self.gentle,
             empty: self.empty.clone(),
             ..Plan::default()
         };
         let process = Process::start(&self.program, plan)?;
-        let compiling = |pid| *self.process.lock().unwrap_or_else(PoisonError::into_inner) = pid;
-        compiling(i32::try_from(process.pid()).ok().and_then(Pid::from_raw));
+        let compiling = |pid| {
+            let mut at_work = self.at_work();
+            at_work.process = pid;
+            at_work.halted
+        };
+        if compiling(i32::try_from(process.pid()).ok().and_then(Pid::from_raw)) {
+            process.signal(Signal::KILL);
+        }
         let told = process
             .ask(&Ask::Compile { options, wasm }, Some(written.as_fd()))
             .and_then(|()| process.hear(Some(COMPILE_WALL)));

@@ -47,7 +47,20 @@ pub(super) struct State {
     pub(super) walls: Vec<Wall>,
     works: BTreeMap<Number, Work>,
     numbers: u64,
+    tallies: BTreeMap<JobId, Tally>,
 }
+
+/// What was done for a job.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub parts: u64,
+    pub fuel: u64,
+    /// Microseconds of all parts together.
+    pub micros: u64,
+}
+
+/// Jobs counted at one time, where nobody asks: a hub's own executors do this and that for very many.
+const TALLIES_MAX: usize = 1_024;
 
 impl Dispatch {
     pub(super) fn new(settings: Settings, empty: PathBuf) -> Dispatch {
@@ -105,6 +118,7 @@ impl Dispatch {
         let mut state = self.lock();
         state.frozen = true;
         state.lanes.values().for_each(|lane| lane.process.signal(Signal::STOP));
+        state.blanks.iter().for_each(|blank| blank.signal(Signal::STOP));
     }
 
     pub(super) fn thaw(self: &Arc<Self>) {
@@ -114,6 +128,7 @@ impl Dispatch {
             lane.forgive();
             lane.process.signal(Signal::CONT);
         }
+        state.blanks.iter().for_each(|blank| blank.signal(Signal::CONT));
         self.fill(&mut state);
         self.keeper.notify_one();
     }
@@ -141,6 +156,10 @@ impl Dispatch {
         self.lock().walls.clone()
     }
 
+    pub(super) fn take_tallies(&self) -> BTreeMap<JobId, Tally> {
+        std::mem::take(&mut self.lock().tallies)
+    }
+
     pub(super) fn pids(&self) -> Vec<u32> {
         self.lock().lanes.values().map(|lane| lane.process.pid()).collect()
     }
@@ -149,6 +168,7 @@ impl Dispatch {
         let plan = Plan {
             data_bytes: self.settings.memory_bytes_max.saturating_add(EXECUTOR_DATA_BYTES),
             file_bytes: CODE_BYTES_MAX,
+            gentle: self.settings.gentle,
             empty: self.empty.clone(),
             ..Plan::default()
         };
@@ -310,6 +330,16 @@ impl Dispatch {
     }
 }
 
+impl Tally {
+    fn add(&mut self, outcomes: &[(usize, Outcome)]) {
+        for (_, outcome) in outcomes {
+            self.parts += 1;
+            self.fuel = self.fuel.saturating_add(outcome.fuel);
+            self.micros = self.micros.saturating_add(outcome.wall_us);
+        }
+    }
+}
+
 impl State {
     fn number(&mut self) -> Number {
         self.numbers += 1;
@@ -339,6 +369,10 @@ impl State {
         }
         for (number, outcomes) in by_order {
             if let Some(work) = self.works.get(&number) {
+                if self.tallies.len() < TALLIES_MAX || self.tallies.contains_key(&work.job) {
+                    let tally = self.tallies.entry(work.job).or_default();
+                    tally.add(&outcomes);
+                }
                 // Whoever stopped listening also stops the order.
                 let _ = work.said.send(Ok(outcomes));
             }

@@ -55,6 +55,11 @@ fn start_one(dispatch: &Arc<Dispatch>) {
         Ok(process) => {
             let mut state = dispatch.lock();
             state.walls = process.walls().to_vec();
+            if state.frozen {
+                // Everything was stopped while it started; there will be another.
+                drop(state);
+                return drop(process);
+            }
             state.blanks.push(process);
             dispatch.fill(&mut state);
         }

@@ -1,9 +1,15 @@
 //! How the machine is: what else it does, its warmth, its room, its power and its network. What a system does not tell
 //! stays unknown.
 
-#[cfg_attr(target_os = "linux", path = "machine/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "machine/other.rs")]
-mod system;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use other as system;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use grove_core::units::Millis;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const FILE: &str = "owner.json";
 /// Where lenders have their folders, below the home folder.
@@ -65,7 +65,8 @@ impl Measured {
         let [frozen, free] = [&self.frozen, &self.free].map(|kept| {
             let mut sorted: Vec<u64> = kept.iter().copied().collect();
             sorted.sort_unstable();
-            [50, 99, 100].map(|percent| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0))
+            [50, 99, 100]
+                .map(|percent| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied().unwrap_or(0))
         });
         Returns {
             count: self.count,
@@ -95,11 +96,16 @@ impl Note {
 
 /// How all lenders of a home folder are that run now, the hub's own among them.
 pub fn notes(home: &Path) -> Vec<Note> {
+    folders(home).iter().filter_map(|folder| read(folder)).filter(|note| super::machine::is_alive(note.pid)).collect()
+}
+
+/// The hub's own, then those of lenders.
+pub(super) fn folders(home: &Path) -> Vec<PathBuf> {
     let lenders = std::fs::read_dir(home.join(LENDERS)).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut folders: Vec<_> = lenders.collect();
+    let mut folders: Vec<PathBuf> = lenders.collect();
     folders.sort();
     folders.insert(0, home.to_owned());
-    folders.iter().filter_map(|folder| read(folder)).filter(|note| super::machine::is_alive(note.pid)).collect()
+    folders
 }
 
 fn read(folder: &Path) -> Option<Note> {
@@ -120,7 +126,10 @@ mod tests {
         assert_eq!(measured.returns(), Returns::default());
         (1..=100).for_each(|ms| measured.add(Millis(ms), Millis(ms * 2)));
         let returns = measured.returns();
-        assert_eq!((returns.count, returns.frozen_p50_ms, returns.frozen_p99_ms, returns.frozen_most_ms), (100, 50, 99, 100));
+        assert_eq!(
+            (returns.count, returns.frozen_p50_ms, returns.frozen_p99_ms, returns.frozen_most_ms),
+            (100, 50, 99, 100)
+        );
         assert_eq!((returns.free_p50_ms, returns.free_p99_ms, returns.free_most_ms), (100, 198, 200));
         (0..RETURNS_KEPT).for_each(|_| measured.add(Millis(5), Millis(5)));
         assert_eq!((measured.returns().count, measured.returns().frozen_most_ms), (1_100, 5));

@@ -2,9 +2,15 @@
 //! answers is asked from then on; terminals are looked at too, since an owner may sit at another machine.
 
 mod fake;
-#[cfg_attr(target_os = "linux", path = "probe/linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "probe/other.rs")]
-mod system;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use other as system;
 
 use super::Soon;
 use super::rules::Sight;
@@ -102,6 +108,15 @@ impl Probes {
             }
         }
         None
+    }
+
+    /// In words what is gone by here, or why nothing is.
+    pub async fn sees(&mut self) -> Result<String, String> {
+        match self.look().await {
+            Sight::Input { probe, .. } => Ok(format!("{probe} tells when you are away")),
+            Sight::Nobody => Ok("there is no desktop and no terminal here: it goes by load".to_owned()),
+            Sight::Blind { why } => Err(why),
+        }
     }
 
     /// What each of them says, for `grove doctor`.

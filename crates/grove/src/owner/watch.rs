@@ -1,6 +1,7 @@
 //! The watch: looks, judges, and acts at once. It has a thread and a runtime of its own, so that nothing which keeps a
 //! node busy keeps the owner waiting.
 
+use super::diary::Diary;
 use super::machine::{Facts, Machine};
 use super::note::{Measured, Note};
 use super::probe::Probes;
@@ -19,6 +20,8 @@ const LOOK_LENDING: Duration = Duration::from_millis(100);
 const LOOK_PAUSED: Duration = Duration::from_millis(500);
 /// What is told of a pause need not be newer than this.
 const TELL_EVERY: Duration = Duration::from_secs(2);
+/// What was done is written down so often, and before each pause.
+const WRITE_EVERY: Duration = Duration::from_secs(10);
 /// The version of notes.
 const V: u32 = 1;
 
@@ -45,7 +48,9 @@ pub struct Watch {
 /// Why there is no watch; then nothing may be lent.
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
-    #[error("the watch over the owner's presence cannot be started: {source}\nhint: too many processes run on this machine")]
+    #[error(
+        "the watch over the owner's presence cannot be started: {source}\nhint: too many processes run on this machine"
+    )]
     Start { source: io::Error },
 }
 
@@ -95,6 +100,8 @@ struct Round {
     since: Millis,
     measured: Measured,
     told: Option<(Note, Instant)>,
+    diary: Diary,
+    written: Instant,
 }
 
 impl Round {
@@ -102,6 +109,8 @@ impl Round {
         Round {
             judge: Judge::new(setup.rules.clone()),
             probes: Probes::new(setup.fake.clone()),
+            diary: Diary::open(&setup.folder),
+            written: Instant::now(),
             machine: Machine::new(&setup.folder, setup.rules.unless.clone()),
             setup,
             reins,
@@ -122,6 +131,7 @@ impl Round {
             };
             self.follow(pause.as_ref()).await;
             self.tell(&signs, pause.clone());
+            self.write_down();
             if let Some(judged) = judged.take() {
                 // Whoever waits for it may have gone.
                 let _ = judged.send(pause);
@@ -133,7 +143,8 @@ impl Round {
     async fn look(&mut self) -> Signs {
         let sight = if self.judge.rules().heeds_owner { self.probes.look().await } else { Sight::Nobody };
         let asked = asked::asked(&self.setup.home);
-        let Facts { load, on_battery, on_metered, celsius, memory_free, disk_free, program } = self.machine.facts().clone();
+        let Facts { load, on_battery, on_metered, celsius, memory_free, disk_free, program } =
+            self.machine.facts().clone();
         Signs {
             now: now(),
             minute: minute(),
@@ -170,6 +181,17 @@ impl Round {
         }
     }
 
+    /// Lenders that end write down the rest when they are dropped.
+    fn write_down(&mut self) {
+        if self.lends == Some(true) && self.written.elapsed() < WRITE_EVERY {
+            return;
+        }
+        self.written = Instant::now();
+        if let Err(error) = self.diary.note(self.reins.done()) {
+            tracing::warn!("the diary cannot be written: {error}");
+        }
+    }
+
     fn tell(&mut self, signs: &Signs, pause: Option<Pause>) {
         let probe = match &signs.sight {
             _ if !self.judge.rules().heeds_owner => "none: it lends while you are here too".to_owned(),
@@ -202,6 +224,8 @@ impl Round {
 
 impl Drop for Round {
     fn drop(&mut self) {
+        self.lends = None;
+        self.write_down();
         Note::remove(&self.setup.folder);
     }
 }

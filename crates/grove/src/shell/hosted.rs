@@ -46,6 +46,8 @@ pub struct Plan {
     pub is_open: bool,
     /// It lends nothing before its owner's watch says so.
     pub waits_for_owner: bool,
+    /// Everything else on this machine comes first.
+    pub gentle: bool,
     /// What runs tools in place of the executors: for lenders of a demonstration that do not work.
     pub runs: Option<Arc<dyn Runs>>,
 }
@@ -105,7 +107,7 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     let settings = executor::Settings::new(plan.folder.join(CACHE));
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
     let blanks = settings.blanks.min(lanes);
-    let executors = Executors::start(executor::Settings { lanes, blanks, ..settings })?;
+    let executors = Executors::start(executor::Settings { lanes, blanks, gentle: plan.gentle, ..settings })?;
     let listener = match plan.listen {
         Some(address) => Some(listen(address).await?),
         None => None,

@@ -1,9 +1,11 @@
 //! What the watch over the owner holds of a node: its executors, to stop them, and its loop, to say so.
 
 use super::Side;
-use crate::executor::Executors;
-use crate::owner::{Reins, Soon};
+use crate::executor::{Executors, Tally};
+use crate::owner::{Done, Reins, Soon};
+use grove_core::id::JobId;
 use grove_core::node::Event;
+use grove_core::units::Fuel;
 use std::time::Duration;
 
 /// The loop gives back what runs within milliseconds; if it cannot, the owner comes first.
@@ -47,5 +49,16 @@ impl Reins for Held {
     fn lend(&self) {
         self.executors.thaw();
         self.lends(self.slots);
+    }
+
+    fn done(&self) -> Vec<Done> {
+        let tallies = self.executors.take_tallies();
+        let done = |(job, tally): (JobId, Tally)| Done {
+            job: job.to_string(),
+            parts: tally.parts,
+            fuel: Fuel(tally.fuel),
+            micros: tally.micros,
+        };
+        tallies.into_iter().map(done).collect()
     }
 }

@@ -225,7 +225,7 @@ impl Drop for Lending {
 
 fn lend(lender: &Side) -> Lending {
     let log = std::fs::File::create(lender.home.join("said.log")).unwrap();
-    let words = ["lend", "--slots", "1", "--json"];
+    let words = ["lend", "--always", "--slots", "1", "--json"];
     Lending(lender.command(&words).stdout(Stdio::null()).stderr(log).spawn().unwrap())
 }
 

@@ -59,7 +59,7 @@ fn machines_join_work_for_one_another_and_are_put_out() {
     join(&bob, &word, "Bob");
     let third = grove(&beside(&root, "cat"), &["join", &word, "--name", "Cat"]);
     assert!(third.code == 5 && third.err.contains("hint: it may be used up"), "{third:?}");
-    let lender = Process::start(&bob, &["lend", "--slots", "1"]);
+    let lender = Process::start(&bob, &["lend", "--always", "--slots", "1"]);
     let ran = grove(&ann, &["run", "--json", &noop(), ":::", "a", "b"]);
     assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:?}");
     // Whose machine worked is not told, and not whether it is the same one in two jobs.
@@ -146,7 +146,7 @@ fn a_hub_is_reached_by_its_name() {
     let ann = beside(&root, "ann");
     join(&ann, &word.to_string(), "Ann");
     assert!(std::fs::read_to_string(ann.join("joined.json")).unwrap().contains(&name));
-    let lender = Process::start(&ann, &["lend", "--slots", "1"]);
+    let lender = Process::start(&ann, &["lend", "--always", "--slots", "1"]);
     assert!(lender.ready["hub"].as_str().unwrap().starts_with("localhost:"));
     let ran = grove(&ann, &["--hub", &name, "run", &noop(), ":::", "a"]);
     assert_eq!(ran.code, 0, "{ran:?}");

@@ -148,7 +148,7 @@ fn thousands_who_want_a_channel_keep_no_machine_out() {
     let half = [&[0x16, 3, 1, 0x3f, 0xff, 1, 0, 0x3f, 0xfb, 3, 3][..], &[7; 200]].concat();
     let mut crowds =
         [crowd(address("api"), size, &half), crowd(address("link"), size, &half), crowd(address("link"), size, b"")];
-    let lender = Process::start(&root, &["lend", "--slots", "1"]);
+    let lender = Process::start(&root, &["lend", "--always", "--slots", "1"]);
     let begun = Instant::now();
     while !super::node::grove(&root, &["status", "--json"]).out.contains(r#""lenders":1"#) {
         assert!(begun.elapsed() < Duration::from_secs(15), "no lender comes in");

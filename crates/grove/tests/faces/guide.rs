@@ -8,6 +8,7 @@ const IDLE: &str = include_str!("../../../../docs/guide/idle.md");
 const API: &str = include_str!("../../../../docs/guide/api.md");
 const COMMANDS: &str = include_str!("../../../../docs/guide/commands.md");
 const JOINING: &str = include_str!("../../../../docs/guide/joining.md");
+const LENDING: &str = include_str!("../../../../docs/guide/lending.md");
 const PROTO: &str = include_str!("../../proto/grove/v1/node.proto");
 
 /// All commands and answers of IDLE.
@@ -54,7 +55,7 @@ fn commands_that_the_guide_names_exist() {
         let words = quoted(text).filter_map(|words| words.strip_prefix("grove "));
         words.filter_map(|words| words.split_whitespace().next()).map(|word| word.trim_matches(',')).collect::<Vec<_>>()
     };
-    let all = [names(IDLE), names(COMMANDS), names(JOINING)].concat();
+    let all = [names(IDLE), names(COMMANDS), names(JOINING), names(LENDING)].concat();
     assert!(all.len() > 30, "{all:?}");
     for name in all {
         let known = name.starts_with('-') || name.chars().all(char::is_uppercase) || name == "help";
@@ -87,5 +88,16 @@ fn every_setting_is_in_the_guide() {
     for setting in grove::config::change::list().unwrap() {
         let row = COMMANDS.lines().any(|line| line.starts_with(&format!("| `{}` |", setting.key)));
         assert!(row, "docs/guide/commands.md has no row for the setting {}", setting.key);
+    }
+}
+
+#[test]
+fn commands_in_the_guide_to_lending_are_understood_as_they_stand() {
+    let code = LENDING.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let commands: Vec<&str> = code.filter(|line| line.starts_with("grove ")).collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    for command in commands {
+        let words = command.split('#').next().unwrap().split_whitespace();
+        assert!(Cli::command().try_get_matches_from(words).is_ok(), "{command}");
     }
 }

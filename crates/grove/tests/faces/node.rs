@@ -27,13 +27,13 @@ impl Process {
         Process { child, ready }
     }
 
-    fn hub(home: &Path, slots: &str) -> Process {
+    pub(super) fn hub(home: &Path, slots: &str) -> Process {
         let lends = if slots == "0" { &["--no-lend"][..] } else { &["--slots", slots] };
         Process::start(home, &[&["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"], lends].concat())
     }
 
     /// Asks it to stop; the exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub(super) fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap().code()
@@ -94,8 +94,9 @@ fn a_lender_works_for_a_hub_that_does_not_and_a_restart_forgets_no_job() {
     assert!(ran.code == 0 && ran.err.contains("no lender yet"), "{ran:?}");
     drop(hub);
     let hub = Process::hub(&home, "0");
-    let lender = Process::start(&home, &["lend", "--slots", "1"]);
-    let second = Process::start(&home, &["lend", "--slots", "1", "--hub", hub.ready["api"].as_str().unwrap()]);
+    let lender = Process::start(&home, &["lend", "--always", "--slots", "1"]);
+    let second =
+        Process::start(&home, &["lend", "--always", "--slots", "1", "--hub", hub.ready["api"].as_str().unwrap()]);
     let ran = grove(&home, &["watch", "last"]);
     assert!(ran.code == 0 && ran.err.contains("is done: 1 of 1 done"), "{ran:?}");
     let begun = std::time::Instant::now();
@@ -110,7 +111,7 @@ fn a_lender_works_for_a_hub_that_does_not_and_a_restart_forgets_no_job() {
 fn two_lenders_answer_alike_and_neither_is_lost() {
     let (_dir, home) = home();
     let _hub = Process::hub(&home, "0");
-    let _lenders = [(); 2].map(|()| Process::start(&home, &["lend", "--slots", "1"]));
+    let _lenders = [(); 2].map(|()| Process::start(&home, &["lend", "--always", "--slots", "1"]));
     let ran = grove(&home, &["run", "--detach", "--check", "copies", &noop(), ":::", "a", "b", "c"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let begun = std::time::Instant::now();
@@ -220,7 +221,7 @@ fn a_lender_without_a_hub_says_so() {
 fn a_job_whose_lenders_were_all_caught_says_so_wherever_one_looks() {
     let (_dir, home) = home();
     let hub = Process::hub(&home, "0");
-    let liar = Process::start(&home, &["lend", "--slots", "1", "--pretend"]);
+    let liar = Process::start(&home, &["lend", "--always", "--slots", "1", "--pretend"]);
     let words: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let noop = noop();

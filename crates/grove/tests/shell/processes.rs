@@ -97,7 +97,7 @@ impl Circle {
     }
 
     fn lender(&self) -> Process {
-        self.start(&["lend", "--slots", "1"])
+        self.start(&["lend", "--always", "--slots", "1"])
     }
 
     fn log(&self) -> String {

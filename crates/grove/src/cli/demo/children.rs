@@ -68,7 +68,7 @@ impl Children {
     /// Starts a lender and waits until the hub knows it; says the name under which it does.
     pub(super) fn start_lender(&mut self, hub: &Hub, role: Role) -> anyhow::Result<String> {
         let log = format!("lender-{}", self.lenders.len() + 1);
-        let mut process = start(&self.home, &log, &["lend", "--slots", "1"], role)?;
+        let mut process = start(&self.home, &log, &["lend", "--always", "--slots", "1"], role)?;
         let begun = Instant::now();
         loop {
             let peers: Peers = hub.get("/v1/peers")?;

@@ -62,7 +62,8 @@ pub(in crate::owner::machine) fn runs(name: &str) -> bool {
 /// Names and ticks of all processes.
 fn processes() -> impl Iterator<Item = (String, u64)> {
     let all = std::fs::read_dir(Path::new(PROCESSES)).into_iter().flatten().flatten();
-    let numbered = |name: &std::ffi::OsString| name.to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+    let numbered =
+        |name: &std::ffi::OsString| name.to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
     let stats = all.filter(move |entry| numbered(&entry.file_name())).map(|entry| entry.path().join("stat"));
     stats.filter_map(|stat| process(&std::fs::read_to_string(stat).ok()?))
 }

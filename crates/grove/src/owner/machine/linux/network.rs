@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 use zbus::Connection;
-use zbus::zvariant::OwnedValue;
+use zbus::OwnedVariant;
 
 const NAME: &str = "org.freedesktop.NetworkManager";
 const PATH: &str = "/org/freedesktop/NetworkManager";
@@ -43,6 +43,6 @@ impl Network {
 async fn ask() -> Result<u8, zbus::Error> {
     let bus = Connection::system().await?;
     let said = bus.call_method(Some(NAME), PATH, Some(PROPERTIES), "Get", &(NAME, "Metered")).await?;
-    let value: OwnedValue = said.body().deserialize()?;
+    let value: OwnedVariant = said.body().deserialize()?;
     Ok(u8::try_from(u32::try_from(value)?).unwrap_or(0))
 }

@@ -32,7 +32,8 @@ pub(in crate::owner::machine) fn celsius() -> Option<u32> {
 
 fn celsius_in(folder: &Path) -> Option<u32> {
     let zones = std::fs::read_dir(folder).ok()?.flatten();
-    let thousandths = zones.filter_map(|zone| std::fs::read_to_string(zone.path().join("temp")).ok()?.trim().parse().ok());
+    let thousandths =
+        zones.filter_map(|zone| std::fs::read_to_string(zone.path().join("temp")).ok()?.trim().parse().ok());
     thousandths.map(|thousandths: u32| thousandths / 1_000).filter(|celsius| CELSIUS_SOUND.contains(celsius)).max()
 }
 

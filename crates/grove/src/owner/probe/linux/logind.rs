@@ -5,7 +5,7 @@ use super::super::{NoSight, Probe};
 use crate::owner::{Soon, now};
 use grove_core::units::Millis;
 use zbus::Connection;
-use zbus::zvariant::OwnedValue;
+use zbus::OwnedVariant;
 
 const NAME: &str = "org.freedesktop.login1";
 const PATH: &str = "/org/freedesktop/login1";
@@ -32,7 +32,7 @@ impl Logind {
     }
 }
 
-async fn property(bus: &Connection, name: &str) -> Result<OwnedValue, zbus::Error> {
+async fn property(bus: &Connection, name: &str) -> Result<OwnedVariant, zbus::Error> {
     bus.call_method(Some(NAME), PATH, Some(PROPERTIES), "Get", &(MANAGER, name)).await?.body().deserialize()
 }
 

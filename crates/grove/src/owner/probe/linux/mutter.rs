@@ -19,7 +19,8 @@ impl Mutter {
             Some(bus) => bus,
             None => self.bus.insert(Connection::session().await?),
         };
-        let idle: u64 = bus.call_method(Some(NAME), PATH, Some(NAME), "GetIdletime", &()).await?.body().deserialize()?;
+        let idle: u64 =
+            bus.call_method(Some(NAME), PATH, Some(NAME), "GetIdletime", &()).await?.body().deserialize()?;
         Ok(Millis(now().0.saturating_sub(idle)))
     }
 }

@@ -32,7 +32,8 @@ fn typed() -> Option<Millis> {
 fn numbered(folder: &Path, word: &str) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let is = |name: &str| {
-        let number = name.strip_prefix(word).filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+        let number =
+            name.strip_prefix(word).filter(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
         number.is_some_and(|number| word.is_empty() || number != "0")
     };
     files.filter(|file| file.file_name().to_str().is_some_and(is)).map(|file| file.path()).collect()

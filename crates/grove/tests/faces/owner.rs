@@ -1,0 +1,103 @@
+//! The owner comes first: work stops when a key is pressed, goes elsewhere or waits, and goes on when the owner is away.
+
+use super::node::{Process, grove, home};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+/// On a machine that does much else at the same time; `cargo xtask owner` measures.
+const SOON: Duration = Duration::from_secs(5);
+/// For what takes its time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The owner touches the machine.
+fn touch(file: &Path, ago: Duration) {
+    let file = std::fs::File::options().create(true).append(true).open(file).unwrap();
+    file.set_modified(SystemTime::now() - ago).unwrap();
+}
+
+/// Processes that a lender has started: those that could work for others.
+fn executors(lender: &Process) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", lender.ready["pid"])).unwrap().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    children.map(|children| children.split_whitespace().count()).sum()
+}
+
+fn until(what: &str, within: Duration, mut is: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < within, "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn spin() -> String {
+    format!("{}/../../tools/prebuilt/spin.wasm", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn an_owner_who_comes_back_has_the_machine_and_the_work_is_done_later() {
+    let (dir, home) = home();
+    let _hub = Process::hub(&home, "0");
+    let owner = dir.path().join("owner");
+    touch(&owner, Duration::from_secs(3_600));
+    let words =
+        ["lend", "--slots", "1", "--idle-after", "4s", "--load", "100", "--temperature", "1000", "--fake-owner"];
+    let lender = Process::start(&home, &[&words[..], &[owner.to_str().unwrap()]].concat());
+    let parts = ["150000000", "150000001", "150000002", "150000003"];
+    let ran = grove(&home, &[&["run", "--detach", &spin(), "{}", ":::"], &parts[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    until("it works", PATIENCE, || grove(&home, &["jobs", "--json"]).out.contains(r#""running":1"#));
+    touch(&owner, Duration::ZERO);
+    until("nothing is left", SOON, || executors(&lender) == 0);
+    let status = grove(&home, &["status"]);
+    assert!(
+        status.out.contains("this machine lends nothing, since") && status.out.contains("(probe: fake)"),
+        "{status:?}"
+    );
+    until("the way back is measured", SOON, || {
+        grove(&home, &["why"]).out.contains("you came back once: everything stood still after")
+    });
+    let why = grove(&home, &["why", "last"]);
+    assert!(why.out.contains("1 lender there, but not lending now"), "{why:?}");
+    let ran = grove(&home, &["watch", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("4 of 4 done"), "{ran:?}");
+    assert_eq!(lender.stop(), Some(0));
+    let diary = grove(&home, &["diary", "--json"]);
+    assert!(diary.out.contains(r#""parts":4"#) && grove(&home, &["diary"]).out.contains("EARNS"), "{diary:?}");
+    assert!(!grove(&home, &["status"]).out.contains("this machine"), "a lender that has ended tells nothing");
+}
+
+#[test]
+fn a_pause_holds_for_who_lends_always_too_and_resume_ends_it() {
+    let (_dir, home) = home();
+    let _hub = Process::hub(&home, "0");
+    let paused = grove(&home, &["pause"]);
+    assert!(paused.code == 0 && paused.err.contains("nothing is lent from here now anyway"), "{paused:?}");
+    let lender = Process::start(&home, &["lend", "--always", "--slots", "1"]);
+    let ran = grove(&home, &["run", "--detach", &super::noop(), ":::", "a"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    until("it is told", SOON, || grove(&home, &["why"]).out.contains("you said `grove pause`; until `grove resume`"));
+    assert!(!grove(&home, &["jobs", "--json"]).out.contains(r#""standing":"done""#));
+    let resumed = grove(&home, &["resume"]);
+    assert!(resumed.code == 0 && resumed.err.contains("the pause is over; lending goes on"), "{resumed:?}");
+    let ran = grove(&home, &["watch", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("1 of 1 done"), "{ran:?}");
+    let paused = grove(&home, &["pause", "2h"]);
+    assert!(paused.err.contains("paused for 2h 00m: what ran here goes to others"), "{paused:?}");
+    until("nothing is left", SOON, || executors(&lender) == 0);
+    assert!(grove(&home, &["resume"]).code == 0 && grove(&home, &["resume"]).err.contains("there was no pause"));
+}
+
+#[test]
+fn terms_that_cannot_be_are_refused() {
+    let (_dir, home) = home();
+    for (words, said) in [
+        (&["lend", "--hours", "late"][..], "hint: for instance 22-7"),
+        (&["lend", "--idle-after", "soon"], "hint: "),
+        (&["lend", "--on-battery", "maybe"], "it is yes or no"),
+        (&["pause", "long"], "hint: "),
+    ] {
+        let ran = grove(&home, words);
+        assert!(ran.code == 2 && ran.err.contains(said), "{words:?}: {ran:?}");
+    }
+}

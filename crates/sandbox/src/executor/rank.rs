@@ -1,0 +1,22 @@
+//! Where an executor stands in the system's queues, asked for before the walls are raised: nobody needs rights to come
+//! last. What a system refuses is left as it is; none of it protects anything.
+
+/// The last rank for processors.
+const NICE: i32 = 19;
+/// When memory runs out, this process goes first.
+#[cfg(target_os = "linux")]
+const FIRST_TO_GO: &str = "1000";
+
+/// Last in the queue for memory, and if wanted for processors too.
+pub(super) fn come_last(gentle: bool) {
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/oom_score_adj", FIRST_TO_GO);
+    if !gentle {
+        return;
+    }
+    // Linux may share processors out among sessions first: in one of its own, the rank counts against all others.
+    let _ = rustix::process::setsid();
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/autogroup", NICE.to_string());
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
