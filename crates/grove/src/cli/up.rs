@@ -7,8 +7,9 @@ use crate::config::{Hub, Layer, Settings};
 use crate::device::{Device, Speech};
 use crate::link::Token;
 use crate::nearby::{self, Announced};
+use crate::owner::{Setup, Watch};
 use crate::shape::V;
-use crate::shell::{self, HostError, Plan, Role};
+use crate::shell::{self, HostError, Hosted, Plan, Role};
 use crate::words::Words;
 use clap::Args;
 use serde::Serialize;
@@ -111,6 +112,16 @@ fn refused(error: HostError) -> anyhow::Error {
     }
 }
 
+/// A hub rests when that is asked for, too, and when its machine is too hot.
+async fn watch(settings: &Settings, hosted: &Hosted, slots: u32) -> anyhow::Result<Option<Watch>> {
+    if slots == 0 || hosted.walls.is_err() {
+        return Ok(None);
+    }
+    let folder = settings.home.path().to_owned();
+    let setup = Setup { rules: settings.rules.clone().of_a_hub(), slots, home: folder.clone(), folder, fake: None };
+    Ok(Some(Watch::start(setup, hosted.reins(true)).await?.0))
+}
+
 impl Up {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let named: Vec<String> = self.address.iter().map(Address::to_string).collect();
@@ -171,7 +182,9 @@ impl Up {
         let words = doors.device.as_ref().map(|device| Words::of(device.fingerprint()).to_string());
         let stop_asked = node::asked_to_stop()?;
         self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key, words }, &hosted)?;
+        let watch = watch(&settings, &hosted, slots).await?;
         let ended = node::until_stopped(hosted, stop_asked).await;
+        drop(watch);
         stop.send_replace(true);
         // It stops taking connections at once; those that are open end with the process.
         let _ = served.await;
@@ -190,7 +203,7 @@ impl Up {
         Ok(Doors { listen, link, is_open, device })
     }
 
-    fn say_ready(&self, settings: &Settings, ready: Ready, hosted: &shell::Hosted) -> anyhow::Result<()> {
+    fn say_ready(&self, settings: &Settings, ready: Ready, hosted: &Hosted) -> anyhow::Result<()> {
         if self.json {
             return say::json(&ready);
         }

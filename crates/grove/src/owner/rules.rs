@@ -56,6 +56,14 @@ impl Default for Rules {
     }
 }
 
+impl Rules {
+    /// For whoever starts a hub: it begins with jobs of their own, and must not wait for them to go away or plug in.
+    #[must_use]
+    pub fn of_a_hub(self) -> Rules {
+        Rules { heeds_owner: false, on_battery: true, on_metered: true, memory_least: 0, ..self }
+    }
+}
+
 /// What was seen of the machine. What could not be seen is no reason to stop, but for the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signs {
