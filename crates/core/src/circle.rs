@@ -113,6 +113,8 @@ pub struct Circle {
     pub sessions: BTreeMap<Digest, Session>,
     /// Which machine a node runs on: no other machine may speak in its name.
     pub nodes: BTreeMap<NodeId, Digest>,
+    /// For whom nodes earn that came in without a machine's key: by the token of the hub's own folder.
+    pub earners: BTreeMap<NodeId, PersonId>,
 }
 
 impl Circle {
@@ -151,7 +153,10 @@ impl Circle {
 
     /// Whose account a node earns for.
     pub fn earner(&self, node: NodeId) -> Option<PersonId> {
-        Some(self.machines.get(self.nodes.get(&node)?)?.owner)
+        match self.nodes.get(&node) {
+            Some(key) => self.machines.get(key).map(|machine| machine.owner),
+            None => self.earners.get(&node).copied(),
+        }
     }
 
     pub fn nodes_of(&self, key: Digest) -> impl Iterator<Item = NodeId> + '_ {

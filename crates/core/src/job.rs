@@ -142,6 +142,18 @@ pub enum Refusal {
         available: Credits,
     },
     TooManyJobs,
+    /// So many jobs of one person run at one time.
+    TooManyOfYours {
+        most: u64,
+    },
+    /// So many inputs of one person's running jobs are kept.
+    TooManyInputsOfYours {
+        most: u64,
+    },
+    /// So many jobs are taken from one person in a minute.
+    TooFast {
+        most: u32,
+    },
     NoSuchJob,
     /// The job takes no more inputs.
     NotOpen,

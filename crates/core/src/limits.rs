@@ -50,6 +50,12 @@ pub const TASKS_FOR_PEERS_MAX: usize = 64;
 pub const JOBS_MAX: usize = 100_000;
 /// Outputs up to this size travel in messages and lie in the store; larger ones are blobs.
 pub const INLINE_MAX: usize = 4_096;
+/// Jobs of one person that run at one time: a tenth of what the node keeps, so that ten people fit beside one another.
+pub const JOBS_OF_ONE_MAX: u64 = 10_000;
+/// Inputs of one person's running jobs that are kept one by one: two jobs of ten million lines. Ranges cost nothing.
+pub const INPUTS_OF_ONE_MAX: u64 = 20_000_000;
+/// Jobs that one person submits in a minute: a commit can bear more, but not many such people.
+pub const SUBMITS_A_MINUTE_MAX: u32 = 30_000;
 /// What a job's name may be long.
 pub const NAME_MAX: usize = 128;
 /// Arguments of one job, in bytes.

@@ -102,7 +102,7 @@ pub enum Outcome {
     Right,
     /// The tool's doing: another exit code.
     Exit { code: i32 },
-    /// The tool's doing: a trap or a limit, which would happen anywhere (but for `TooSlow`).
+    /// The tool's doing: a trap or a limit, which would happen anywhere (but for `TooSlow` and `StackTooDeep`).
     Trapped { trap: Trap },
     /// More fuel would be needed; the limit was the giver's estimate.
     OutOfFuel,
@@ -122,6 +122,8 @@ pub enum Trap {
     NotATool,
     /// The tool's own check refuses what the tool answers.
     Contradicts,
+    /// Calls within calls: how deep they may go hangs on the machine's processor.
+    StackTooDeep,
 }
 
 /// Why a gift is not taken.
@@ -169,9 +171,10 @@ impl Outcome {
         matches!(self, Outcome::Exit { .. } | Outcome::Trapped { .. }) && !self.is_the_machines()
     }
 
-    /// Whether it tells of the machine only: how long a run takes hangs on what else goes on there.
+    /// Whether it tells of the machine only: how long a run takes hangs on what else goes on there, and how large the
+    /// frames of calls are on its processor.
     pub fn is_the_machines(self) -> bool {
-        matches!(self, Outcome::Broken | Outcome::Trapped { trap: Trap::TooSlow })
+        matches!(self, Outcome::Broken | Outcome::Trapped { trap: Trap::TooSlow | Trap::StackTooDeep })
     }
 }
 

@@ -13,6 +13,7 @@ mod hear;
 mod inputs;
 mod judge;
 mod people;
+mod posts;
 mod proofs;
 mod prove;
 mod share;
@@ -21,9 +22,10 @@ mod stories;
 
 pub use action::{Action, Feed, FeedFrom, Kept, Kind, News, Reply, Row};
 pub use event::{Change, Event, Revoked, Wish};
+pub use posts::{Cause, Entry};
 
 use crate::estimate::Estimate;
-use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
+use crate::id::{Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::limits;
 use crate::message::Gift;
 use crate::peer::Presence;
@@ -63,6 +65,8 @@ pub struct Node {
     watched: BTreeMap<Lease, Watched>,
     /// What a part of a job costs, by the root of its tree.
     estimates: BTreeMap<TaskId, Estimate>,
+    /// Answers whose proof broke the machine that made it: not before then again.
+    unproved_until: BTreeMap<(TaskId, u64), Millis>,
     /// Neighbours that could take more.
     hungry: BTreeSet<(Want, NodeId)>,
     /// Neighbours about which something changed in this batch.
@@ -83,6 +87,10 @@ pub struct Node {
     giving: BTreeMap<NodeId, Vec<(Gift, Feed)>>,
     /// What inputs were cut into in this batch.
     cut: BTreeMap<TaskId, u64>,
+    /// Jobs that somebody submitted, in which minute.
+    submits: BTreeMap<PersonId, (u64, u32)>,
+    /// The number of the last line in an account.
+    posted: u64,
     desk: Desk,
     facts: Vec<Fact>,
     actions: Vec<Action>,
@@ -113,6 +121,7 @@ impl Node {
             on_probation: BTreeMap::new(),
             watched: BTreeMap::new(),
             estimates: BTreeMap::new(),
+            unproved_until: BTreeMap::new(),
             hungry: BTreeSet::new(),
             touched: BTreeSet::from([config.id]),
             to_pay: BTreeSet::new(),
@@ -123,6 +132,8 @@ impl Node {
             slots_all: u64::from(config.slots),
             giving: BTreeMap::new(),
             cut: BTreeMap::new(),
+            submits: BTreeMap::new(),
+            posted: 0,
             facts: Vec::new(),
             actions: Vec::new(),
         }
@@ -224,6 +235,7 @@ impl Node {
     fn started(&mut self, incarnation: Incarnation, secret: u64) {
         self.record(Fact::Started { incarnation, secret });
         self.lost(self.config.id);
+        self.earn_for_the_founder(self.config.id);
         let holders: Vec<NodeId> =
             self.state.peers().iter().filter(|(_, record)| !record.leases.is_empty()).map(|(node, _)| *node).collect();
         for node in holders {
@@ -236,7 +248,9 @@ impl Node {
     /// The only way to change the state: what is recorded is applied at once and journaled with the batch.
     fn record(&mut self, fact: Fact) {
         let journaled = self.state.is_journaled(&fact);
+        let accounts = posts::about(&self.state, &fact);
         self.state.apply(&fact);
+        self.post(accounts);
         debug_assert_eq!(self.state.misfits(), 0, "{fact:?} does not fit");
         if journaled {
             self.facts.push(fact);

@@ -7,6 +7,7 @@ mod apply;
 mod balance;
 mod members;
 pub mod fact;
+pub mod open;
 pub mod turns;
 mod wants;
 
@@ -15,7 +16,7 @@ pub use fact::{Fact, Then};
 pub use wants::Wants;
 
 use crate::circle::Circle;
-use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
+use crate::id::{Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Chunk, Job, Standing};
 use crate::ledger::{Account, Ledger};
 use crate::peer::Record;
@@ -44,6 +45,7 @@ pub struct State {
     leases: BTreeMap<Lease, TaskId>,
     wants: Wants,
     circle: Circle,
+    open: BTreeMap<PersonId, open::Open>,
 }
 
 /// A job on the books.

@@ -1,6 +1,7 @@
 //! What a node wants done. Actions that touch the store are performed in the commit that has their facts; all others
 //! after it, and what somebody will rely on only when it is durable.
 
+use super::posts::Entry;
 use crate::circle::Denied;
 use crate::id::{AskId, Digest, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Refusal, Standing};
@@ -17,6 +18,8 @@ pub enum Action {
     Lift { from: Row, to: Row },
     /// Store: nobody asks for this task's rows any more.
     Drop { task: TaskId },
+    /// Store: a line of somebody's account; numbers only grow.
+    Post { person: PersonId, number: u64, entry: Entry },
     /// Make the inputs of these gifts and send them to a neighbour (or hand them to this node itself).
     Give { to: NodeId, gifts: Vec<(Gift, Feed)> },
     /// Send.
@@ -40,7 +43,10 @@ pub enum Action {
 impl Action {
     /// Whether it belongs into the store.
     pub fn is_kept(&self) -> bool {
-        matches!(self, Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. })
+        matches!(
+            self,
+            Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. } | Action::Post { .. }
+        )
     }
 
     /// Whether somebody will rely on it: what it rests on must survive a crash before it is done.

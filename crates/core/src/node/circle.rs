@@ -42,7 +42,23 @@ impl Node {
         if was.as_ref() != Some(&whole) {
             self.record(Fact::Member { person: FOUNDER, whole: Box::new(whole) });
         }
+        let known: Vec<NodeId> = self.state.peers().keys().chain(self.presence.keys()).copied().collect();
+        known.into_iter().for_each(|node| self.earn_for_the_founder(node));
         Ok(Reply::Done)
+    }
+
+    /// The hub itself, and whoever knows the token of its folder, are machines of the one who began the circle: what
+    /// they earn, and have earned, is that account's.
+    pub(super) fn earn_for_the_founder(&mut self, node: NodeId) {
+        let circle = self.state.circle();
+        if circle.people.contains_key(&FOUNDER) && circle.earner(node).is_none() {
+            self.record(Fact::Earns { node, person: FOUNDER });
+            let (from, to) = (Account::Node(node), Account::Person(FOUNDER));
+            let amount = self.state.ledger().balance(from);
+            if amount > Credits(0) {
+                self.record(Fact::Moved { from, to, amount });
+            }
+        }
     }
 
     fn examine_name(&self, name: &str, of: Option<PersonId>) -> Result<(), Denied> {

@@ -48,12 +48,16 @@ impl Node {
         let (job, root, owner) = (task.job, task.root, task.owner);
         let row = answer(id, task, standing);
         let fuel = self.state.purse(root).map(|purse| purse.paid).unwrap_or_default();
+        let told = self.state.job(job).is_some_and(|book| book.ended.is_some());
         self.record(Fact::Ended { task: id, standing, fuel, at: self.now });
         self.cut.remove(&id);
         match owner {
             Owner::Person => {
                 self.estimates.remove(&id);
-                self.tell(News::Ended { job, standing, at: self.now });
+                // Of a job that was cancelled it has been told.
+                if !told {
+                    self.tell(News::Ended { job, standing, at: self.now });
+                }
             }
             Owner::Parent { task: parent, item } => {
                 let stage = Stage::Work.row();

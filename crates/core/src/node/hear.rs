@@ -81,6 +81,7 @@ impl Node {
         if known != Some(incarnation) {
             // It began anew: what it held it has forgotten.
             self.record(Fact::Met { node: from, incarnation });
+            self.earn_for_the_founder(from);
         }
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
         if !planted::is(Bug::ForgetRestarts) {

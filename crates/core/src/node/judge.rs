@@ -222,6 +222,7 @@ impl Node {
             self.record(Fact::GaveUp { task: id, span });
         }
         self.rest(from, limits::BROKEN_PAUSE);
+        self.unproved_until.retain(|_, until| *until > self.now);
     }
 
     fn dearer(&mut self, id: TaskId, lease: Lease, span: Span) {

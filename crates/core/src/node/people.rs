@@ -1,13 +1,13 @@
 //! What people ask for.
 
 use super::{News, Node, Reply, Wish};
-use crate::id::{AskId, JobId, Lease, TaskId};
+use crate::id::{AskId, JobId, Lease, PersonId, TaskId};
 use crate::job::{Job, Refusal, Standing};
 use crate::ledger::{Account, Shortfall};
 use crate::limits;
 use crate::node::Action;
-use crate::state::Fact;
-use crate::task::Stage;
+use crate::state::{Fact, open};
+use crate::task::{Grant, Stage, Why};
 use crate::units::{Credits, Millis};
 
 impl Node {
@@ -44,11 +44,38 @@ impl Node {
         if self.state.jobs().len() >= limits::JOBS_MAX {
             return Err(Refusal::TooManyJobs);
         }
+        self.examine_quotas(job.owner, 1, open::counted(Some(job.source), job.source.count()))?;
         self.afford(&job, job.budget)?;
+        self.count_submit(job.owner)?;
         let (id, root) = (job.id, self.state.next_task());
         self.record(Fact::Submitted { job: Box::new(job), root, at: self.now });
         self.tell(News::Submitted { job: id });
         Ok(Reply::Accepted { job: id, root })
+    }
+
+    /// One person does not fill the books of all.
+    fn examine_quotas(&self, owner: PersonId, jobs: u64, inputs: u64) -> Result<(), Refusal> {
+        let open = self.state.open(owner);
+        if open.jobs + jobs > limits::JOBS_OF_ONE_MAX {
+            return Err(Refusal::TooManyOfYours { most: limits::JOBS_OF_ONE_MAX });
+        }
+        if open.inputs.saturating_add(inputs) > limits::INPUTS_OF_ONE_MAX {
+            return Err(Refusal::TooManyInputsOfYours { most: limits::INPUTS_OF_ONE_MAX });
+        }
+        Ok(())
+    }
+
+    fn count_submit(&mut self, owner: PersonId) -> Result<(), Refusal> {
+        let (minute, most) = (self.now.0 / 60_000, limits::SUBMITS_A_MINUTE_MAX);
+        let counted = self.submits.entry(owner).or_default();
+        if counted.0 != minute {
+            *counted = (minute, 0);
+        }
+        if counted.1 >= most {
+            return Err(Refusal::TooFast { most });
+        }
+        counted.1 += 1;
+        Ok(())
     }
 
     fn afford(&self, job: &Job, budget: Credits) -> Result<(), Refusal> {
@@ -73,6 +100,7 @@ impl Node {
         if has.saturating_add(count) > limits::ITEMS_MAX {
             return Err(Refusal::TooManyInputs);
         }
+        self.examine_quotas(book.job.owner, 0, open::counted(Some(book.job.source), count))?;
         self.record(Fact::Extended { job, count });
         Ok(Reply::Extended { from, count })
     }
@@ -88,7 +116,11 @@ impl Node {
     pub(super) fn cancel(&mut self, job: JobId) -> Result<Reply, Refusal> {
         let book = self.state.job(job).ok_or(Refusal::NoSuchJob)?;
         if book.standing == Standing::Running {
+            let at = self.now;
             self.end_tree(book.root, Standing::Cancelled);
+            // Over for whoever wanted it; answers that are on the books are still judged and paid.
+            self.record(Fact::Cancelled { job, at });
+            self.tell(News::Ended { job, standing: Standing::Cancelled, at });
         }
         Ok(Reply::Done)
     }
@@ -105,12 +137,13 @@ impl Node {
         }
     }
 
-    /// Calls back what is out for an answer; proofs go on, since somebody waits to be paid.
+    /// Calls back what is out for an answer, and what other lenders repeat: the end is not to hang on any of them.
+    /// Proofs where answers are believed go on, since somebody waits to be paid.
     pub(super) fn call_back_tries(&mut self, id: TaskId) {
         let Some(task) = self.state.task(id) else { return };
-        let proof = |why| matches!(why, crate::task::Why::Proof(_));
+        let at_home = |grant: &Grant| matches!(grant.why, Why::Proof(_)) && grant.price == Credits(0);
         let tries: Vec<Lease> =
-            task.parts.out.iter().filter(|(_, grant)| !proof(grant.why)).map(|(lease, _)| *lease).collect();
+            task.parts.out.iter().filter(|(_, grant)| !at_home(grant)).map(|(lease, _)| *lease).collect();
         self.call_back(tries);
     }
 
@@ -124,6 +157,7 @@ impl Node {
         let task = self.state.task(book.root).ok_or(Refusal::NoSuchJob)?;
         let again = task.over && task.stage == Stage::Work && book.standing != Standing::Done;
         if again {
+            self.examine_quotas(book.job.owner, 1, open::counted(Some(book.job.source), task.items))?;
             self.afford(&book.job, budget)?;
             self.record(Fact::Retried { job, at: self.now, budget });
         }
@@ -132,7 +166,8 @@ impl Node {
 
     fn forget(&mut self, job: JobId) -> Result<Reply, Refusal> {
         let book = self.state.job(job).ok_or(Refusal::NoSuchJob)?;
-        if book.standing != Standing::Running {
+        let settled = self.state.task(book.root).is_none_or(|root| root.over);
+        if book.standing != Standing::Running && settled {
             let root = book.root;
             self.record(Fact::Forgotten { job });
             self.estimates.remove(&root);

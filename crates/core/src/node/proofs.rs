@@ -59,6 +59,9 @@ impl Node {
             }
         }
         if let Some(answer) = broken.filter(|_| self.state.lease(lease).is_some()) {
+            // What ails the machine may pass: the tries are spread over time.
+            let until = self.now.plus(limits::BROKEN_PAUSE);
+            self.unproved_until.insert((id, answer.span.first), until);
             self.broke(from, id, lease, answer.span, limits::BROKEN_MAX);
             self.keep_unproved(from, id, answer);
         }

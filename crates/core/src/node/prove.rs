@@ -68,18 +68,25 @@ impl Node {
         let mut lenders = self.presence.iter().filter(|(_, peer)| peer.linked && peer.slots > 0);
         let others = lenders.any(|(lender, _)| *lender != pending.by && honest(lender));
         let free = self.state.purse(task.root).map(|purse| purse.free()).unwrap_or_default();
-        if others && second_price(pending.fuel) <= free {
+        // Whoever cancelled a job does not wait for other lenders.
+        if task.parts.ending.is_none() && others && second_price(pending.fuel) <= free {
             return false;
         }
         let offer = self.proof_offer(node, id, task, Proof::Second);
-        self.give(node, offer);
-        true
+        let some = !offer.pieces.is_empty();
+        if some {
+            self.give(node, offer);
+        }
+        some
     }
 
     fn proof_offer(&self, node: NodeId, id: TaskId, task: &Task, proof: Proof) -> Offer {
         let most = self.proofs_in_one(node, task, proof);
         let mut new = BTreeSet::new();
-        let mut is_next = |one: &&Pending| proof != Proof::Audit || one.failed || self.is_next_audit(one, &mut new);
+        let mut is_next = |one: &&Pending| {
+            let rests = self.unproved_until.get(&(id, one.span.first)).is_some_and(|until| *until > self.now);
+            !rests && (proof != Proof::Audit || one.failed || self.is_next_audit(one, &mut new))
+        };
         let same = task.parts.unproved.iter().filter(|(kind, _)| *kind == proof);
         let pieces = same
             .take(most * 4)
@@ -129,7 +136,7 @@ impl Node {
     /// An answer that another lender should repeat.
     pub(super) fn give_second(&mut self, node: NodeId) -> bool {
         for id in self.state.wants().seconds.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT).collect::<Vec<_>>() {
-            let Some(task) = self.state.task(id) else { continue };
+            let Some(task) = self.state.task(id).filter(|task| task.parts.ending.is_none()) else { continue };
             let Some(purse) = self.state.purse(task.root) else {
                 continue;
             };

@@ -1,9 +1,9 @@
 //! The disk of a simulated node: what was written before the last sync survives a crash, nothing else does.
 
 use super::toy::{self, Toy};
-use crate::id::TaskId;
+use crate::id::{PersonId, TaskId};
 use crate::message::{Data, Gift, Inputs};
-use crate::node::{Action, Feed, FeedFrom, Kept, Row};
+use crate::node::{Action, Entry, Feed, FeedFrom, Kept, Row};
 use crate::state::{Fact, State};
 use crate::task::{Act, Span};
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub(super) struct Disk {
     synced: usize,
     /// By task, stage and first item; a later answer over the same items wins.
     rows: BTreeMap<(TaskId, u8, u64), Kept>,
+    /// The lines of people's accounts.
+    pub entries: BTreeMap<PersonId, Vec<Entry>>,
 }
 
 impl Disk {
@@ -39,6 +41,7 @@ impl Disk {
                     self.rows.retain(|(of, ..), _| of != task);
                 }
                 Action::Hold { task, gift } => self.hold(*task, gift),
+                Action::Post { person, entry, .. } => self.entries.entry(*person).or_default().push(entry.clone()),
                 _ => {}
             }
         }

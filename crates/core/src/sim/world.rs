@@ -424,7 +424,11 @@ impl World {
                     self.note_news(news);
                     self.shown.push((node, news.clone()));
                 }
-                Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. } => {}
+                Action::Keep { .. }
+                | Action::Lift { .. }
+                | Action::Drop { .. }
+                | Action::Hold { .. }
+                | Action::Post { .. } => {}
             }
         }
         if to_self.is_empty() { Ok(()) } else { self.drive(node, to_self) }

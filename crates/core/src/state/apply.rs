@@ -92,7 +92,13 @@ impl State {
             | Fact::Uninvited { .. }
             | Fact::LoggedIn { .. }
             | Fact::LoggedOut { .. }
-            | Fact::Claimed { .. } => self.circle_changed(fact),
+            | Fact::Claimed { .. }
+            | Fact::Earns { .. } => self.circle_changed(fact),
+            Fact::Cancelled { job, at } => {
+                let book = self.jobs.get_mut(job)?;
+                (book.standing, book.ended) = (Standing::Cancelled, Some(*at));
+                Some(())
+            }
         }
     }
 
@@ -160,6 +166,7 @@ impl State {
         };
         self.jobs.insert(job.id, book);
         self.hold_task(root, task);
+        self.count_in(root);
         Some(())
     }
 
@@ -278,6 +285,8 @@ impl State {
             return None;
         }
         let (owner, job, root) = (task.owner, task.job, task.root);
+        self.count_out(id);
+        let task = self.tasks.get_mut(&id)?;
         task.over = true;
         task.items = task.items.max(task.parts.count);
         if let Owner::Parent { task: parent, item } = owner {
@@ -298,7 +307,9 @@ impl State {
         if owner == Owner::Person {
             self.ledger.transfer(Account::Hold(root), purse.from, purse.held).ok()?;
             let book = self.jobs.get_mut(&job)?;
-            (book.standing, book.ended) = (standing, Some(at));
+            if book.ended.is_none() {
+                (book.standing, book.ended) = (standing, Some(at));
+            }
             self.note(id);
         } else {
             self.drop_task(id);
@@ -321,7 +332,9 @@ impl State {
             parts.again.join(&failed);
             (parts.count, parts.ending) = (items, None);
             (task.stage, task.over) = (Stage::Work, false);
-        })
+        })?;
+        self.count_in(root);
+        Some(())
     }
 
     fn forgotten(&mut self, job: JobId) -> Option<()> {
@@ -340,6 +353,7 @@ impl State {
             }
         }
         self.hold_task(id, whole.clone());
+        self.count_in(id);
         Some(())
     }
 
@@ -379,10 +393,13 @@ impl State {
 
     fn on_root(&mut self, job: JobId, change: impl FnOnce(&mut Parts)) -> Option<()> {
         let root = self.jobs.get(&job)?.root;
+        self.count_out(root);
         self.on_task(root, |task| {
             change(&mut task.parts);
             task.items = task.parts.count;
-        })
+        })?;
+        self.count_in(root);
+        Some(())
     }
 
     fn on_task(&mut self, id: TaskId, change: impl FnOnce(&mut Task)) -> Option<()> {

@@ -21,6 +21,9 @@ impl State {
         self.check_purses()?;
         self.check_leases()?;
         self.check_loads()?;
+        if self.open != self.open_again() {
+            return Err(format!("{:?} are open, not {:?}", self.open_again(), self.open));
+        }
         self.tasks.iter().try_for_each(|(id, _)| self.check_parts(*id))
     }
 

@@ -108,6 +108,10 @@ pub enum Fact {
     LoggedOut { token: Digest },
     /// A node runs on that machine, and on no other.
     Claimed { node: NodeId, key: Digest },
+    /// Whoever wanted this job wants it no more; what was done is still judged and paid before the hold is returned.
+    Cancelled { job: JobId, at: Millis },
+    /// What a node earns that runs on no known machine is this person's.
+    Earns { node: NodeId, person: PersonId },
 }
 
 impl Fact {

@@ -28,6 +28,9 @@ impl State {
                 circle.machines.get(key)?;
                 circle.nodes.insert(*node, *key);
             }
+            Fact::Earns { node, person } => {
+                circle.earners.insert(*node, *person);
+            }
             _ => return None,
         }
         Some(())
@@ -49,6 +52,7 @@ impl State {
         let sessions =
             circle.sessions.iter().map(|(token, whole)| Fact::LoggedIn { token: *token, whole: whole.clone() });
         let nodes = circle.nodes.iter().map(|(node, key)| Fact::Claimed { node: *node, key: *key });
-        people.chain(machines).chain(invitations).chain(sessions).chain(nodes)
+        let earners = circle.earners.iter().map(|(node, person)| Fact::Earns { node: *node, person: *person });
+        people.chain(machines).chain(invitations).chain(sessions).chain(nodes).chain(earners)
     }
 }

@@ -103,6 +103,8 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
         }],
         LoggedOut => [Fact::LoggedOut { token: KEY }],
         Claimed => [Fact::Claimed { node: NODE, key: KEY }],
+        Cancelled => [Fact::Cancelled { job: JOB, at: Millis(1_790_000_000_003) }],
+        Earns => [Fact::Earns { node: NODE, person: PersonId(1) }],
     )
 }
 

@@ -64,6 +64,7 @@ fn answers(golden: &mut Golden) {
         OutOfFuel => [Trap::OutOfFuel],
         NotATool => [Trap::NotATool],
         Contradicts => [Trap::Contradicts],
+        StackTooDeep => [Trap::StackTooDeep],
     ));
     golden.check(samples!(Decline:
         Full => [Decline::Full],

@@ -118,3 +118,57 @@ fn gift(lease: u64, job: u64) -> crate::message::Gift {
         check: Check::Trust,
     }
 }
+
+#[test]
+fn a_cancelled_job_is_over_at_once_whoever_still_works_for_it() {
+    let mut hub = hub();
+    hub.arrives(ANN);
+    hub.arrives(BOB);
+    hub.ask(Wish::Submit { job: job(1, Check::Copies) });
+    let lease = hub.lease_of(ANN);
+    hub.answers(ANN, lease, &[0], "a");
+    assert_eq!(held(&hub, BOB), [9], "Bob repeats it, and says nothing more");
+    let told = hub.ask(Wish::Cancel { job: JobId(9) });
+    assert_eq!(told, "cancel 3 1\nDone\ngive 1 Run 0+1\n", "the hub itself looks at what Ann has done");
+    let book = hub.node.state().job(JobId(9)).expect("it is on the books").clone();
+    assert_eq!((book.standing, book.ended.is_some()), (Standing::Cancelled, true));
+    assert_eq!(hub.ask(Wish::Forget { job: JobId(9) }), "Done\n");
+    assert!(hub.node.state().job(JobId(9)).is_some(), "not before everybody has been paid");
+    assert_eq!(audit(&mut hub, 0, "a"), "pay 2 500\n");
+    let ledger = hub.node.state().ledger();
+    assert_eq!(ledger.balance(crate::ledger::Account::Person(PersonId(1))), Credits(999_500));
+}
+
+#[test]
+fn nobody_fills_the_books_of_all() {
+    let mut hub = hub();
+    let of_ten_million = |id: u64| {
+        let source = Source::Listed { count: limits::INPUTS_OF_ONE_MAX / 2 };
+        Wish::Submit { job: Box::new(Job { id: JobId(id), source, ..*job(1, Check::Trust) }) }
+    };
+    assert_eq!([hub.ask(of_ten_million(1)), hub.ask(of_ten_million(2))], ["accepted\n", "accepted\n"]);
+    let most = limits::INPUTS_OF_ONE_MAX;
+    assert_eq!(hub.ask(of_ten_million(3)), format!("Refused {{ why: TooManyInputsOfYours {{ most: {most} }} }}\n"));
+    assert_eq!(hub.ask(of(2, 4, 1 << 40)), "accepted\n", "another person, and a range, which costs nothing");
+    hub.ask(Wish::Cancel { job: JobId(1) });
+    assert_eq!(hub.ask(of_ten_million(5)), "accepted\n");
+}
+
+#[test]
+fn what_the_hubs_own_machines_earn_is_the_founders() {
+    let mut hub = Hub::new();
+    hub.arrives(ANN);
+    hub.ask(of(1, 10, 1));
+    let lease = hub.lease_of(ANN);
+    assert_eq!(hub.answers(ANN, lease, &[0], "a"), "keep 1\nnoted 2\npay 2 500\n");
+    let change = super::super::Change::Found { name: "Eve".into() };
+    let posts = hub.ask(Wish::Circle { change });
+    assert!(posts.contains("cause: Adopted, job: None, amount: 500"), "{posts}");
+    hub.ask(of(1, 11, 1));
+    let lease = hub.lease_of(ANN);
+    let posts = hub.answers(ANN, lease, &[0], "a");
+    assert!(posts.contains("cause: Earned, job: Some(JobId(11)), amount: 500"), "{posts}");
+    let ledger = hub.node.state().ledger();
+    assert_eq!(ledger.balance(crate::ledger::Account::Person(PersonId(1))), Credits(1_000_000));
+    assert_eq!(ledger.signed(crate::ledger::Account::Node(ANN)), 0);
+}

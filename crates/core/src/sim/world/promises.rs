@@ -12,7 +12,7 @@ use crate::planted::{self, Bug};
 use crate::sim::plan::{Errand, Honesty};
 use crate::sim::toy::{self, Toy};
 use crate::split;
-use crate::state::{Fact, State};
+use crate::state::{Fact, JobBook, State};
 use crate::task::{Span, Stage};
 use crate::units::Credits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,8 @@ impl World {
         let Some(brain) = &self.computers[0].node else {
             return false;
         };
-        let ended = |errand: usize| brain.state().job(job_id(errand)).is_none_or(|book| book.ended.is_some());
+        let over = |book: &JobBook| brain.state().task(book.root).is_none_or(|root| root.over);
+        let ended = |errand: usize| brain.state().job(job_id(errand)).is_none_or(over);
         (0..self.plan.errands.len()).all(|errand| self.accepted.contains(&errand) && ended(errand))
     }
 
@@ -77,10 +78,30 @@ impl World {
         if let Some((account, held)) = books.find(|(account, _)| matches!(account, Account::Hold(_))) {
             return Err(format!("{held} are still set aside on {account:?}"));
         }
+        self.examine_accounts()?;
         for (errand, what) in self.plan.errands.iter().enumerate() {
             self.examine_answers(errand, what)?;
         }
         self.examine_payments()
+    }
+
+    /// Every line of an account follows from the one before, and the last one says what is there.
+    fn examine_accounts(&self) -> Result<(), String> {
+        let Some(brain) = &self.computers[0].node else { return Ok(()) };
+        for (person, entries) in &self.computers[0].disk.entries {
+            let mut sum = 0;
+            for entry in entries {
+                sum += entry.amount;
+                if entry.balance != sum {
+                    return Err(format!("{person:?}: {entry:?} after {}", sum - entry.amount));
+                }
+            }
+            let there = brain.state().ledger().signed(Account::Person(*person));
+            if there != sum {
+                return Err(format!("{person:?} has {there}, but the lines come to {sum}"));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn examine_answers(&self, errand: usize, what: &Errand) -> Result<(), String> {
