@@ -100,5 +100,7 @@ pub const PASSWORD_HASH_MAX: usize = 512;
 pub const GRANT: Credits = Credits(10_000_000);
 /// What the owner of a new circle starts with: the only mint.
 pub const FIRST_GRANT: Credits = Credits(1_000_000_000);
+/// What is set aside for a job at first: ten runs of which nothing is known. It doubles whenever it is used up.
+pub const HOLD_FIRST: Credits = Credits(100_000);
 /// A transfer never exceeds what JSON numbers can hold.
 pub const TRANSFER_MAX: Credits = Credits(1 << 53);

@@ -130,6 +130,16 @@ impl State {
         self.purses.get(&root)
     }
 
+    /// What more may be set aside for a job: what its budget leaves, as far as its owner has it.
+    pub fn may_hold(&self, root: TaskId) -> Credits {
+        let book = self.tasks.get(&root).and_then(|task| self.jobs.get(&task.job)).filter(|book| book.root == root);
+        let (Some(purse), Some(book)) = (self.purses.get(&root), book) else {
+            return Credits(0);
+        };
+        let left = book.job.budget.minus(book.spent).minus(purse.held);
+        left.min(self.ledger.balance(purse.from))
+    }
+
     pub fn peers(&self) -> &BTreeMap<NodeId, Record> {
         &self.peers
     }

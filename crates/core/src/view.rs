@@ -252,6 +252,7 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
     }
     let free = state.purse(book.root).map(|purse| purse.free()).unwrap_or_default();
     let raised = state.task(book.root).map_or(Fuel(0), |task| task.parts.raised);
+    let free = free.plus(state.may_hold(book.root));
     if free < Credits::reserved(raised.max(crate::limits::FUEL_LEAST)) {
         return vec![Reason::Budget { left: free }];
     }

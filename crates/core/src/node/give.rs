@@ -124,8 +124,23 @@ impl Node {
             }
             unpaid.push(id);
         }
-        unpaid.into_iter().for_each(|id| self.give_up_unpaid(id));
-        found.map(|offer| self.give(node, offer)).is_some()
+        let mut more = false;
+        for id in unpaid {
+            let root = self.state.task(id).map_or(id, |task| task.root);
+            if self.hold_more(root) {
+                more = true;
+            } else {
+                self.give_up_unpaid(id);
+            }
+        }
+        match found {
+            Some(offer) => {
+                self.give(node, offer);
+                true
+            }
+            // Each time more is held, until there is no more.
+            None => more && self.give_try(node, beside),
+        }
     }
 
     /// One run of a task, beyond what a lender holds ahead.
@@ -160,6 +175,7 @@ impl Node {
             && purse.reserved == Credits(0)
             && raised == Fuel(0)
             && free >= Credits::reserved(limits::FUEL_LEAST)
+            && self.state.may_hold(task.root) == Credits(0)
         {
             // What is left buys one run at least, if it is a cheap one.
             (fuel, price) = (free.buys(), free);
@@ -216,17 +232,14 @@ impl Node {
             return false;
         };
         let Some(task) = self.state.task(id) else { return false };
-        let Some(purse) = self.state.purse(task.root) else {
-            return false;
-        };
-        let (price, chunk) = (grant.price, grant.chunk);
+        let (root, most, price, chunk) = (task.root, task.terms.tool.caps.fuel, grant.price, grant.chunk);
         // Runs that the slow holder has still to answer, whole: its pieces are cut the same way.
         let pieces = grant.open_pieces();
         let runs: u64 = pieces.iter().map(|piece| piece.pieces(chunk)).sum();
-        if price.0.saturating_mul(runs) > purse.free().0 || pieces.len() > RANGES_PER_GIFT * 4 {
+        if pieces.len() > RANGES_PER_GIFT * 4 || !self.can_pay(root, Credits(price.0.saturating_mul(runs))) {
             return false;
         }
-        let (fuel, act) = (price.buys().min(task.terms.tool.caps.fuel), Act::Run);
+        let (fuel, act) = (price.buys().min(most), Act::Run);
         self.give(node, Offer { task: id, act, why: Why::Copy { of }, pieces, chunk, fuel, price, kind: Kind::Work });
         true
     }

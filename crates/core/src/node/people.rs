@@ -48,7 +48,8 @@ impl Node {
         self.afford(&job, job.budget)?;
         self.count_submit(job.owner)?;
         let (id, root) = (job.id, self.state.next_task());
-        self.record(Fact::Submitted { job: Box::new(job), root, at: self.now });
+        let held = job.budget.min(limits::HOLD_FIRST);
+        self.record(Fact::Accepted { job: Box::new(job), root, at: self.now, held });
         self.tell(News::Submitted { job: id });
         Ok(Reply::Accepted { job: id, root })
     }

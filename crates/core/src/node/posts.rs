@@ -64,7 +64,11 @@ impl Node {
 pub(super) fn about(state: &State, fact: &Fact) -> Vec<(PersonId, Cause, Option<JobId>, i64)> {
     let changes = match fact {
         Fact::Moved { from, to, .. } => moved(*from, *to),
-        Fact::Submitted { job, .. } => vec![(job.owner, Cause::Held, Some(job.id))],
+        Fact::Submitted { job, .. } | Fact::Accepted { job, .. } => vec![(job.owner, Cause::Held, Some(job.id))],
+        Fact::Held { root, .. } => match state.task(*root) {
+            Some(task) => owner(state, task.job, Cause::Held),
+            None => return Vec::new(),
+        },
         Fact::Retried { job, .. } => owner(state, *job, Cause::Held),
         Fact::Ended { task, .. } => match state.task(*task).filter(|task| task.owner == Owner::Person) {
             Some(task) => owner(state, task.job, Cause::Returned),

@@ -68,6 +68,7 @@ impl Node {
         let mut lenders = self.presence.iter().filter(|(_, peer)| peer.linked && peer.slots > 0);
         let others = lenders.any(|(lender, _)| *lender != pending.by && honest(lender));
         let free = self.state.purse(task.root).map(|purse| purse.free()).unwrap_or_default();
+        let free = free.plus(self.state.may_hold(task.root));
         // Whoever cancelled a job does not wait for other lenders.
         if task.parts.ending.is_none() && others && second_price(pending.fuel) <= free {
             return false;
@@ -137,9 +138,6 @@ impl Node {
     pub(super) fn give_second(&mut self, node: NodeId) -> bool {
         for id in self.state.wants().seconds.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT).collect::<Vec<_>>() {
             let Some(task) = self.state.task(id).filter(|task| task.parts.ending.is_none()) else { continue };
-            let Some(purse) = self.state.purse(task.root) else {
-                continue;
-            };
             let same = planted::is(Bug::SecondBySame);
             let seconds = task.parts.unproved.iter().rev().filter(|(proof, _)| *proof == Proof::Second);
             let others =
@@ -148,8 +146,10 @@ impl Node {
             let dearest =
                 pieces.iter().filter_map(|span| task.parts.pending.get(&span.first)).map(|one| one.fuel).max();
             let price = second_price(dearest.unwrap_or_default());
-            let fuel = price.buys();
-            let affordable = usize::try_from(purse.free().0 / price.0.max(1)).unwrap_or(usize::MAX);
+            let (fuel, root) = (price.buys(), task.root);
+            self.can_pay(root, price);
+            let free = self.state.purse(root).map(|purse| purse.free()).unwrap_or_default();
+            let affordable = usize::try_from(free.0 / price.0.max(1)).unwrap_or(usize::MAX);
             let mut pieces: Vec<Span> = pieces.into_iter().take(affordable).collect();
             pieces.sort_unstable();
             if pieces.is_empty() {

@@ -6,6 +6,7 @@ use super::give::LOOKED_AT;
 use crate::id::{Lease, NodeId, TaskId};
 use crate::ledger::Account;
 use crate::limits;
+use crate::state::Fact;
 use crate::task::Owner;
 use crate::units::Credits;
 use std::ops::Bound;
@@ -29,6 +30,28 @@ impl Node {
             if self.give_beyond(node, id) {
                 self.beyond.insert(node, lease);
                 self.long_at.insert((self.now.plus(limits::LONG), node, lease));
+            }
+        }
+    }
+
+    /// What is set aside for a job is used up: as much again is, within its budget. So jobs that wait hold little.
+    pub(super) fn hold_more(&mut self, root: TaskId) -> bool {
+        let held = self.state.purse(root).map(|purse| purse.held).unwrap_or_default();
+        let amount = self.state.may_hold(root).min(held.max(limits::HOLD_FIRST));
+        if amount > Credits(0) {
+            self.record(Fact::Held { root, amount });
+        }
+        amount > Credits(0)
+    }
+
+    /// Sees to it that a job can pay so much, if it can at all.
+    pub(super) fn can_pay(&mut self, root: TaskId, price: Credits) -> bool {
+        loop {
+            if self.state.purse(root).is_some_and(|purse| purse.free() >= price) {
+                return true;
+            }
+            if !self.hold_more(root) {
+                return false;
             }
         }
     }

@@ -33,7 +33,10 @@ impl State {
         match fact {
             Fact::Started { incarnation, secret } => self.started(*incarnation, *secret),
             Fact::Moved { from, to, amount } => self.moved(*from, *to, *amount),
-            Fact::Submitted { job, root, at } => self.submitted(job, *root, *at),
+            // Of old, all of its budget.
+            Fact::Submitted { job, root, at } => self.submitted(job, *root, *at, job.budget),
+            Fact::Accepted { job, root, at, held } => self.submitted(job, *root, *at, *held),
+            Fact::Held { root, amount } => self.held(*root, *amount),
             Fact::Extended { job, count } => self.on_root(*job, |parts| parts.count += count),
             Fact::Closed { job } => self.on_root(*job, |parts| parts.open = false),
             Fact::Taken { task, from, gift, stage } => self.taken(*task, *from, gift, *stage),
@@ -131,10 +134,17 @@ impl State {
         Some(())
     }
 
-    fn submitted(&mut self, job: &Job, root: TaskId, at: Millis) -> Option<()> {
+    fn held(&mut self, root: TaskId, amount: Credits) -> Option<()> {
+        let purse = self.purses.get_mut(&root)?;
+        self.ledger.transfer(purse.from, Account::Hold(root), amount).ok()?;
+        purse.held = purse.held.plus(amount);
+        Some(())
+    }
+
+    fn submitted(&mut self, job: &Job, root: TaskId, at: Millis, held: Credits) -> Option<()> {
         let from = Account::Person(job.owner);
-        self.ledger.transfer(from, Account::Hold(root), job.budget).ok()?;
-        self.purses.insert(root, Purse { from, held: job.budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
+        self.ledger.transfer(from, Account::Hold(root), held).ok()?;
+        self.purses.insert(root, Purse { from, held, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
         let terms = Arc::new(Terms {
             tool: Arc::clone(&job.tool),
             check: job.check,

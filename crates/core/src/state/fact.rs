@@ -112,6 +112,10 @@ pub enum Fact {
     Cancelled { job: JobId, at: Millis },
     /// What a node earns that runs on no known machine is this person's.
     Earns { node: NodeId, person: PersonId },
+    /// A job is on the books, and so much of its budget is set aside.
+    Accepted { job: Box<Job>, root: TaskId, at: Millis, held: Credits },
+    /// More of its owner's credits are set aside for a job, within its budget.
+    Held { root: TaskId, amount: Credits },
 }
 
 impl Fact {

@@ -105,6 +105,13 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
         Claimed => [Fact::Claimed { node: NODE, key: KEY }],
         Cancelled => [Fact::Cancelled { job: JOB, at: Millis(1_790_000_000_003) }],
         Earns => [Fact::Earns { node: NODE, person: PersonId(1) }],
+        Accepted => [Fact::Accepted {
+            job: Box::new(job()),
+            root: TASK,
+            at: Millis(1_790_000_000_000),
+            held: Credits(100_000),
+        }],
+        Held => [Fact::Held { root: TASK, amount: Credits(200_000) }],
     )
 }
 

@@ -172,3 +172,23 @@ fn what_the_hubs_own_machines_earn_is_the_founders() {
     assert_eq!(ledger.balance(crate::ledger::Account::Person(PersonId(1))), Credits(1_000_000));
     assert_eq!(ledger.signed(crate::ledger::Account::Node(ANN)), 0);
 }
+
+#[test]
+fn a_job_holds_little_until_it_works() {
+    let mut hub = hub();
+    let person = crate::ledger::Account::Person(PersonId(1));
+    let job = Job { budget: Credits(900_000), ..*job(1_000, Check::Trust) };
+    hub.ask(Wish::Submit { job: Box::new(job.clone()) });
+    let available = |hub: &Hub| hub.node.state().ledger().balance(person).0;
+    assert_eq!(available(&hub), 900_000, "a tenth of a credit is held while nobody works for it");
+    let dear = hub.ask(Wish::Submit { job: Box::new(Job { id: JobId(10), budget: Credits(900_001), ..job.clone() }) });
+    assert_eq!(dear, "Refused { why: NotEnoughCredits { available: Credits(900000) } }\n");
+    // Of ten thousand micro-credits each, as long as nobody knows what they cost.
+    (10..30).for_each(|lender| drop(hub.arrives(NodeId(lender))));
+    let purse = *hub.node.state().purse(hub.node.state().job(JobId(9)).unwrap().root).unwrap();
+    assert_eq!((purse.reserved, purse.held, available(&hub)), (Credits(400_000), Credits(400_000), 600_000));
+    hub.arrives(NodeId(30));
+    assert_eq!(available(&hub), 200_000, "it doubles");
+    hub.ask(Wish::Cancel { job: JobId(9) });
+    assert_eq!(available(&hub), 1_000_000);
+}
