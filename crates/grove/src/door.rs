@@ -1,9 +1,9 @@
 //! The door to the loop: how the API asks a node, looks at it and watches it. It knows nothing of HTTP.
 
 use crate::shell::Side;
-pub use crate::shell::{Gone, Roll, RowError};
+pub use crate::shell::{Gone, Lines, Roll, RowError};
 pub use crate::store::{BlobId, BlobReader, Blobs, StoreError, Upload};
-use grove_core::id::{JobId, TaskId};
+use grove_core::id::{JobId, PersonId, TaskId};
 use grove_core::job::Job;
 use grove_core::message::Data;
 use grove_core::node::{Kept, News, Node, Reply, Wish};
@@ -79,6 +79,11 @@ impl Door {
     /// A job that still runs may have answers here that are not proved yet.
     pub fn answers(&self, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, RowError> {
         self.side.answers(root, stage, from, limit)
+    }
+
+    /// Lines of an account from a number on.
+    pub fn account(&self, person: PersonId, from: u64, limit: usize) -> Result<Lines, RowError> {
+        self.side.account(person, from, limit)
     }
 
     /// Who belongs to the circle of this node.

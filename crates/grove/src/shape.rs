@@ -403,6 +403,49 @@ pub struct CreditsShape {
     pub earned: Big,
     /// The sum of all accounts: 0, or the books are wrong.
     pub ledger_sum: Signed,
+    /// The jobs for which it is set aside, those with most first.
+    #[serde(default)]
+    pub held_by: Vec<HeldShape>,
+}
+
+/// What is set aside for one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldShape {
+    pub job: String,
+    pub name: String,
+    /// Whose job it is.
+    pub person: String,
+    pub held: Big,
+    /// The most that it may cost.
+    pub budget: Big,
+    /// It has been cancelled; what was done for it is still being judged and paid.
+    pub settling: bool,
+}
+
+/// Lines of an account, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountShape {
+    pub v: u32,
+    pub lines: Vec<EntryShape>,
+    /// Where to go on, if there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Big>,
+}
+
+/// One change of a balance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryShape {
+    pub number: Big,
+    pub at_ms: u64,
+    /// `granted`, `held`, `returned`, `earned`, `adopted`, `sent` or `received`.
+    pub why: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// To or from whom it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
+    pub amount: Signed,
+    pub balance: Signed,
 }
 
 /// Which Grove answers.

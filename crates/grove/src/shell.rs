@@ -5,6 +5,7 @@
 //! of it, so nothing here is locked. It knows the store, the links and the executors, which know nothing of one another;
 //! it decides nothing.
 
+mod accounts;
 mod again;
 mod answers;
 mod batch;
@@ -27,6 +28,7 @@ mod waiting;
 mod wires;
 mod work;
 
+pub use accounts::Lines;
 pub use answers::{decode as answer_in_row, decode_input as input_in_row};
 pub use feed::counted;
 pub use hosted::{HostError, Hosted, Plan, host, walls};
@@ -192,8 +194,9 @@ impl Shell {
         }
         let pages = batch.pages(&self.rows, self.store.last().0 + 1)?;
         let now_s = self.clock.now().0 / 1_000;
+        let entries = batch.entries()?;
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
-        let commit = Commit { facts, pages: &pages, drop_tasks, now_s, lazy, ..Commit::default() };
+        let commit = Commit { facts, pages: &pages, entries: &entries, drop_tasks, now_s, lazy, ..Commit::default() };
         room::commit(&mut self.store, &commit, &self.side, &self.inbox)?;
         self.behind = lazy.then(|| self.behind.unwrap_or_else(Instant::now));
         Ok(())
@@ -275,7 +278,7 @@ impl Shell {
                         told.push(Told { at, news });
                     }
                 }
-                Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } => {}
+                Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Post { .. } => {}
             }
         }
         self.side.publish(told);

@@ -88,6 +88,8 @@ pub enum Status {
     Died(String),
     /// The input itself breaks a limit: too many arguments, or a file's path that cannot be.
     BadInput(String),
+    /// The tool's calls within calls went deeper than there is room for here; how large each is hangs on the processor.
+    StackTooDeep,
 }
 
 impl Status {
@@ -104,6 +106,7 @@ impl fmt::Display for Status {
             Status::Exit(0) => write!(f, "the tool ended well"),
             Status::Exit(code) => write!(f, "the tool ended with exit code {code}"),
             Status::Trap(what) => write!(f, "the tool crashed: {what}"),
+            Status::StackTooDeep => f.write_str("the tool's calls within calls went too deep: its stack is full"),
             Status::OutOfFuel => {
                 write!(f, "the tool used all its fuel\nhint: raise the fuel limit or cut smaller parts")
             }

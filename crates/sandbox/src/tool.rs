@@ -250,6 +250,7 @@ fn status_of(error: &wasmtime::Error, starved: bool) -> Status {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Status::OutOfFuel,
+        Some(Trap::StackOverflow) => Status::StackTooDeep,
         _ if starved => Status::OutOfMemory,
         Some(trap) => Status::Trap(trap.to_string()),
         None => Status::Trap(error.to_string()),

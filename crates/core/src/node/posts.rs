@@ -76,7 +76,12 @@ pub(super) fn about(state: &State, fact: &Fact) -> Vec<(PersonId, Cause, Option<
         },
         Fact::Vested { task, node, pay, .. } if *pay > Credits(0) => {
             let earner = state.circle().earner(*node).filter(|_| state.is_durable(*task));
-            earner.map(|earner| (earner, Cause::Earned, state.task(*task).map(|task| task.job))).into_iter().collect()
+            // Whose job it was is the owner's business alone.
+            let own = |earner: PersonId| {
+                let job = state.job(state.task(*task)?.job).filter(|book| book.job.owner == earner)?;
+                Some(job.job.id)
+            };
+            earner.map(|earner| (earner, Cause::Earned, own(earner))).into_iter().collect()
         }
         _ => return Vec::new(),
     };

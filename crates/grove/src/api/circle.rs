@@ -91,6 +91,10 @@ pub(super) async fn people(Mine(api): Mine) -> Result<Json<People>, Problem> {
             revoked: person.revoked,
             machines: circle.machines.values().filter(|one| one.owner == *id && !one.revoked).count() as u64,
             available: Big(ledger.balance(Account::Person(*id)).0),
+            jobs: node.state().open(*id).jobs,
+            jobs_most: limits::JOBS_OF_ONE_MAX,
+            inputs: node.state().open(*id).inputs,
+            inputs_most: limits::INPUTS_OF_ONE_MAX,
         };
         circle.people.iter().map(shape).collect()
     });

@@ -159,6 +159,7 @@ impl From<Refusal> for Problem {
         let credits = |amount: grove_core::units::Credits| crate::amount::credits_text(i128::from(amount.0));
         let unusable = |code, message: &str| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
         let conflict = |code, message: &str| Problem::new(StatusCode::CONFLICT, code, message);
+        let too_many = |code, message: String| Problem::new(StatusCode::TOO_MANY_REQUESTS, code, message);
         match why {
             Refusal::OtherJobOfThatId => conflict("id_taken", "another job has this id")
                 .hint("choose the id by chance, and a new one for each job"),
@@ -190,6 +191,19 @@ impl From<Refusal> for Problem {
             Refusal::TooManyJobs => {
                 Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_jobs", "the node keeps as many jobs as it can")
                     .hint("older ones expire; submit fewer, larger jobs")
+            }
+            Refusal::TooManyOfYours { most } => {
+                too_many("too_many_of_yours", format!("{most} jobs of yours run already: nobody may have more"))
+                    .hint("wait until some end, cancel some, or submit one job with many inputs")
+            }
+            Refusal::TooManyInputsOfYours { most } => too_many(
+                "too_many_inputs_of_yours",
+                format!("your running jobs may have {most} inputs that are kept here, and this would be more"),
+            )
+            .hint("wait until some jobs end; ranges of numbers do not count"),
+            Refusal::TooFast { most } => {
+                too_many("too_fast", format!("nobody may submit more than {most} jobs in a minute"))
+                    .hint("wait a minute, or submit one job with many inputs")
             }
             Refusal::NoSuchJob => Problem::no_such_job("of that id"),
             Refusal::NotOpen => conflict("not_open", "the job takes no inputs there: it is closed, or has others")

@@ -149,6 +149,7 @@ fn trap(trap: Trap) -> &'static str {
         Trap::OutOfFuel => "out_of_fuel",
         Trap::NotATool => "not_a_tool",
         Trap::Contradicts => "contradicts",
+        Trap::StackTooDeep => "stack_too_deep",
     }
 }
 

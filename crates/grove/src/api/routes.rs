@@ -49,6 +49,7 @@ pub(super) fn all() -> Vec<Route> {
         route(read.clone(), "/v1/status", Member, get(status::status)),
         route(read.clone(), "/v1/peers", Member, get(status::peers)),
         route(read.clone(), "/v1/credits", Member, get(status::credits)),
+        route(read.clone(), "/v1/credits/log", Member, get(status::log)),
         route(write.clone(), "/v1/jobs", Run, post(submit::submit)),
         route(read.clone(), "/v1/jobs", Run, get(jobs::list)),
         route(read.clone(), "/v1/jobs/{id}", Run, get(jobs::show)),

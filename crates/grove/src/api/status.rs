@@ -3,13 +3,30 @@
 use super::error::Problem;
 use super::guard::{Mine, Who};
 use super::render;
-use crate::shape::{Big, CreditsShape, DiskShape, Peers, Signed, Status, V, Version};
+use super::sent::Asked;
+use crate::shape::{
+    AccountShape, Big, CreditsShape, DiskShape, EntryShape, HeldShape, Peers, Signed, Status, V, Version,
+};
 use axum::Json;
 use grove_core::id::JobId;
+use grove_core::id::{NodeId, PersonId};
 use grove_core::job::Standing;
 use grove_core::ledger::Account;
-use grove_core::node::Node;
+use grove_core::node::{Cause, Entry, Node};
 use grove_core::view::PeerView;
+use serde::Deserialize;
+
+/// Jobs of which it is said what they hold: those with most.
+const HELD_BY_MAX: usize = 100;
+/// Lines of an account in one answer.
+const LINES_MAX: usize = 1_000;
+
+/// Which lines of an account.
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    from: Option<Big>,
+    limit: Option<usize>,
+}
 
 pub(super) async fn version() -> Json<Version> {
     Json(Version { v: V, version: env!("CARGO_PKG_VERSION").to_owned(), now_ms: Some(super::guard::now().0) })
@@ -83,25 +100,74 @@ fn seen(node: &Node, who: Who) -> Status {
 }
 
 fn books(node: &Node, who: Who) -> CreditsShape {
-    let ledger = node.state().ledger();
-    let own_hold = |task| {
-        let job = node.state().task(task).and_then(|task| node.state().job(task.job));
-        job.is_some_and(|book| who.sees(book.job.owner))
+    let (state, ledger) = (node.state(), node.state().ledger());
+    let mut held_by: Vec<HeldShape> = ledger
+        .accounts()
+        .filter_map(|(account, balance)| held(node, who, account, u64::try_from(balance).unwrap_or(0)))
+        .collect();
+    held_by.sort_by_key(|held| std::cmp::Reverse(held.held));
+    let held = held_by.iter().fold(0_u64, |sum, held| sum.saturating_add(held.held.0));
+    held_by.truncate(HELD_BY_MAX);
+    let mine = |node: &NodeId| match state.circle().earner(*node) {
+        Some(earner) => earner == who.person,
+        None => who.roles.admin,
     };
-    let (mut held, mut earned) = (0_u64, 0_u64);
-    for (account, balance) in ledger.accounts() {
-        let balance = u64::try_from(balance).unwrap_or(0);
-        match account {
-            Account::Hold(task) if own_hold(task) => held = held.saturating_add(balance),
-            Account::Node(_) if who.roles.admin => earned = earned.saturating_add(balance),
-            _ => {}
-        }
-    }
+    let earned = state.peers().iter().filter(|(node, _)| mine(node)).map(|(_, record)| record.paid_them.0);
     CreditsShape {
         v: V,
         available: Big(ledger.balance(Account::Person(who.person)).0),
         held: Big(held),
-        earned: Big(earned),
+        earned: Big(earned.fold(0, u64::saturating_add)),
         ledger_sum: Signed(ledger.sum()),
+        held_by,
+    }
+}
+
+/// What is set aside for a job that somebody may see.
+fn held(node: &Node, who: Who, account: Account, balance: u64) -> Option<HeldShape> {
+    let Account::Hold(root) = account else { return None };
+    let book = node.state().job(node.state().task(root)?.job).filter(|book| who.sees(book.job.owner))?;
+    let person = node.state().circle().people.get(&book.job.owner);
+    Some(HeldShape {
+        job: book.job.id.to_string(),
+        name: book.job.name.to_string(),
+        person: person.map_or_else(String::new, |person| person.name.to_string()),
+        held: Big(balance),
+        budget: Big(book.job.budget.0),
+        settling: book.standing != Standing::Running,
+    })
+}
+
+/// Every change of the balance of who asks, page by page.
+pub(super) async fn log(Mine(api): Mine, Asked(page): Asked<Page>) -> Result<Json<AccountShape>, Problem> {
+    let (door, person, limit) = (api.door.clone(), api.who.person, page.limit.unwrap_or(LINES_MAX).min(LINES_MAX));
+    let from = page.from.map_or(0, |from| from.0);
+    let found = tokio::task::spawn_blocking(move || door.account(person, from, limit)).await;
+    let found = found.map_err(|error| Problem::internal("the store was not asked", &error))?;
+    let found = found.map_err(|error| Problem::internal("the store", &error))?;
+    let circle = api.door.roll().now();
+    let name = |id| circle.people.get(&id).map(|person| person.name.to_string());
+    let lines = found.lines.into_iter().map(|(number, entry)| line(number, &entry, name)).collect();
+    Ok(Json(AccountShape { v: V, lines, next: found.next.map(Big) }))
+}
+
+fn line(number: u64, entry: &Entry, name: impl Fn(PersonId) -> Option<String>) -> EntryShape {
+    let (why, with) = match entry.cause {
+        Cause::Granted => ("granted", None),
+        Cause::Held => ("held", None),
+        Cause::Returned => ("returned", None),
+        Cause::Earned => ("earned", None),
+        Cause::Adopted => ("adopted", None),
+        Cause::Sent { to } => ("sent", name(to)),
+        Cause::Received { from } => ("received", name(from)),
+    };
+    EntryShape {
+        number: Big(number),
+        at_ms: entry.at,
+        why: why.to_owned(),
+        job: entry.job.map(|job| job.to_string()),
+        with,
+        amount: Signed(i128::from(entry.amount)),
+        balance: Signed(i128::from(entry.balance)),
     }
 }

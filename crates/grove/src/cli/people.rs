@@ -28,7 +28,9 @@ impl People {
             let out = if person.revoked { "  revoked" } else { "" };
             let machines = say::many(person.machines, "machine");
             let credits = credits_text(i128::from(person.available.0));
-            say::line(&format!("{:<20} {:<14} {machines}  {credits} credits{out}", person.name, words(person.roles)))?;
+            let jobs = format!("{} of {} jobs", person.jobs, person.jobs_most);
+            let what = format!("{:<20} {:<14} {machines}  {credits} credits  {jobs}", person.name, words(person.roles));
+            say::line(&format!("{what}{out}"))?;
         }
         Ok(Exit::Done)
     }

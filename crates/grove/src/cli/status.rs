@@ -208,6 +208,7 @@ mod tests {
             held: Big(2_100_000),
             earned: Big(0),
             ledger_sum: Signed(0),
+            held_by: Vec::new(),
         };
         let status = Shape {
             v: V,

@@ -221,5 +221,6 @@ fn trap(trap: wire::Trap) -> Result<Trap, Flaw> {
         wire::Trap::OutOfFuel => Trap::OutOfFuel,
         wire::Trap::NotATool => Trap::NotATool,
         wire::Trap::Contradicts => Trap::Contradicts,
+        wire::Trap::StackTooDeep => Trap::StackTooDeep,
     })
 }

@@ -454,6 +454,7 @@ pub enum Trap {
     OutOfFuel = 6,
     NotATool = 7,
     Contradicts = 8,
+    StackTooDeep = 9,
 }
 impl Trap {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -471,6 +472,7 @@ impl Trap {
             Self::OutOfFuel => "TRAP_OUT_OF_FUEL",
             Self::NotATool => "TRAP_NOT_A_TOOL",
             Self::Contradicts => "TRAP_CONTRADICTS",
+            Self::StackTooDeep => "TRAP_STACK_TOO_DEEP",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -485,6 +487,7 @@ impl Trap {
             "TRAP_OUT_OF_FUEL" => Some(Self::OutOfFuel),
             "TRAP_NOT_A_TOOL" => Some(Self::NotATool),
             "TRAP_CONTRADICTS" => Some(Self::Contradicts),
+            "TRAP_STACK_TOO_DEEP" => Some(Self::StackTooDeep),
             _ => None,
         }
     }

@@ -270,5 +270,6 @@ fn trap(trap: Trap) -> wire::Trap {
         Trap::OutOfFuel => wire::Trap::OutOfFuel,
         Trap::NotATool => wire::Trap::NotATool,
         Trap::Contradicts => wire::Trap::Contradicts,
+        Trap::StackTooDeep => wire::Trap::StackTooDeep,
     }
 }

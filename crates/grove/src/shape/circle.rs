@@ -86,6 +86,16 @@ pub struct PersonShape {
     pub revoked: bool,
     pub machines: u64,
     pub available: Big,
+    /// Jobs that run, of at most so many.
+    #[serde(default)]
+    pub jobs: u64,
+    #[serde(default)]
+    pub jobs_most: u64,
+    /// Inputs of these that are kept one by one, of at most so many.
+    #[serde(default)]
+    pub inputs: u64,
+    #[serde(default)]
+    pub inputs_most: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

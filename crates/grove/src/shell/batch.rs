@@ -1,10 +1,12 @@
 //! What one batch has decided, sorted: what belongs into the commit, and what waits for it.
 
+use super::accounts;
 use super::answers;
 use super::rows::{RowError, Rows};
-use crate::store::Page;
+use crate::store::{Page, StoreError};
+use grove_core::id::PersonId;
 use grove_core::message::{Data, Gift, Inputs};
-use grove_core::node::{Action, Kept, Row};
+use grove_core::node::{Action, Entry, Kept, Row};
 use grove_core::task::{Span, Stage};
 
 /// The papers of one batch.
@@ -14,6 +16,7 @@ pub(super) struct Batch {
     lifts: Vec<(Row, Row)>,
     pub(super) drops: Vec<u64>,
     inputs: Vec<(Row, Vec<Data>)>,
+    entries: Vec<(PersonId, u64, Entry)>,
     /// Everything that is done after the commit, in order.
     pub(super) rest: Vec<Action>,
 }
@@ -26,6 +29,7 @@ impl Batch {
                 Action::Keep { row, answers } => batch.kept.extend(answers.into_iter().map(|kept| (row, kept))),
                 Action::Lift { from, to } => batch.lifts.push((from, to)),
                 Action::Drop { task } => batch.drops.push(task.0),
+                Action::Post { person, number, entry } => batch.entries.push((person, number, entry)),
                 Action::Hold { task, ref gift } => {
                     batch.inputs.push((Row { task, stage: Stage::INPUTS, first: 0 }, carried(gift)));
                     batch.rest.push(action);
@@ -48,7 +52,11 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.kept.is_empty() && self.lifts.is_empty() && self.drops.is_empty() && self.inputs.is_empty()
+        self.kept.is_empty()
+            && self.lifts.is_empty()
+            && self.drops.is_empty()
+            && self.inputs.is_empty()
+            && self.entries.is_empty()
     }
 
     /// The pages of the commit.
@@ -65,6 +73,12 @@ impl Batch {
             pages.extend(answers::pack_inputs(row, &inputs)?);
         }
         Ok(pages)
+    }
+
+    /// The lines of accounts in the commit.
+    pub(super) fn entries(&mut self) -> Result<Vec<Page>, StoreError> {
+        let lines = std::mem::take(&mut self.entries);
+        lines.iter().map(|(person, number, entry)| accounts::page(*person, *number, entry)).collect()
     }
 
     /// The answer at a row, which may be younger than the last commit. A task that was ended before anybody answered

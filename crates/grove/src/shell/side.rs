@@ -1,5 +1,6 @@
 //! The outside of the loop: what tasks and threads of this process hold in hand to reach it.
 
+use super::accounts::Lines;
 use super::answers;
 use super::inbox::{Asked, Gone, Inbox, Input};
 use super::roll::{Pen, Roll};
@@ -9,7 +10,7 @@ use super::waiting::Wait;
 use crate::door::Told;
 use crate::store::{Blobs, StoreError};
 use grove_core::circle::Circle;
-use grove_core::id::{JobId, TaskId};
+use grove_core::id::{JobId, PersonId, TaskId};
 use grove_core::job::Refusal;
 use grove_core::limits;
 use grove_core::message::{Data, Message};
@@ -170,6 +171,11 @@ impl Side {
 
     pub(super) fn is_watched(&self) -> bool {
         self.news.receiver_count() > 0
+    }
+
+    /// Lines of an account from a number on.
+    pub(crate) fn account(&self, person: PersonId, from: u64, limit: usize) -> Result<Lines, RowError> {
+        Ok(super::accounts::lines(&self.rows, person, from, limit)?)
     }
 
     pub(crate) fn answers(&self, root: TaskId, stage: u8, from: u64, limit: usize) -> Result<Vec<Kept>, RowError> {

@@ -31,6 +31,8 @@ pub struct Commit<'a> {
     pub facts: &'a [u8],
     /// Results. Where pages cover the same items, the later one wins.
     pub pages: &'a [Page],
+    /// Small pages that are let in however full the store is: what has been paid must be on record.
+    pub entries: &'a [Page],
     /// Results that become those of another task too, as when a part's answer becomes its parent's.
     pub lifts: &'a [Lift],
     /// Tasks whose results are gone from now on; their space follows by `tidy`.
@@ -96,7 +98,8 @@ impl Store {
     /// able to end and to drop jobs.
     fn admit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         at_most("a batch of facts", commit.facts.len(), FACTS_BYTES_MAX)?;
-        at_most("a batch of pages", commit.pages.len() + commit.lifts.len(), PAGES_PER_COMMIT_MAX)?;
+        let pages = commit.pages.len() + commit.lifts.len() + commit.entries.len();
+        at_most("a batch of pages", pages, PAGES_PER_COMMIT_MAX)?;
         if commit.pages.is_empty() && commit.lifts.is_empty() {
             let reserve = (self.settings.reserve_bytes / FACTS_SHARE).min(FACTS_RESERVE_MAX);
             return admit_on_disk(self.folder.dir(), reserve, commit.facts.len() as u64);
@@ -128,12 +131,12 @@ impl Store {
         commit: &Commit<'_>,
         changed: &mut Changed,
     ) -> Result<(), StoreError> {
-        if commit.pages.is_empty() && commit.lifts.is_empty() {
+        if commit.pages.is_empty() && commit.lifts.is_empty() && commit.entries.is_empty() {
             return Ok(());
         }
         let mut table = write.open_table(PAGES).map_err(database_error(&self.file))?;
         let mut order = next.0 << 16;
-        for page in commit.pages {
+        for page in commit.pages.iter().chain(commit.entries) {
             self.write_page(&mut table, page, order, commit.now_s, changed)?;
             order += 1;
         }

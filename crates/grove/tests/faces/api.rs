@@ -213,3 +213,33 @@ fn events_tell_the_story_of_a_job() {
         assert!(seen.contains(&format!(r#""type":"{kind}""#)), "{kind} in {seen}");
     }
 }
+
+#[test]
+fn every_change_of_a_balance_is_a_line_of_the_account() {
+    let hub = Hub::start(1);
+    let blob = send_tool(&hub);
+    let id = "0000000000abc";
+    let job = format!(
+        r#"{{"v":1,"id":"{id}","name":"n","tool":{{"module":"{blob}"}},"source":{{"numbers":{{"from":"0","count":3}}}}}}"#
+    );
+    let (status, accepted) = ask(&hub, "POST", "/v1/jobs", "content-type: application/json\r\n", &job);
+    assert_eq!(status, 201, "{accepted}");
+    ask(&hub, "GET", &format!("/v1/jobs/{id}/results?from=3&wait_ms=20000"), "", "");
+    let (_, credits) = ask(&hub, "GET", "/v1/credits", "", "");
+    assert_eq!((&credits["held"], &credits["held_by"]), (&"0".into(), &serde_json::json!([])), "{credits}");
+    let (_, log) = ask(&hub, "GET", "/v1/credits/log", "", "");
+    let lines = log["lines"].as_array().unwrap();
+    let whys: Vec<&str> = lines.iter().map(|line| line["why"].as_str().unwrap()).collect();
+    assert!(whys.starts_with(&["granted", "held"]) && whys.contains(&"returned"), "{log}");
+    let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<i64>().unwrap();
+    let mut sum = 0;
+    for line in lines {
+        sum += number(&line["amount"]);
+        assert_eq!(number(&line["balance"]), sum, "{log}");
+    }
+    assert_eq!(sum, number(&credits["available"]));
+    let (_, first) = ask(&hub, "GET", "/v1/credits/log?limit=1", "", "");
+    assert_eq!(first["lines"], serde_json::json!([lines[0]]));
+    let (_, rest) = ask(&hub, "GET", &format!("/v1/credits/log?from={}", first["next"].as_str().unwrap()), "", "");
+    assert_eq!(rest["lines"].as_array().unwrap(), &lines[1..]);
+}

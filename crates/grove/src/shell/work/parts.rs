@@ -130,6 +130,7 @@ pub(super) fn outcome(status: &Status, stderr_tail: &[u8]) -> (Outcome, Arc<str>
         Status::OutputTooLarge => trapped(Trap::OutputTooLarge),
         Status::FilesTooLarge => trapped(Trap::FilesTooLarge),
         Status::TimedOut => trapped(Trap::TooSlow),
+        Status::StackTooDeep => trapped(Trap::StackTooDeep),
         Status::Unsupported(_) => trapped(Trap::NotATool),
     };
     let said = String::from_utf8_lossy(stderr_tail);
