@@ -41,10 +41,7 @@ impl State {
             Fact::Closed { job } => self.on_root(*job, |parts| parts.open = false),
             Fact::Taken { task, from, gift, stage } => self.taken(*task, *from, gift, *stage),
             Fact::Opened { task, parent, item } => self.opened(*task, *parent, *item),
-            Fact::Met { node, incarnation } => {
-                self.peers.entry(*node).or_default().incarnation = *incarnation;
-                Some(())
-            }
+            Fact::Met { node, incarnation } => self.met(*node, *incarnation),
             Fact::Given { lease, task, to, why, pieces, chunk, price, inner } => {
                 let (to, why, chunk, price, inner) = (*to, *why, *chunk, *price, *inner);
                 let (left, twin) = (Spans::default(), None);
@@ -97,11 +94,7 @@ impl State {
             | Fact::LoggedOut { .. }
             | Fact::Claimed { .. }
             | Fact::Earns { .. } => self.circle_changed(fact),
-            Fact::Cancelled { job, at } => {
-                let book = self.jobs.get_mut(job)?;
-                (book.standing, book.ended) = (Standing::Cancelled, Some(*at));
-                Some(())
-            }
+            Fact::Cancelled { job, at } => self.cancelled(*job, *at),
         }
     }
 
@@ -111,6 +104,17 @@ impl State {
         self.next_task = TaskId(next_block(self.next_task.0));
         let from = if planted::is(Bug::LeasesFromZero) { 0 } else { self.next_lease.0 };
         self.next_lease = Lease(next_block(from));
+        Some(())
+    }
+
+    fn met(&mut self, node: NodeId, incarnation: Incarnation) -> Option<()> {
+        self.peers.entry(node).or_default().incarnation = incarnation;
+        Some(())
+    }
+
+    fn cancelled(&mut self, job: JobId, at: Millis) -> Option<()> {
+        let book = self.jobs.get_mut(&job)?;
+        (book.standing, book.ended) = (Standing::Cancelled, Some(at));
         Some(())
     }
 
