@@ -8,6 +8,7 @@ mod fuzz;
 mod owner;
 #[cfg(feature = "proto")]
 mod proto;
+mod python;
 mod sim;
 mod test;
 mod tools;
@@ -26,6 +27,7 @@ enum Task {
     #[command(hide = true)]
     Relay(circle::relay::Relay),
     Fuzz(fuzz::Fuzz),
+    Python(python::Python),
     Sim(sim::Sim),
     Test(test::Test),
     /// Make the Rust of the gRPC contract again (needs the feature `proto`: run `cargo proto`).
@@ -43,6 +45,7 @@ fn main() -> anyhow::Result<()> {
         Task::Owner(task) => task.run(),
         Task::Relay(task) => task.run(),
         Task::Fuzz(task) => task.run(),
+        Task::Python(task) => task.run(),
         Task::Sim(task) => task.run(),
         Task::Test(task) => task.run(),
         #[cfg(feature = "proto")]

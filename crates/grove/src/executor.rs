@@ -66,6 +66,8 @@ pub struct Order {
     pub job: JobId,
     /// The tool's name; its bytes are asked for only when it was not compiled here before.
     pub tool: Digest,
+    /// For an interpreter: what it runs.
+    pub package: Option<Arc<[u8]>>,
     /// How it is compiled.
     pub options: CompileOptions,
     /// What each part may use.

@@ -17,6 +17,7 @@ mod inbox;
 mod journal;
 mod lent;
 mod linked;
+mod packages;
 mod reins;
 mod roll;
 mod room;

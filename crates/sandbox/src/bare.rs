@@ -10,7 +10,8 @@ const CUSTOM: u8 = 0;
 
 /// The module without custom sections but for its manifest. None where there are none, or where the bytes are no module.
 pub fn bare(module: &[u8]) -> Option<Vec<u8>> {
-    let (header, mut rest) = module.split_at_checked(HEADER_BYTES)?;
+    // A script's package is no module, and holds nothing that its maker did not put there.
+    let (header, mut rest) = module.split_at_checked(HEADER_BYTES).filter(|_| module.starts_with(b"\0asm"))?;
     let mut bare = header.to_vec();
     while !rest.is_empty() {
         let (section, after) = section(rest)?;

@@ -12,7 +12,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::frame::{FrameError, receive, send};
+use crate::inspect::NotATool;
 use crate::order::{Answer, Ask, Order, Tell};
+use crate::package::Package;
 use crate::tool::{CompileOptions, Engine, Tool, ToolError};
 use crate::walls::{self, Plan};
 
@@ -54,7 +56,7 @@ fn serve(socket: UnixStream) -> Result<(), FrameError> {
     let mut tool = None;
     let desk = Desk::open(&socket)?;
     while let Some((ask, passed)) = receive::<Ask>(&socket)? {
-        if let Ask::Compile { options, .. } | Ask::Load { options } = &ask
+        if let Ask::Compile { options, .. } | Ask::Load { options, .. } = &ask
             && !matches!(&engine, Ok((built, _)) if built == options)
         {
             tool = None;
@@ -64,7 +66,7 @@ fn serve(socket: UnixStream) -> Result<(), FrameError> {
         let told = match (&engine, ask) {
             (Err(error), _) => Tell::Unable(error.to_string()),
             (Ok((_, engine)), Ask::Compile { wasm, .. }) => told(compile(engine, &wasm, passed)),
-            (Ok((_, engine)), Ask::Load { .. }) => told(load(engine, passed).map(|loaded| {
+            (Ok((_, engine)), Ask::Load { package, .. }) => told(load(engine, passed, &package).map(|loaded| {
                 tool = Some(loaded);
                 Tell::Loaded
             })),
@@ -97,11 +99,12 @@ fn compile(engine: &Engine, wasm: &[u8], passed: Vec<OwnedFd>) -> Result<Tell, T
 }
 
 #[expect(unsafe_code, reason = "compiled code can only be trusted, not checked; this process's walls are the check")]
-fn load(engine: &Engine, passed: Vec<OwnedFd>) -> Result<Tool, ToolError> {
+fn load(engine: &Engine, passed: Vec<OwnedFd>, package: &[u8]) -> Result<Tool, ToolError> {
     let file = one_file(passed)?;
     // SAFETY: the node passes what an executor compiled and nobody can write to any more. Should that code be
     // hostile all the same, it is in here with nothing but its own job.
-    unsafe { Tool::load(engine, file) }
+    let tool = unsafe { Tool::load(engine, file) }?;
+    if package.is_empty() { Ok(tool) } else { Ok(tool.with(Package::read(package).map_err(NotATool::from)?)) }
 }
 
 fn one_file(passed: Vec<OwnedFd>) -> Result<File, ToolError> {

@@ -3,6 +3,7 @@
 use wasmparser::{ExternalKind, Parser, Payload, TypeRef};
 
 use crate::limits::TOOL_BYTES_MAX;
+use crate::package::{BadPackage, Package};
 use crate::wasi;
 
 /// The custom section in which a tool declares itself.
@@ -21,6 +22,8 @@ pub struct Inspection {
     pub missing: Vec<String>,
     /// Whether the tool can open files, so that `/in` and `/out` are worth having.
     pub folders: bool,
+    /// For a package: the interpreter that runs it, by the hash of its image.
+    pub image: Option<[u8; 32]>,
 }
 
 /// Why some bytes are not a tool.
@@ -47,6 +50,9 @@ pub enum NotATool {
         "the module has {bytes} bytes, the limit is {TOOL_BYTES_MAX}\nhint: strip debug information (`-s`, `strip = true`)"
     )]
     TooLarge { bytes: usize },
+    /// A script's package that is none.
+    #[error(transparent)]
+    Package(#[from] BadPackage),
     /// Broken or made for a newer engine.
     #[error("the module is damaged or too new, at byte {offset}: {why}\nhint: compile it again for wasm32-wasip1")]
     Damaged { offset: u64, why: String },
@@ -60,6 +66,15 @@ pub enum NotATool {
 /// # Errors
 /// When the bytes cannot be a tool; the message ends with a hint.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, NotATool> {
+    if Package::is_one(bytes) {
+        let package = Package::read(bytes)?;
+        return Ok(Inspection {
+            abilities: package.abilities,
+            folders: true,
+            image: Some(package.image),
+            ..Inspection::default()
+        });
+    }
     recognise(bytes)?;
     let mut inspection = Inspection::default();
     let (mut start, mut memory) = (false, false);
@@ -107,8 +122,9 @@ fn damaged(error: &wasmparser::BinaryReaderError) -> NotATool {
 }
 
 fn note_import(inspection: &mut Inspection, module: &str, name: &str, kind: &TypeRef) {
-    inspection.folders |= name.starts_with("path_");
-    let given = module == wasi::MODULE && wasi::CALLS.contains(&name) && matches!(kind, TypeRef::Func(_));
+    inspection.folders |= name.starts_with("path_") || module.starts_with(wasi::second::PREFIX);
+    let known = module == wasi::MODULE && wasi::CALLS.contains(&name) || wasi::second::CALLS.contains(&(module, name));
+    let given = known && matches!(kind, TypeRef::Func(_));
     if !given && inspection.missing.len() < MISSING_MAX {
         inspection.missing.push(format!("{module}.{name}"));
     }

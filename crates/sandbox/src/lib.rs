@@ -11,6 +11,7 @@ pub mod frame;
 mod inspect;
 pub mod limits;
 pub mod order;
+pub mod package;
 mod part;
 mod tool;
 pub mod walls;

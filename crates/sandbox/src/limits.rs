@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A larger module is a program's whole distribution: CPython with its library is 41 MiB.
 pub const TOOL_BYTES_MAX: usize = 64 << 20;
+/// Files that travel with a script: more is a library that belongs elsewhere.
+pub const PACKAGE_FILES_MAX: usize = 20_000;
 /// Compiled code is one and a half times its module; beyond this the compiler is being used to fill a disk.
 pub const CODE_BYTES_MAX: u64 = 512 << 20;
 /// Enough to read why a tool failed; the rest of a noisy stderr helps nobody.

@@ -17,8 +17,13 @@ pub enum Ask {
         #[serde(with = "crate::bytes")]
         wasm: Arc<[u8]>,
     },
-    /// Load compiled code from the one passed descriptor.
-    Load { options: CompileOptions },
+    /// Load compiled code from the one passed descriptor; an interpreter with the package that it runs, others with
+    /// nothing.
+    Load {
+        options: CompileOptions,
+        #[serde(with = "crate::bytes")]
+        package: Arc<[u8]>,
+    },
     /// Run these parts.
     Run(Order),
     /// Try, natively, to get out.

@@ -11,6 +11,7 @@ use wasmtime::{
 
 use crate::cpu::CpuClock;
 use crate::inspect::{Inspection, NotATool, inspect};
+use crate::package::Package;
 use crate::limits::{MEMORY_BYTES_MAX, STACK_BYTES, START_FUEL, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use crate::part::{Outcome, Part, Status, Terms};
 use crate::wasi::{self, Host, Stop, World};
@@ -147,7 +148,10 @@ pub struct Tool {
     pre: InstancePre<Host>,
     start: ModuleExport,
     memory: ModuleExport,
+    realloc: Option<ModuleExport>,
     folders: bool,
+    /// What an interpreter runs, and has to run it with.
+    package: Option<Package>,
 }
 
 impl std::fmt::Debug for Tool {
@@ -190,12 +194,21 @@ impl Tool {
 
     fn link(engine: &Engine, module: &Module) -> Result<Tool, ToolError> {
         let mut linker = Linker::new(&engine.inner);
-        wasi::give(&mut linker).map_err(ToolError::Load)?;
+        let second = module.imports().any(|import| import.module().starts_with(wasi::second::PREFIX));
+        let given = if second { wasi::second::give(&mut linker) } else { wasi::give(&mut linker) };
+        given.map_err(ToolError::Load)?;
         let pre = linker.instantiate_pre(module).map_err(ToolError::Load)?;
         let start = module.get_export_index("_start").ok_or(NotATool::NotACommand("_start"))?;
         let memory = module.get_export_index("memory").ok_or(NotATool::NotACommand("memory"))?;
+        let realloc = module.get_export_index("cabi_realloc").filter(|_| second);
         let folders = module.imports().any(|import| import.name().starts_with("path_"));
-        Ok(Tool { engine: engine.clone(), pre, start, memory, folders })
+        Ok(Tool { engine: engine.clone(), pre, start, memory, realloc, folders, package: None })
+    }
+
+    /// An interpreter with the package that it runs from now on.
+    #[must_use]
+    pub fn with(self, package: Package) -> Tool {
+        Tool { package: Some(package), ..self }
     }
 
     /// Runs one part from nothing to its end.
@@ -205,7 +218,7 @@ impl Tool {
         let cpu = CpuClock::start();
         let limits = terms.limits.bounded();
         let world = if terms.real_time { World::real() } else { World::made(part.seed) };
-        let host = match Host::new(part, limits, world, self.folders) {
+        let host = match Host::new(part, limits, world, self.folders, self.package.as_ref()) {
             Ok(host) => host,
             Err(status) => return Outcome::early(status),
         };
@@ -231,6 +244,10 @@ impl Tool {
         let instance = instance?;
         let memory = instance.get_module_export(&mut *store, &self.memory).and_then(wasmtime::Extern::into_memory);
         store.data_mut().memory = memory;
+        if let Some(realloc) = &self.realloc {
+            let realloc = instance.get_module_export(&mut *store, realloc).and_then(wasmtime::Extern::into_func);
+            store.data_mut().realloc = realloc;
+        }
         let start = instance.get_module_export(&mut *store, &self.start).and_then(wasmtime::Extern::into_func);
         let start = start.ok_or(NotATool::NotACommand("_start"))?;
         start.typed::<(), ()>(&*store)?.call(store, ())

@@ -1,4 +1,5 @@
-//! What a tool sees of the world: WASI preview 1, played entirely in memory. No call here reaches the operating
+//! What a tool sees of the world: WASI preview 1, and 0.2 as far as an interpreter's image needs it, played entirely
+//! in memory. No call here reaches the operating
 //! system (but for true clocks and random numbers when asked), so there is nothing to escape to.
 
 mod clock;
@@ -7,9 +8,10 @@ mod errno;
 mod guest;
 mod paths;
 mod process;
+pub(crate) mod second;
 mod tree;
 
-use wasmtime::{Caller, Linker, Memory, ResourceLimiter, Trap};
+use wasmtime::{Caller, Func, Linker, Memory, ResourceLimiter, Trap};
 
 pub(crate) use clock::World;
 use descriptors::Descriptor;
@@ -20,6 +22,7 @@ use tree::Tree;
 use crate::limits::{
     ARGS_BYTES_MAX, BYTE_FUEL, CALL_FUEL, Limits, MEMORY_BYTES_MAX, STDERR_TAIL_BYTES, TABLE_ELEMENTS_MAX,
 };
+use crate::package::Package;
 use crate::part::{Part, Status, Written};
 
 /// The module name under which tools import all this.
@@ -29,6 +32,8 @@ pub(crate) const MODULE: &str = "wasi_snapshot_preview1";
 #[derive(Debug)]
 pub(crate) struct Host {
     pub(crate) memory: Option<Memory>,
+    /// What makes room in that memory, in tools that have it: old place and size (none), alignment, size.
+    pub(crate) realloc: Option<Func>,
     args: Vec<String>,
     stdin: std::sync::Arc<[u8]>,
     stdin_at: usize,
@@ -39,6 +44,9 @@ pub(crate) struct Host {
     world: World,
     tree: Tree,
     descriptors: Vec<Option<Descriptor>>,
+    /// What WASI 0.2 has in the place of descriptors.
+    handles: Vec<Option<second::Handle>>,
+    preopened: Vec<(&'static str, tree::Node)>,
     limits: Limits,
     fuel_left: u64,
     /// Memory was refused; whatever the tool dies of afterwards, this is why.
@@ -49,7 +57,13 @@ pub(crate) struct Host {
 
 impl Host {
     /// A world for one part; folders are there only for tools that can open paths.
-    pub(crate) fn new(part: &Part, limits: Limits, world: World, folders: bool) -> Result<Host, Status> {
+    pub(crate) fn new(
+        part: &Part,
+        limits: Limits,
+        world: World,
+        folders: bool,
+        package: Option<&Package>,
+    ) -> Result<Host, Status> {
         if part.args.iter().map(|arg| arg.len() + 8).sum::<usize>() > ARGS_BYTES_MAX {
             return Err(Status::BadInput("its arguments are too long".into()));
         }
@@ -58,16 +72,20 @@ impl Host {
         }
         let mut args = Vec::with_capacity(part.args.len() + 1);
         // Every program expects its own name first; a neutral one, since real names and paths stay outside.
-        args.push("tool".to_owned());
+        args.push(package.map_or_else(|| "tool".to_owned(), |package| package.head.clone()));
         args.extend(part.args.iter().cloned());
-        let tree = Tree::new(&part.files, limits.files_bytes, limits.files_count).map_err(Status::BadInput)?;
+        let job = package.map_or(&[][..], |package| &package.files);
+        let tree = Tree::new(&part.files, job, limits.files_bytes, limits.files_count).map_err(Status::BadInput)?;
         let mut descriptors = vec![Some(Descriptor::Stdin), Some(Descriptor::Stdout), Some(Descriptor::Stderr)];
         if folders {
             descriptors.push(Some(Descriptor::folder(tree::IN, Some("/in"))));
             descriptors.push(Some(Descriptor::folder(tree::OUT, Some("/out"))));
         }
+        let mut preopened = vec![("/in", tree::IN), ("/out", tree::OUT), ("/tmp", tree::TMP)];
+        preopened.extend(package.map(|_| ("/job", tree::JOB)));
         Ok(Host {
             memory: None,
+            realloc: None,
             args,
             stdin: part.stdin.clone(),
             stdin_at: 0,
@@ -77,6 +95,8 @@ impl Host {
             world,
             tree,
             descriptors,
+            handles: Vec::new(),
+            preopened,
             limits,
             fuel_left: 0,
             starved: false,
@@ -241,7 +261,7 @@ mod tests {
     #[test]
     fn memory_that_this_machine_does_not_have_is_not_the_tools_doing() {
         let limits = Limits { memory_bytes: 1 << 20, ..Limits::default() };
-        let mut host = Host::new(&Part::default(), limits, World::made(1), false).expect("a world");
+        let mut host = Host::new(&Part::default(), limits, World::made(1), false, None).expect("a world");
         let mut fails = |wanted: usize, max: Option<usize>| {
             let allowed = host.memory_growing(0, wanted, max).expect("an answer");
             let told = host.memory_grow_failed(wasmtime::Error::msg("no"));

@@ -3,5 +3,6 @@
 mod files;
 mod hostile;
 mod inspect;
+mod python;
 mod run;
 mod support;

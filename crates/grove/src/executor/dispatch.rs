@@ -316,11 +316,11 @@ impl Dispatch {
 
     fn adopt(self: &Arc<Self>, state: &mut State, key: Key, blank: Process) {
         let id = LaneId(state.number().0);
-        let code = state.works.values().find(|work| work.key() == key).map(|work| work.code.clone());
-        let Some(code) = code else {
+        let work = state.works.values().find(|work| work.key() == key);
+        let Some((code, package)) = work.map(|work| (work.code.clone(), work.package.clone())) else {
             return state.blanks.push(blank);
         };
-        match Lane::adopt(id, key.0, &code, blank, self) {
+        match Lane::adopt(id, key.0, (&code, package), blank, self) {
             Ok(lane) => {
                 state.lanes.insert(id, lane);
                 self.feed(state, id);

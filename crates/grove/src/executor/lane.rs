@@ -77,7 +77,7 @@ impl Lane {
     pub(super) fn adopt(
         id: LaneId,
         job: JobId,
-        code: &Code,
+        (code, package): (&Code, Option<Arc<[u8]>>),
         process: Process,
         dispatch: &Arc<Dispatch>,
     ) -> io::Result<Lane> {
@@ -102,7 +102,8 @@ impl Lane {
             asks,
             unwritten,
         };
-        lane.ask(&Ask::Load { options: code.options }, Some(Arc::clone(&code.file)));
+        let load = Ask::Load { options: code.options, package: package.unwrap_or_default() };
+        lane.ask(&load, Some(Arc::clone(&code.file)));
         Ok(lane)
     }
 

@@ -24,6 +24,7 @@ pub(super) type Said = mpsc::UnboundedSender<Result<Vec<(usize, Outcome)>, RunEr
 pub(super) struct Work {
     pub(super) job: JobId,
     pub(super) code: Code,
+    pub(super) package: Option<Arc<[u8]>>,
     terms: Terms,
     parts: VecDeque<Part>,
     next: u64,
@@ -37,8 +38,16 @@ pub(super) type Key = (JobId, Arc<str>);
 
 impl Work {
     pub(super) fn new(order: Order, terms: Terms, code: Code, said: Said) -> Work {
-        let mut work =
-            Work { job: order.job, code, terms, parts: order.parts.into(), next: 0, again: VecDeque::new(), said };
+        let mut work = Work {
+            job: order.job,
+            code,
+            package: order.package,
+            terms,
+            parts: order.parts.into(),
+            next: 0,
+            again: VecDeque::new(),
+            said,
+        };
         work.refuse_giants();
         work
     }

@@ -11,6 +11,7 @@ use crate::executor::{self, CodeError, Executors};
 use crate::link::{Calling, Token};
 use crate::owner::Reins;
 use crate::store::{BlobId, Blobs};
+use grove_core::id::Digest;
 use grove_core::node::{Change, Event, Reply, Wish};
 use grove_sandbox::CompileOptions;
 use grove_sandbox::walls::Wall;
@@ -203,20 +204,36 @@ struct Tools {
 
 impl Runs for Tools {
     fn run(&self, order: Order, out: Results) -> Soon<'_, Result<(), RunError>> {
-        let (blobs, id) = (self.blobs.clone(), BlobId(order.module.0));
-        let module = move || {
-            let mut bytes = Vec::new();
-            blobs.open_blob(&id).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let Order { job, module: tool, terms, parts } = order;
+        let Order { job, module: tool, package, terms, parts } = order;
+        let blobs = self.blobs.clone();
+        let module = move || read_blob(&blobs, tool);
         let options = CompileOptions::default();
         Box::pin(async move {
-            let order = executor::Order { job, tool, options, terms, parts };
+            let package = match package {
+                Some(package) => Some(self.package(package).await?),
+                None => None,
+            };
+            let order = executor::Order { job, tool, package, options, terms, parts };
             self.executors.run(order, module, &out).await.map_err(|error| match error {
                 executor::RunError::NotATool(why) => RunError::NotATool { why },
                 other => RunError::Broken { source: Box::new(other) },
             })
         })
     }
+}
+
+impl Tools {
+    async fn package(&self, package: Digest) -> Result<Arc<[u8]>, RunError> {
+        let blobs = self.blobs.clone();
+        let read = tokio::task::spawn_blocking(move || read_blob(&blobs, package)).await;
+        // It does not panic, and nobody aborts it.
+        let bytes = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+        bytes.map(Arc::from).map_err(|error| RunError::Broken { source: Box::new(error) })
+    }
+}
+
+fn read_blob(blobs: &Blobs, blob: Digest) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    blobs.open_blob(&BlobId(blob.0)).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! What has to be done now and then: old jobs leave the books, dropped results the disk, unnamed blobs their folder,
 //! and a long journal becomes a shorter one. In slices, while nobody wants anything.
 
+use super::packages::Packages;
 use super::rows::Rows;
 use super::{Shell, ShellError, journal};
 use crate::store::{BlobId, Store};
@@ -125,6 +126,8 @@ fn named_by(state: &State, lent: Vec<Digest>) -> BTreeSet<Digest> {
 
 /// Removes the blobs that neither the books nor any row names.
 fn sweep(rows: &Rows, tasks: Vec<u64>, mut named: BTreeSet<Digest>) -> Result<(), super::RowError> {
+    let packages = Packages::new(rows.blobs.clone());
+    named.extend(named.iter().filter_map(|tool| packages.image_of(*tool)).collect::<Vec<_>>());
     let Some(older_than) = SystemTime::now().checked_sub(BLOB_GRACE) else {
         return Ok(());
     };

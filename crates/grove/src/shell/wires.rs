@@ -1,6 +1,7 @@
 //! What the loop needs of the links, and what the links may ask of the loop. Neither side knows the other's insides.
 
 use super::lent::Lent;
+use super::packages::Packages;
 use super::side::Side;
 use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
@@ -40,25 +41,27 @@ pub struct WireError {
 pub struct Passing {
     side: Side,
     lent: Lent,
+    packages: Packages,
 }
 
 impl Passing {
     pub(super) fn new(side: Side, lent: Lent) -> Passing {
-        Passing { side, lent }
+        let packages = Packages::new(side.blobs().clone());
+        Passing { side, lent, packages }
     }
 
     /// Whether a lender may have this blob.
     pub async fn may_fetch(&self, peer: NodeId, lease: Lease, blob: Digest) -> bool {
         let named = self.lent.names(peer, lease, blob);
         let on_the_books = self.side.look(move |node| {
-            let Some((task, _)) = node.state().lease(lease).filter(|(_, grant)| grant.to == peer) else {
-                return false;
-            };
-            // What was named before a restart is forgotten, but every lease names its tool.
-            let tool = node.state().task(task).map(|task| task.terms.tool.module);
-            named || tool == Some(blob)
+            let (task, _) = node.state().lease(lease).filter(|(_, grant)| grant.to == peer)?;
+            Some(node.state().task(task).map(|task| task.terms.tool.module))
         });
-        on_the_books.await.unwrap_or(false)
+        // What was named before a restart is forgotten, but every lease names its tool, and a script what runs it.
+        match on_the_books.await {
+            Ok(Some(tool)) => named || tool.is_some_and(|tool| tool == blob || self.packages.image_of(tool) == Some(blob)),
+            Ok(None) | Err(_) => false,
+        }
     }
 
     /// How large a blob a lender may bring under this lease; `None` if none at all.

@@ -10,6 +10,7 @@ pub use processes::Processes;
 pub use tools::{Executors, Order, Results, RunError};
 
 use super::answers;
+use super::packages::Packages;
 use super::rows::Rows;
 use super::side::Side;
 use super::wires::{WireError, Wires};
@@ -48,6 +49,7 @@ struct Bench {
     me: NodeId,
     side: Side,
     blobs: Blobs,
+    packages: Packages,
     wires: Arc<dyn Wires>,
     executors: Arc<dyn Executors>,
     /// Blobs on their way here, so that each is fetched once.
@@ -76,7 +78,8 @@ impl Work {
         runtime: Handle,
     ) -> Work {
         let blobs = side.blobs().clone();
-        let bench = Bench { me, side, blobs, wires, executors, coming: Default::default() };
+        let packages = Packages::new(blobs.clone());
+        let bench = Bench { me, side, blobs, packages, wires, executors, coming: Default::default() };
         Work { bench: Arc::new(bench), runtime, at_work: BTreeMap::new() }
     }
 
@@ -157,10 +160,15 @@ impl Bench {
     /// Runs all of it; `left` keeps the runs that have no answer yet.
     async fn work(&self, giver: NodeId, gift: &Gift, left: &mut Vec<Span>) -> Result<(), Trouble> {
         let fetched = self.bring_all(giver, gift).await?;
+        let image = self.packages.image_of(gift.tool.module);
+        if let Some(image) = image {
+            self.bring_here(giver, gift.lease, image).await?;
+        }
         let runs = left.clone();
         let order = Order {
             job: gift.job,
-            module: gift.tool.module,
+            module: image.unwrap_or(gift.tool.module),
+            package: image.map(|_| gift.tool.module),
             terms: parts::terms(gift),
             parts: parts::parts(gift, &self.blobs, &fetched)?,
         };

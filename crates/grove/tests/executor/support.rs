@@ -73,6 +73,7 @@ pub(super) fn order(job: u64, wasm: &[u8], parts: Vec<Part>, limits: Limits) -> 
     Order {
         job: JobId(job),
         tool: Digest(*blake3::hash(wasm).as_bytes()),
+        package: None,
         options: CompileOptions::default(),
         terms: Terms { limits, real_time: false },
         parts,

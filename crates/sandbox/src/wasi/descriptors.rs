@@ -76,9 +76,50 @@ impl Host {
 
     /// Frees what an unlinked file held, once nothing has it open.
     pub(super) fn forget_if_closed(&mut self, node: Node) {
-        if !self.descriptors.iter().flatten().any(|open| open.node() == Some(node)) {
+        let described = self.descriptors.iter().flatten().any(|open| open.node() == Some(node));
+        if !described && !self.handles.iter().flatten().any(|open| open.node() == Some(node)) {
             self.tree.drop_node(node);
         }
+    }
+
+    pub(super) fn print(&mut self, bytes: &[u8]) -> Done {
+        if (self.stdout.len() + bytes.len()) as u64 > self.limits.stdout_bytes {
+            return Err(Stop::OutputTooLarge.into());
+        }
+        self.stdout.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    pub(super) fn complain(&mut self, bytes: &[u8]) -> Done {
+        self.stderr_bytes = self.stderr_bytes.saturating_add(bytes.len() as u64);
+        if self.stderr_bytes > self.limits.stdout_bytes {
+            return Err(Stop::OutputTooLarge.into());
+        }
+        // Twice the tail is kept before the front is cut, so that cutting costs little per byte.
+        let tail = &bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..];
+        self.stderr.extend_from_slice(tail);
+        if self.stderr.len() > 2 * STDERR_TAIL_BYTES {
+            self.stderr.drain(..self.stderr.len() - STDERR_TAIL_BYTES);
+        }
+        Ok(())
+    }
+
+    pub(super) fn size_of(&self, node: Node) -> u64 {
+        match self.tree.kind(node) {
+            Kind::File { size } => size,
+            Kind::Folder => 0,
+        }
+    }
+
+    /// Writes, after paying for the zeros that a jump past the end leaves behind.
+    pub(super) fn write_file(&mut self, node: Node, at: u64, bytes: &[u8]) -> Done {
+        if let Kind::File { size } = self.tree.kind(node)
+            && !bytes.is_empty()
+        {
+            self.charge(at.saturating_sub(size).min(self.limits.files_bytes))?;
+            self.tree.write(node, at, bytes)?;
+        }
+        Ok(())
     }
 }
 
@@ -197,47 +238,20 @@ pub(super) fn fd_write(host: &mut Host, guest: &mut Guest<'_>, fd: u32, vectors:
 
 fn write_once(host: &mut Host, fd: u32, bytes: &[u8]) -> Done {
     match *host.descriptor(fd)? {
-        Descriptor::Stdout => {
-            if (host.stdout.len() + bytes.len()) as u64 > host.limits.stdout_bytes {
-                return Err(Stop::OutputTooLarge.into());
-            }
-            host.stdout.extend_from_slice(bytes);
-        }
-        Descriptor::Stderr => {
-            host.stderr_bytes = host.stderr_bytes.saturating_add(bytes.len() as u64);
-            if host.stderr_bytes > host.limits.stdout_bytes {
-                return Err(Stop::OutputTooLarge.into());
-            }
-            // Twice the tail is kept before the front is cut, so that cutting costs little per byte.
-            let tail = &bytes[bytes.len().saturating_sub(STDERR_TAIL_BYTES)..];
-            host.stderr.extend_from_slice(tail);
-            if host.stderr.len() > 2 * STDERR_TAIL_BYTES {
-                host.stderr.drain(..host.stderr.len() - STDERR_TAIL_BYTES);
-            }
-        }
+        Descriptor::Stdout => host.print(bytes)?,
+        Descriptor::Stderr => host.complain(bytes)?,
         Descriptor::File { node, at, write: true, flags, .. } => {
             let from = match (flags & FLAG_APPEND != 0, host.tree.kind(node)) {
                 (true, Kind::File { size }) => size,
                 (true, Kind::Folder) | (false, _) => at,
             };
-            write_file(host, node, from, bytes)?;
+            host.write_file(node, from, bytes)?;
             if let Descriptor::File { at, .. } = host.descriptor_mut(fd)? {
                 *at = from + bytes.len() as u64;
             }
         }
         Descriptor::Folder { .. } => return Err(Errno::ISDIR.into()),
         Descriptor::Stdin | Descriptor::File { .. } => return Err(Errno::BADF.into()),
-    }
-    Ok(())
-}
-
-/// Writes, after paying for the zeros that a jump past the end leaves behind.
-fn write_file(host: &mut Host, node: Node, at: u64, bytes: &[u8]) -> Done {
-    if let Kind::File { size } = host.tree.kind(node)
-        && !bytes.is_empty()
-    {
-        host.charge(at.saturating_sub(size).min(host.limits.files_bytes))?;
-        host.tree.write(node, at, bytes)?;
     }
     Ok(())
 }
@@ -262,7 +276,7 @@ pub(super) fn fd_pwrite(
         let (at, len) = guest.vector(vectors, index)?;
         host.charge(u64::from(len))?;
         let from = offset.checked_add(u64::from(total)).ok_or(Errno::INVAL)?;
-        write_file(host, node, from, guest.bytes(at, len)?)?;
+        host.write_file(node, from, guest.bytes(at, len)?)?;
         total = total.checked_add(len).ok_or(Errno::INVAL)?;
     }
     Ok(guest.put_u32(out, total)?)
@@ -270,10 +284,7 @@ pub(super) fn fd_pwrite(
 
 pub(super) fn fd_seek(host: &mut Host, guest: &mut Guest<'_>, fd: u32, offset: i64, whence: u32, out: u32) -> Done {
     let size = match host.descriptor(fd)? {
-        Descriptor::File { node, .. } => match host.tree.kind(*node) {
-            Kind::File { size } => size,
-            Kind::Folder => 0,
-        },
+        Descriptor::File { node, .. } => host.size_of(*node),
         Descriptor::Folder { .. } => return Err(Errno::BADF.into()),
         Descriptor::Stdin | Descriptor::Stdout | Descriptor::Stderr => return Err(Errno::SPIPE.into()),
     };

@@ -29,6 +29,28 @@ impl Errno {
         i32::from(self.0)
     }
 
+    /// As the file system of WASI 0.2 counts errors.
+    pub(super) fn second(self) -> u8 {
+        match self {
+            Errno::BADF => 3,
+            Errno::EXIST => 7,
+            Errno::ILSEQ => 9,
+            Errno::INVAL => 12,
+            Errno::ISDIR => 14,
+            Errno::NAMETOOLONG => 18,
+            Errno::NOENT => 20,
+            Errno::MFILE => 22,
+            Errno::NOTDIR => 24,
+            Errno::NOTEMPTY => 25,
+            Errno::NOSYS | Errno::NOTSUP => 27,
+            Errno::PERM => 31,
+            Errno::ROFS => 33,
+            Errno::SPIPE => 34,
+            // Of no other is a file the cause.
+            _ => 13,
+        }
+    }
+
     pub(super) fn number(self) -> u16 {
         self.0
     }

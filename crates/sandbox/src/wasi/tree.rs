@@ -1,4 +1,5 @@
-//! The files a tool sees: `/in` as given, `/out` as it writes it, both in memory and both gone with the part.
+//! The files a tool sees: `/in` as given, `/out` as it writes it (a script `/job` and `/tmp` besides), all in memory
+//! and all gone with the part.
 //! There are no links of any kind, so a path cannot lead anywhere but down.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,12 @@ pub(super) type Node = usize;
 pub(super) const IN: Node = 0;
 /// The root of `/out`.
 pub(super) const OUT: Node = 1;
+/// The root of `/job`: a script and what it brings along, the same for all parts.
+pub(super) const JOB: Node = 2;
+/// The root of `/tmp`, of which nothing is kept.
+pub(super) const TMP: Node = 3;
 
-/// Both folders of one part.
+/// All folders of one part.
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Body>,
@@ -56,9 +61,14 @@ pub(super) enum Place {
 }
 
 impl Tree {
-    pub(super) fn new(given: &[(String, Bytes)], bytes_max: u64, count_max: u32) -> Result<Tree, String> {
+    pub(super) fn new(
+        given: &[(String, Bytes)],
+        job: &[(String, Bytes)],
+        bytes_max: u64,
+        count_max: u32,
+    ) -> Result<Tree, String> {
         let empty = || Body::Folder { children: BTreeMap::new() };
-        let nodes = vec![empty(), empty()];
+        let nodes = vec![empty(), empty(), empty(), empty()];
         let mut tree = Tree {
             nodes,
             free: Vec::new(),
@@ -69,15 +79,16 @@ impl Tree {
             count: 0,
             count_max: u32::MAX,
         };
-        for (path, Bytes(bytes)) in given {
-            tree.place_given(path, bytes).map_err(|_| format!("no file can be called {path:?}"))?;
+        let all = given.iter().map(|file| (IN, file)).chain(job.iter().map(|file| (JOB, file)));
+        for (root, (path, Bytes(bytes))) in all {
+            tree.place_given(root, path, bytes).map_err(|_| format!("no file can be called {path:?}"))?;
         }
         (tree.given, tree.count, tree.count_max) = (tree.nodes.len(), 0, count_max);
         Ok(tree)
     }
 
-    fn place_given(&mut self, path: &str, bytes: &Arc<[u8]>) -> Result<(), Fault> {
-        let mut folder = IN;
+    fn place_given(&mut self, root: Node, path: &str, bytes: &Arc<[u8]>) -> Result<(), Fault> {
+        let mut folder = root;
         let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
         for parent in parents.split('/').filter(|name| !name.is_empty()) {
             folder = match self.child(folder, checked(parent)?)? {
@@ -102,7 +113,7 @@ impl Tree {
     }
 
     pub(super) fn writable(&self, node: Node) -> bool {
-        node != IN && (node == OUT || node >= self.given)
+        matches!(node, OUT | TMP) || node > TMP && node >= self.given
     }
 
     /// Follows a path down from a folder. `..` leads back as far as that folder and never above it.

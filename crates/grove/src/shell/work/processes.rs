@@ -24,9 +24,15 @@ impl Processes {
 impl Executors for Processes {
     fn run(&self, order: Order, out: Results) -> Soon<'_, Result<(), RunError>> {
         let (blobs, module) = (self.blobs.clone(), order.module);
+        let package = order.package.map(|package| read_module(&blobs, package).map(std::sync::Arc::from)).transpose();
+        let package = match package {
+            Ok(package) => package,
+            Err(error) => return Box::pin(async move { Err(RunError::Broken { source: error.into() }) }),
+        };
         let order = executor::Order {
             job: order.job,
             tool: module,
+            package,
             options: CompileOptions::default(),
             terms: order.terms,
             parts: order.parts,

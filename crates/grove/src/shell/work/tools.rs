@@ -12,6 +12,8 @@ pub struct Order {
     pub job: JobId,
     /// The tool: a blob that is here.
     pub module: Digest,
+    /// For an interpreter: the blob that it runs.
+    pub package: Option<Digest>,
     pub terms: Terms,
     pub parts: Vec<Part>,
 }
