@@ -12,6 +12,7 @@ mod latency;
 mod others;
 mod owner;
 mod program;
+mod python;
 mod restart;
 mod scale;
 mod tiny;
@@ -55,6 +56,7 @@ fn main() -> anyhow::Result<()> {
         "idle" => idle::run()?,
         "latency" => latency::run()?,
         "owner" => owner::run(arguments.returns)?,
+        "python" => python::run()?,
         "restart" => restart::run()?,
         "scale" => scale::run(arguments.parts)?,
         "tiny" => tiny::run(arguments.tls)?,

@@ -211,16 +211,20 @@ impl Program {
 
     /// Sends a prebuilt tool; the name of its blob.
     pub(crate) fn send_tool(&self, name: &str) -> anyhow::Result<String> {
-        let bytes = std::fs::read(tool(name))?;
-        let blob = blake3::hash(&bytes).to_hex().to_string();
+        self.send(&std::fs::read(tool(name))?)
+    }
+
+    /// Sends bytes; the name of their blob.
+    pub(crate) fn send(&self, bytes: &[u8]) -> anyhow::Result<String> {
+        let blob = blake3::hash(bytes).to_hex().to_string();
         if self.tls.is_some() {
-            self.line()?.put(&format!("/v1/blobs/{blob}?offset=0"), &bytes)?;
+            self.line()?.put(&format!("/v1/blobs/{blob}?offset=0"), bytes)?;
             return Ok(blob);
         }
         let (address, token) = self.door()?;
         let request = self.agent.put(format!("http://{address}/v1/blobs/{blob}?offset=0"));
-        let sent = request.header("authorization", token).send(&bytes[..])?;
-        ensure!(sent.status().is_success(), "the tool was not taken: {}", sent.status());
+        let sent = request.header("authorization", token).send(bytes)?;
+        ensure!(sent.status().is_success(), "a blob was not taken: {}", sent.status());
         Ok(blob)
     }
 

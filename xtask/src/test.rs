@@ -7,6 +7,7 @@ use std::{env, iter};
 
 use anyhow::{Context, bail};
 
+use crate::python::Python;
 use crate::sim::Sim;
 use crate::tools::Tools;
 
@@ -26,8 +27,9 @@ impl Test {
         let tools_builds = builds.join("tools-native");
         let workspace = || cargo(root, &builds, &["test", "--workspace", "--no-fail-fast"]);
         let tools = || cargo(&root.join("tools"), &tools_builds, &["test", "--workspace", "--locked"]);
-        let steps: [(&str, &dyn Fn() -> anyhow::Result<()>); 4] = [
+        let steps: [(&str, &dyn Fn() -> anyhow::Result<()>); 5] = [
             ("prebuilt tools", &|| Tools::checked().run()),
+            ("python image", &|| Ok(python_image())),
             ("simulator", &|| Sim::of(self.seeds).run()),
             ("example tools", &tools),
             ("workspace", &workspace),
@@ -46,6 +48,13 @@ impl Test {
             return Ok(());
         }
         bail!("failed: {}", failed.join(", "))
+    }
+}
+
+/// Scripts need an image; where it cannot be made their tests say that they are skipped.
+fn python_image() {
+    if let Err(error) = Python::made() {
+        println!("skipped: the image that runs scripts cannot be made here: {error:#}");
     }
 }
 

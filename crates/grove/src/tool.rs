@@ -19,6 +19,11 @@ pub fn bare(module: &[u8]) -> Option<Vec<u8>> {
     grove_sandbox::bare(module)
 }
 
+/// For a script: the interpreter's image that it needs, by its hash.
+pub fn image_of(module: &[u8]) -> Option<[u8; 32]> {
+    grove_sandbox::package::Package::image_of(module)
+}
+
 /// Reads what the module can do beside running. Compiles and runs nothing.
 pub fn inspect(module: &[u8]) -> Result<Abilities, ToolError> {
     let found = grove_sandbox::inspect(module)?;

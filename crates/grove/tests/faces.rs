@@ -14,6 +14,8 @@ mod mistakes;
 mod node;
 #[cfg(target_os = "linux")]
 mod owner;
+#[cfg(unix)]
+mod python;
 mod routes;
 mod runs;
 

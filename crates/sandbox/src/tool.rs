@@ -211,6 +211,11 @@ impl Tool {
         Tool { package: Some(package), ..self }
     }
 
+    /// Another package from now on.
+    pub fn package(&mut self, package: Package) {
+        self.package = Some(package);
+    }
+
     /// Runs one part from nothing to its end.
     #[must_use]
     pub fn run(&self, part: &Part, terms: &Terms) -> Outcome {

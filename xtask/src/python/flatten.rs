@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
     CodeSection, CustomSection, DataCountSection, DataSection, ElementSection, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, GlobalSection, ImportSection, MemorySection, Module, TableSection, TypeSection,
+    Function, FunctionSection, GlobalSection, ImportSection, InstructionSink, MemArg, MemorySection, Module, TableSection, TypeSection,
 };
 use wasmparser::{ConstExpr, ExternalKind, FuncType, Operator, Parser, Payload};
 
@@ -239,12 +239,9 @@ impl<'a> Plan<'a> {
             let mut code = body.instructions();
             match name.as_str() {
                 "instance-network" => code.i32_const(0),
-                // The first error of the interface, `unknown` the second: neither is worth a word of its own.
-                "create-tcp-socket" | "create-udp-socket" => {
-                    let refused = wasm_encoder::MemArg { offset: 0, align: 0, memory_index: 0 };
-                    code.local_get(1).i32_const(1).i32_store8(refused);
-                    code.local_get(1).i32_const(i32::from(NOT_SUPPORTED)).i32_store8(wasm_encoder::MemArg { offset: 4, ..refused })
-                }
+                "create-tcp-socket" | "create-udp-socket" => refusal(&mut code, 1, NOT_SUPPORTED),
+                "resolve-addresses" => refusal(&mut code, 3, NAME_UNRESOLVABLE),
+                dropped if dropped.starts_with("[resource-drop]") => code.nop(),
                 _ => code.unreachable(),
             };
             code.end();
@@ -265,8 +262,15 @@ impl<'a> Plan<'a> {
 
 /// By this the host asks for room in the memory.
 const REALLOC: &str = "cabi_realloc";
-/// `not-supported` among the errors of `wasi:sockets/network`.
+/// Among the errors of `wasi:sockets/network`.
 const NOT_SUPPORTED: u8 = 2;
+const NAME_UNRESOLVABLE: u8 = 18;
+
+/// Writes a `result` that went wrong where a parameter says.
+fn refusal<'a, 'b>(code: &'b mut InstructionSink<'a>, ret: u32, error: u8) -> &'b mut InstructionSink<'a> {
+    let at = |offset| MemArg { offset, align: 0, memory_index: 0 };
+    code.local_get(ret).i32_const(1).i32_store8(at(0)).local_get(ret).i32_const(i32::from(error)).i32_store8(at(4))
+}
 
 /// The interface an import is of, without the version's last number: those differ only in what was added.
 fn interface(module: &str) -> String {

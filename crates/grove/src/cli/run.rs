@@ -8,6 +8,7 @@ mod inputs;
 mod names;
 mod out;
 mod progress;
+mod script;
 mod spool;
 mod stall;
 mod words;
@@ -21,6 +22,7 @@ pub(super) use out::{Out, Which};
 pub(super) use words::words;
 
 use super::hub::Hub;
+use script::{Brought, Script};
 use super::{Exit, Failure, Place, interrupt, promise, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V, Why};
@@ -57,7 +59,9 @@ Examples:
   grove run -o out --stdin count.wasm ::: *.txt folder
   grove run -o out --split big.csv --records --header --lines 10000 count.wasm
   grove run convert.wasm --size {1} {2} ::: small large ::: a.svg b.svg
-  grove run --range 0..1000000 --chunk auto search.wasm";
+  grove run --range 0..1000000 --chunk auto search.wasm
+  grove run script.py --fast ::: a b
+  grove run square.py::square ::: 1 2 3";
 
 /// A piece of a file: some seconds of work for a tool that reads it.
 const PIECE_BYTES: u64 = 16 << 20;
@@ -141,7 +145,13 @@ pub struct Run {
     /// What the job is called [default: the tool's name]
     #[arg(long, help_heading = "Terms")]
     name: Option<String>,
-    /// A WebAssembly module compiled for wasm32-wasip1, its arguments, then `::: inputs…` or `:::: file`
+    /// A module or package that a Python script imports, which travels with it
+    #[arg(long, value_name = "PATH", help_heading = "Python")]
+    with: Vec<PathBuf>,
+    /// Pure-Python packages that a script imports, as in pip's files of requirements
+    #[arg(long, value_name = "FILE", help_heading = "Python")]
+    requirements: Vec<PathBuf>,
+    /// A WebAssembly module compiled for wasm32-wasip1, or a Python script (FILE.py, FILE.py::FUNCTION), its arguments, then `::: inputs…` or `:::: file`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "TOOL ARGS… ::: INPUTS…")]
     words: Vec<OsString>,
 }
@@ -151,7 +161,7 @@ impl Run {
         let tool = self.tool();
         self.refuse_nothing()?;
         let words = words(self.words.get(1..).unwrap_or_default())?;
-        let (module, abilities) = read_tool(tool)?;
+        let Program { module, abilities, image } = self.program(tool)?;
         let reads = self.stdin || self.split.is_some() || abilities != Abilities::default();
         let mut inputs = self.inputs(&words.sources, reads)?;
         if let Some(folder) = self.out.as_deref().filter(|_| self.resume) {
@@ -168,6 +178,9 @@ impl Run {
         interrupt::say_on_leaving("nothing was submitted");
         promise::to_a_runner(&place.settings()?.home);
         let id = JobId(getrandom::u64()?).to_string();
+        if let Some(image) = &image {
+            spool::send_bytes(&hub, image)?;
+        }
         let shape = ToolShape {
             module: spool::send_bytes(&hub, &module)?,
             args: words.args.clone(),
@@ -196,6 +209,21 @@ impl Run {
         // The id is ours, so that saying it again after a lost answer still makes one job.
         let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
         self.accepted(&hub, &accepted, inputs)
+    }
+
+    fn program(&self, tool: &Path) -> Result<Program, Failure> {
+        let Some(script) = Script::named(tool) else {
+            if !self.with.is_empty() || !self.requirements.is_empty() {
+                return Err(Failure::usage("--with and --requirements are for Python scripts")
+                    .hint("a WebAssembly module has all that it needs inside"));
+            }
+            let (module, abilities) = read_tool(tool)?;
+            return Ok(Program { module, abilities, image: None });
+        };
+        let image = script::image()?;
+        let brought = Brought { with: &self.with, requirements: &self.requirements };
+        let (module, abilities) = script.pack(*blake3::hash(&image).as_bytes(), brought, self.stdin)?;
+        Ok(Program { module, abilities, image: Some(image) })
     }
 
     /// A part that may use nothing can only fail.
@@ -300,6 +328,14 @@ impl Run {
     }
 }
 
+/// What the job runs.
+struct Program {
+    module: Vec<u8>,
+    abilities: Abilities,
+    /// What runs it, if it does not run by itself.
+    image: Option<Vec<u8>>,
+}
+
 pub(super) fn farewell(id: &str) -> String {
     format!("job {0} keeps running: grove watch {0}", say::short_id(id))
 }
@@ -334,6 +370,8 @@ fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
 }
 
 fn stem(path: &Path) -> String {
+    let script = Script::named(path);
+    let path = script.as_ref().map_or(path, Script::path);
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     name.chars().filter(|c| !say::is_unsafe(*c)).take(60).collect()
 }

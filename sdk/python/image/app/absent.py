@@ -48,6 +48,8 @@ _SAYINGS = [
     (AttributeError, r"'os'.*'(fork|system|popen|exec\w*|spawn\w*|posix_spawn)'|_fork_exec|_posixsubprocess", _PROCESS),
     (OSError, r"resolve|name resolution|getaddrinfo|socket|Host is unreachable|Network is", _NETWORK),
     (AttributeError, r"module '_?socket'", _NETWORK),
+    (AttributeError, r"'os'.*'pipe'", _THREADS),
+    (AttributeError, r"'hashlib'", "hashlib is without OpenSSL in the sandbox: sha, md5 and blake2 are there, key derivation is not"),
 ]
 
 

@@ -16,7 +16,8 @@ _SAID = {True: 0, False: 1}
 
 def plain(module, function: str, words: list[str], stdin: bool) -> int:
     """Calls a function with the words of the part, the first of them from standard input where that is so."""
-    given = [sys.stdin.buffer.read()] if stdin else []
+    piped = sys.stdin.buffer.read()
+    given = [piped] if stdin or piped and not words else []
     value = _call(_function(module, function), [*given, *(word.encode("utf-8", "surrogateescape") for word in words)])
     data = _bytes(value)
     if data and not isinstance(value, bytes) and not data.endswith(b"\n"):

@@ -1,0 +1,244 @@
+//! A Python script as a tool: what it can do, what it brings along, and the image that runs it. Nothing of it runs
+//! here.
+
+use crate::cli::{Exit, Failure, say};
+use etcetera::BaseStrategy;
+use grove_core::job::Abilities;
+use grove_sandbox::Bytes;
+use grove_sandbox::package::Package;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Between a script and one of its functions.
+const FUNCTION_MARK: &str = "::";
+/// The function that does a part's work, where a script has one.
+const WORK: &str = "work";
+/// Functions that give a script a tool's abilities.
+const ABILITIES: [&str; 3] = ["split", "merge", "check"];
+/// Compiled code and what installers note: it does not travel, since the sandbox can use none of it.
+const LEFT_OUT: [&str; 6] = ["__pycache__", ".git", ".venv", "venv", "node_modules", "bin"];
+/// Endings of compiled code for some machine.
+const COMPILED: [&str; 4] = ["so", "pyd", "dylib", "dll"];
+const MAKE_IMAGE: &str = "cargo xtask python, in grove's source, makes it once (37 MB); \
+                          GROVE_PYTHON names one from elsewhere";
+
+/// A script, and which of its functions is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    path: PathBuf,
+    function: Option<String>,
+}
+
+impl Script {
+    /// Whether a tool is a script: `file.py` or `file.py::function`.
+    pub(super) fn named(tool: &Path) -> Option<Script> {
+        let name = tool.to_str()?;
+        let (path, function) = match name.rsplit_once(FUNCTION_MARK) {
+            Some((path, function)) => (path, Some(function.to_owned())),
+            None => (name, None),
+        };
+        let is_python = Path::new(path).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("py"));
+        is_python.then(|| Script { path: path.into(), function })
+    }
+
+    /// What the script can do, by the functions at its outermost level. A function that is asked for by name is called
+    /// and nothing else.
+    pub(super) fn abilities(source: &str) -> Abilities {
+        let has = |name: &str| defines(source, name);
+        let [split, merge, check] = ABILITIES.map(has);
+        Abilities { split, merge, check, first: false }
+    }
+
+    /// The package that travels, and what it can do.
+    pub(super) fn pack(&self, image: [u8; 32], brought: Brought<'_>, stdin: bool) -> Result<(Vec<u8>, Abilities), Failure> {
+        let source = std::fs::read(&self.path).map_err(|error| unreadable(&self.path, &error))?;
+        let text = String::from_utf8_lossy(&source).into_owned();
+        let abilities = if self.function.is_some() { Abilities::default() } else { Script::abilities(&text) };
+        let verbs = abilities != Abilities::default();
+        let works = defines(&text, WORK);
+        if verbs && !works {
+            let message = format!("{} has split, merge or check, but no function work", self.path.display());
+            return Err(Failure::new(Exit::Error, message).hint("def work(input): … does the work of one piece"));
+        }
+        if let Some(function) = self.function.as_deref().filter(|function| !defines(&text, function)) {
+            let message = format!("{} defines no function {function:?}", self.path.display());
+            return Err(Failure::new(Exit::Error, message).hint("name one that stands at the script's outermost level"));
+        }
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let function = self.function.clone().or_else(|| works.then(|| WORK.to_owned()));
+        let head = serde_json::json!({"script": name, "function": function, "verbs": verbs, "stdin": stdin});
+        let mut files = vec![(name, Bytes(source.into()))];
+        brought.gather(&mut files)?;
+        let words = ABILITIES.iter().filter(|ability| !self.is_one() && defines(&text, ability));
+        let package = Package {
+            image,
+            head: head.to_string(),
+            abilities: words.map(|word| (*word).to_owned()).collect(),
+            files,
+        };
+        let bytes = package.write().map_err(|error| Failure::caused(Exit::Error, &error))?;
+        Ok((bytes, abilities))
+    }
+
+    /// Whether one function is asked for by name.
+    fn is_one(&self) -> bool {
+        self.function.is_some()
+    }
+
+    /// What the job is called.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Whether a function stands at the outermost level of a script.
+fn defines(source: &str, name: &str) -> bool {
+    source.lines().any(|line| {
+        let defined = line.strip_prefix("async ").map_or(line, str::trim_start).strip_prefix("def ");
+        let rest = defined.and_then(|rest| rest.trim_start().strip_prefix(name));
+        rest.is_some_and(|rest| rest.trim_start().starts_with('('))
+    })
+}
+
+/// What a script brings along besides itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Brought<'a> {
+    /// Modules and packages, by their paths.
+    pub(super) with: &'a [PathBuf],
+    /// Files that name packages, one a line, as pip reads them.
+    pub(super) requirements: &'a [PathBuf],
+}
+
+impl Brought<'_> {
+    fn gather(self, files: &mut Vec<(String, Bytes)>) -> Result<(), Failure> {
+        for path in self.with {
+            let name = path.canonicalize().map_err(|error| unreadable(path, &error))?;
+            let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            take(path, &name, files)?;
+        }
+        if self.requirements.is_empty() {
+            return Ok(());
+        }
+        let folder = tempfile::tempdir().map_err(|error| unreadable(Path::new("a temporary folder"), &error))?;
+        fetch(self.requirements, folder.path())?;
+        for entry in std::fs::read_dir(folder.path()).map_err(|error| unreadable(folder.path(), &error))? {
+            let entry = entry.map_err(|error| unreadable(folder.path(), &error))?;
+            take(&entry.path(), &entry.file_name().to_string_lossy(), files)?;
+        }
+        Ok(())
+    }
+}
+
+/// A file, or a folder with all that is in it.
+fn take(path: &Path, name: &str, files: &mut Vec<(String, Bytes)>) -> Result<(), Failure> {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if LEFT_OUT.contains(&last) {
+        return Ok(());
+    }
+    if path.is_dir() {
+        let mut entries: Vec<_> = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?.flatten().collect();
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        return entries.iter().try_for_each(|entry| {
+            take(&entry.path(), &format!("{name}/{}", entry.file_name().to_string_lossy()), files)
+        });
+    }
+    if Path::new(last).extension().and_then(|ending| ending.to_str()).is_some_and(|ending| COMPILED.contains(&ending)) {
+        let message = format!("{name} is compiled code for one kind of machine, which the sandbox cannot load");
+        return Err(Failure::new(Exit::Error, message)
+            .hint("bring pure-Python packages along, or use a tool in Rust or C for this"));
+    }
+    if files.iter().any(|(taken, _)| taken == name) {
+        let message = format!("two files would be called {name}");
+        return Err(Failure::new(Exit::Error, message).hint("give one of them another name, or a folder of its own"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    files.push((name.to_owned(), Bytes(bytes.into())));
+    Ok(())
+}
+
+/// Has pip put packages into a folder: those that are pure Python.
+fn fetch(requirements: &[PathBuf], folder: &Path) -> Result<(), Failure> {
+    say::talk("fetching packages with pip");
+    let mut pip = Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]);
+    // Wheels for no system in particular, for the image's Python: others could not be used.
+    pip.args(["--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none", "--python-version=3.14"]);
+    pip.arg("--target").arg(folder);
+    for file in requirements {
+        pip.arg("-r").arg(file);
+    }
+    let failed = |why: String| {
+        Failure::new(Exit::Error, format!("pip cannot fetch the packages: {why}"))
+            .hint("the sandbox takes pure-Python packages only: numpy and its like are compiled code")
+    };
+    let output = pip.output().map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let why = said.lines().rev().find(|line| line.starts_with("ERROR: ")).unwrap_or("see pip install -r");
+    Err(failed(why.trim_start_matches("ERROR: ").to_owned()))
+}
+
+/// The image, as `cargo xtask python` left it in this user's caches, unless a variable names another.
+pub(super) fn image() -> Result<Vec<u8>, Failure> {
+    let missing = |why: String| Failure::new(Exit::Error, why).hint(MAKE_IMAGE);
+    let path = match std::env::var_os("GROVE_PYTHON") {
+        Some(named) => PathBuf::from(named),
+        None => {
+            let caches = etcetera::choose_base_strategy().map_err(|error| missing(error.to_string()))?.cache_dir();
+            caches.join("grove/python.wasm")
+        }
+    };
+    std::fs::read(&path).map_err(|error| missing(format!("there is no Python on this machine ({}: {error})", path.display())))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Error, format!("cannot read {}: {error}", path.display())).hint("check its name and its rights")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_and_their_functions_are_told_from_modules() {
+        let named = |tool: &str| Script::named(Path::new(tool));
+        let script = |path: &str, function: Option<&str>| {
+            Some(Script { path: path.into(), function: function.map(str::to_owned) })
+        };
+        assert_eq!(named("a/b.py"), script("a/b.py", None));
+        assert_eq!(named("a/b.py::f"), script("a/b.py", Some("f")));
+        assert_eq!(named("tool.wasm"), None);
+        assert_eq!(named("tool.wasm::f"), None);
+        assert_eq!(named("py"), None);
+    }
+
+    #[test]
+    fn abilities_are_functions_at_the_outermost_level() {
+        let source = "def work(n):\n    def merge(x): pass\nasync def split (n, ways): pass\n# def check(a, b)\ndef checks(): 0\n";
+        let found = Script::abilities(source);
+        assert_eq!(found, Abilities { split: true, ..Abilities::default() });
+        assert!(defines(source, "work") && !defines(source, "check"));
+    }
+
+    #[test]
+    fn what_is_compiled_does_not_travel() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        };
+        write("pkg/__init__.py");
+        write("pkg/deep/data.txt");
+        write("pkg/__pycache__/a.pyc");
+        let mut files = Vec::new();
+        take(&folder.path().join("pkg"), "pkg", &mut files).unwrap();
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["pkg/__init__.py", "pkg/deep/data.txt"]);
+        write("pkg/fast.so");
+        let failure = take(&folder.path().join("pkg"), "other", &mut files).unwrap_err();
+        assert!(failure.message.contains("other/fast.so is compiled"), "{failure}");
+    }
+}

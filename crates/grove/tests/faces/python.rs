@@ -1,0 +1,87 @@
+//! Python scripts from the command line through a hub to a lender and back. Without an image these tests say that they
+//! are skipped: `cargo xtask python` makes it.
+
+use super::Ran;
+use super::node::{Process, home};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn image() -> Option<PathBuf> {
+    let named = std::env::var_os("GROVE_PYTHON").map(PathBuf::from);
+    let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let caches = caches.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let found = named.or_else(|| Some(caches?.join("grove/python.wasm"))).filter(|path| path.exists());
+    if found.is_none() {
+        eprintln!("skipped: there is no Python image\nhint: cargo xtask python");
+    }
+    found
+}
+
+fn grove(home: &Path, image: &Path, words: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grove"));
+    let folder = home.parent().unwrap();
+    command.args(words).current_dir(folder).env("GROVE_HOME", home).env("XDG_CONFIG_HOME", folder);
+    let output = command.env("GROVE_PYTHON", image).stdin(Stdio::null()).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// One test, since the image is compiled once for each lender.
+#[test]
+fn scripts_run_through_a_hub_on_a_lender() {
+    let Some(image) = image() else { return };
+    let (_dir, home) = home();
+    let folder = home.parent().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let _hub = Process::start(&home, &["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0", "--no-lend"]);
+    let _lender = Process::start(&home, &["lend", "--slots", "2"]);
+    let run = |words: &[&str]| grove(&home, &image, &[&["run"], words].concat());
+
+    write("hello.py", "import sys\nfrom pkg import word\nprint(word, sys.argv)\nopen('left.txt', 'w').write(sys.argv[-1])\n");
+    write("pkg/__init__.py", "word = 'hello'\n");
+    let ran = run(&["--with", "pkg", "-o", "out", "hello.py", "-v", ":::", "a", "b c"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran:?}");
+    let read = |name: &str| std::fs::read_to_string(folder.join("out").join(name)).unwrap();
+    assert_eq!(read("a.txt"), "hello ['hello.py', '-v', 'a']\n");
+    assert_eq!(read("b c/left.txt"), "b c");
+
+    write("square.py", "def square(n): return n * n\n\nif __name__ == '__main__': raise SystemExit('never')\n");
+    let ran = run(&["square.py::square", ":::", "1", "2", "30"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "1\n4\n900\n"), "{ran:?}");
+
+    write("sum.py", "def split(n: range, ways: int):\n    middle = (n.start + n.stop) // 2\n    \
+        return [range(n.start, middle), range(middle, n.stop)] if len(n) > 10 else None\n\
+        def work(n: range): return sum(n)\ndef merge(sums: list[int]): return sum(sums)\n");
+    let ran = run(&["--merge", "--range", "0..100", "--chunk", "100", "sum.py"]);
+    assert_eq!((ran.code, ran.out.trim()), (0, "4950"), "{ran:?}");
+
+    write("wrong.py", "import sys\ndef deep(x):\n    import numpy\nif sys.argv[1] == 'bad': deep(1)\nprint('fine')\n");
+    let ran = run(&["wrong.py", ":::", "good", "bad"]);
+    assert_eq!((ran.code, ran.out.as_str()), (3, "fine\n"), "{ran:?}");
+    assert!(ran.err.contains("line 3, in deep") && ran.err.contains("numpy is compiled code"), "{ran:?}");
+}
+
+#[test]
+fn what_is_wrong_with_a_script_is_said_before_anything_is_sent() {
+    let (_dir, home) = home();
+    let folder = home.parent().unwrap();
+    std::fs::write(folder.join("half.py"), "def split(n, ways): return None\n").unwrap();
+    let ran = grove(&home, Path::new("none.wasm"), &["run", "half.py", ":::", "1"]);
+    assert!(ran.code == 1 && ran.err.contains("no Python on this machine") && ran.err.contains("cargo xtask python"));
+    let Some(image) = image() else { return };
+    let says = |words: &[&str], expected: &str| {
+        let ran = grove(&home, &image, &[&["run"], words].concat());
+        assert!(ran.code != 0 && ran.err.contains(expected) && ran.err.contains("hint: "), "{ran:?}");
+    };
+    says(&["half.py", ":::", "1"], "no function work");
+    says(&["half.py::nothing", ":::", "1"], "defines no function \"nothing\"");
+    says(&["missing.py"], "cannot read missing.py");
+    says(&["--with", "pkg", "tool.wasm"], "for Python scripts");
+}

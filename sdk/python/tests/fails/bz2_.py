@@ -1,0 +1,3 @@
+# fails: no bzip2
+import bz2
+bz2.compress(b'x')

@@ -1,0 +1,2 @@
+# fails: no C libraries
+import ctypes

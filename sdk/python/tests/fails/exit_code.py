@@ -1,0 +1,3 @@
+# fails: that is all
+import sys
+sys.exit('that is all')

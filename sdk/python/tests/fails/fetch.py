@@ -1,0 +1,3 @@
+# fails: no network
+import urllib.request
+urllib.request.urlopen('http://example.org/')

@@ -1,0 +1,2 @@
+# fails: no LZMA
+import lzma

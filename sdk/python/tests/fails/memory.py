@@ -1,0 +1,2 @@
+# fails: --memory
+x = bytearray(2000 << 20)

@@ -1,0 +1,3 @@
+# fails: --requirements
+import requests
+requests.get('http://example.org')

@@ -1,0 +1,2 @@
+# fails: /in and /out only
+open('/etc/passwd')

@@ -1,0 +1,3 @@
+# fails: no threads
+import multiprocessing
+multiprocessing.Pool(2).map(str, [1])

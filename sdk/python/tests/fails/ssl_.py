@@ -1,0 +1,3 @@
+# fails: no network
+import ssl
+ssl.create_default_context()

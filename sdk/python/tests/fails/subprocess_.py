@@ -1,0 +1,3 @@
+# fails: no other programs
+import subprocess
+subprocess.run(['ls'])

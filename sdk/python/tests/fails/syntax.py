@@ -1,0 +1,3 @@
+# fails: SyntaxError
+def f(:
+    pass

@@ -1,0 +1,3 @@
+# fails: no other programs
+import os
+os.system('ls')

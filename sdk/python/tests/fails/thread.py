@@ -1,0 +1,3 @@
+# fails: no threads
+import threading
+threading.Thread(target=print).start()

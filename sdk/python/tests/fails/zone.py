@@ -1,0 +1,3 @@
+# fails: --requirements
+from zoneinfo import ZoneInfo
+ZoneInfo('Europe/Berlin')
