@@ -105,7 +105,9 @@ fn componentize(sources: &Path, scratch: &Path) -> anyhow::Result<Vec<u8>> {
     }
     let component = scratch.join("python.component.wasm");
     // It asks the first Python of the path where packages lie, and holds all of those in its hands.
-    let path = env::join_paths([programs.clone()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())))?;
+    let path = env::join_paths(
+        [programs.clone()].into_iter().chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
+    )?;
     let mut command = Command::new(programs.join("componentize-py"));
     command.env("PATH", path).env("PYTHONHASHSEED", "0").arg("-d").arg(sources.join("wit"));
     command.args(["-w", "python", "componentize", "app", "-p"]).arg(&app).arg("-o").arg(&component);

@@ -11,8 +11,8 @@ use wasmtime::{
 
 use crate::cpu::CpuClock;
 use crate::inspect::{Inspection, NotATool, inspect};
-use crate::package::Package;
 use crate::limits::{MEMORY_BYTES_MAX, STACK_BYTES, START_FUEL, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use crate::package::Package;
 use crate::part::{Outcome, Part, Status, Terms};
 use crate::wasi::{self, Host, Stop, World};
 

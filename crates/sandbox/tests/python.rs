@@ -90,7 +90,10 @@ fn a_script_that_fails_says_why_and_where() {
     assert_eq!((&outcome.status, &*outcome.stdout), (&Status::Exit(1), &b"before\n"[..]));
     let said = String::from_utf8_lossy(&outcome.stderr_tail);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[..3], ["Traceback (most recent call last):", "  File \"script.py\", line 5, in <module>", "    inner(0)"]);
+    assert_eq!(
+        lines[..3],
+        ["Traceback (most recent call last):", "  File \"script.py\", line 5, in <module>", "    inner(0)"]
+    );
     assert_eq!(lines.last(), Some(&"ZeroDivisionError: division by zero"), "{said}");
 }
 
@@ -212,7 +215,11 @@ fn the_library_gives_what_native_python_gives() {
         let expected = fs::read_to_string(folder.join(&name).with_extension("out")).expect("the native answer");
         let found = String::from_utf8_lossy(&outcome.stdout);
         if outcome.status != Status::Exit(0) || found != expected {
-            differing.push(format!("{name}: {:?}\n{found}{}", outcome.status, String::from_utf8_lossy(&outcome.stderr_tail)));
+            differing.push(format!(
+                "{name}: {:?}\n{found}{}",
+                outcome.status,
+                String::from_utf8_lossy(&outcome.stderr_tail)
+            ));
         }
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));

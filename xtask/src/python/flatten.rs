@@ -9,7 +9,8 @@ use anyhow::{Context, bail, ensure};
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
     CodeSection, CustomSection, DataCountSection, DataSection, ElementSection, EntityType, ExportKind, ExportSection,
-    Function, FunctionSection, GlobalSection, ImportSection, InstructionSink, MemArg, MemorySection, Module, TableSection, TypeSection,
+    Function, FunctionSection, GlobalSection, ImportSection, InstructionSink, MemArg, MemorySection, Module,
+    TableSection, TypeSection,
 };
 use wasmparser::{ConstExpr, ExternalKind, FuncType, Operator, Parser, Payload};
 
@@ -101,7 +102,13 @@ impl<'a> Plan<'a> {
             }
             let shape = &house.modules[*module];
             plan.note_outside(instance, *module, next.types, &mut outside)?;
-            plan.rooms.push(Room { instance, module: *module, base: next, imports: BTreeMap::new(), imported: count(shape) });
+            plan.rooms.push(Room {
+                instance,
+                module: *module,
+                base: next,
+                imports: BTreeMap::new(),
+                imported: count(shape),
+            });
             next.types += shape.types.len() as u32;
             next.funcs += shape.funcs.len() as u32;
             next.tables += shape.tables;
@@ -209,7 +216,9 @@ impl<'a> Plan<'a> {
                 Payload::FunctionSection(section) => {
                     moved.parse_function_section(&mut built.funcs, section).map_err(failed)?;
                 }
-                Payload::TableSection(section) => moved.parse_table_section(&mut built.tables, section).map_err(failed)?,
+                Payload::TableSection(section) => {
+                    moved.parse_table_section(&mut built.tables, section).map_err(failed)?
+                }
                 Payload::MemorySection(section) => {
                     moved.parse_memory_section(&mut built.memories, section).map_err(failed)?;
                 }

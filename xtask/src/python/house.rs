@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, bail};
 use wasmparser::{
-    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ExternalKind, FuncType, Import, Instance, Parser, Payload,
-    TypeRef,
+    CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind, ExternalKind, FuncType, Import,
+    Instance, Parser, Payload, TypeRef,
 };
 
 /// The table that a component's trampolines jump through until its functions are known.
@@ -54,7 +54,10 @@ pub(super) enum Made<'a> {
 /// Something in one of the component's core index spaces.
 #[derive(Debug, Clone, Copy)]
 enum Core<'a> {
-    Export { instance: usize, name: &'a str },
+    Export {
+        instance: usize,
+        name: &'a str,
+    },
     /// Made by the host.
     Host,
 }
@@ -197,7 +200,8 @@ impl<'a> House<'a> {
         match imports.clone().filter(of_kind).nth(index as usize) {
             None => Ok(Target::Defined { instance, index: index - imported }),
             Some(import) => {
-                let from = *args.get(import.module).with_context(|| format!("nothing is given as {}", import.module))?;
+                let from =
+                    *args.get(import.module).with_context(|| format!("nothing is given as {}", import.module))?;
                 self.resolve(from, kind, import.name)
             }
         }

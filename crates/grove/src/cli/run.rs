@@ -22,7 +22,6 @@ pub(super) use out::{Out, Which};
 pub(super) use words::words;
 
 use super::hub::Hub;
-use script::{Brought, Script};
 use super::{Exit, Failure, Place, interrupt, promise, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
 use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V, Why};
@@ -31,6 +30,7 @@ use cut::{Cut, Measure};
 use grove_core::id::JobId;
 use grove_core::job::Abilities;
 use grove_core::units::{Credits, Millis};
+use script::{Brought, Script};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

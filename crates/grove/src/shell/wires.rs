@@ -59,7 +59,9 @@ impl Passing {
         });
         // What was named before a restart is forgotten, but every lease names its tool, and a script what runs it.
         match on_the_books.await {
-            Ok(Some(tool)) => named || tool.is_some_and(|tool| tool == blob || self.packages.image_of(tool) == Some(blob)),
+            Ok(Some(tool)) => {
+                named || tool.is_some_and(|tool| tool == blob || self.packages.image_of(tool) == Some(blob))
+            }
             Ok(None) | Err(_) => false,
         }
     }

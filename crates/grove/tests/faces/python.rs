@@ -44,7 +44,10 @@ fn scripts_run_through_a_hub_on_a_lender() {
     let _lender = Process::start(&home, &["lend", "--slots", "2"]);
     let run = |words: &[&str]| grove(&home, &image, &[&["run"], words].concat());
 
-    write("hello.py", "import sys\nfrom pkg import word\nprint(word, sys.argv)\nopen('left.txt', 'w').write(sys.argv[-1])\n");
+    write(
+        "hello.py",
+        "import sys\nfrom pkg import word\nprint(word, sys.argv)\nopen('left.txt', 'w').write(sys.argv[-1])\n",
+    );
     write("pkg/__init__.py", "word = 'hello'\n");
     let ran = run(&["--with", "pkg", "-o", "out", "hello.py", "-v", ":::", "a", "b c"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran:?}");
@@ -56,9 +59,12 @@ fn scripts_run_through_a_hub_on_a_lender() {
     let ran = run(&["square.py::square", ":::", "1", "2", "30"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "1\n4\n900\n"), "{ran:?}");
 
-    write("sum.py", "def split(n: range, ways: int):\n    middle = (n.start + n.stop) // 2\n    \
+    write(
+        "sum.py",
+        "def split(n: range, ways: int):\n    middle = (n.start + n.stop) // 2\n    \
         return [range(n.start, middle), range(middle, n.stop)] if len(n) > 10 else None\n\
-        def work(n: range): return sum(n)\ndef merge(sums: list[int]): return sum(sums)\n");
+        def work(n: range): return sum(n)\ndef merge(sums: list[int]): return sum(sums)\n",
+    );
     let ran = run(&["--merge", "--range", "0..100", "--chunk", "100", "sum.py"]);
     assert_eq!((ran.code, ran.out.trim()), (0, "4950"), "{ran:?}");
 

@@ -21,16 +21,31 @@ pub(crate) const PREFIX: &str = "wasi:";
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Handle {
     Folder(Node),
-    File { node: Node, read: bool, write: bool },
+    File {
+        node: Node,
+        read: bool,
+        write: bool,
+    },
     Stdin,
     Stdout,
     Stderr,
     /// The bytes of a file from a place on.
-    Reading { node: Node, at: u64 },
-    Writing { node: Node, at: u64 },
-    Appending { node: Node },
+    Reading {
+        node: Node,
+        at: u64,
+    },
+    Writing {
+        node: Node,
+        at: u64,
+    },
+    Appending {
+        node: Node,
+    },
     /// Names in a folder from the so-manieth on.
-    Listing { node: Node, next: usize },
+    Listing {
+        node: Node,
+        next: usize,
+    },
     /// A moment to wait for, in nanoseconds since the part began; none is always there.
     Moment(Option<u64>),
 }

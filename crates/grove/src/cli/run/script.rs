@@ -50,7 +50,12 @@ impl Script {
     }
 
     /// The package that travels, and what it can do.
-    pub(super) fn pack(&self, image: [u8; 32], brought: Brought<'_>, stdin: bool) -> Result<(Vec<u8>, Abilities), Failure> {
+    pub(super) fn pack(
+        &self,
+        image: [u8; 32],
+        brought: Brought<'_>,
+        stdin: bool,
+    ) -> Result<(Vec<u8>, Abilities), Failure> {
         let source = std::fs::read(&self.path).map_err(|error| unreadable(&self.path, &error))?;
         let text = String::from_utf8_lossy(&source).into_owned();
         let abilities = if self.function.is_some() { Abilities::default() } else { Script::abilities(&text) };
@@ -70,12 +75,8 @@ impl Script {
         let mut files = vec![(name, Bytes(source.into()))];
         brought.gather(&mut files)?;
         let words = ABILITIES.iter().filter(|ability| !self.is_one() && defines(&text, ability));
-        let package = Package {
-            image,
-            head: head.to_string(),
-            abilities: words.map(|word| (*word).to_owned()).collect(),
-            files,
-        };
+        let package =
+            Package { image, head: head.to_string(), abilities: words.map(|word| (*word).to_owned()).collect(), files };
         let bytes = package.write().map_err(|error| Failure::caused(Exit::Error, &error))?;
         Ok((bytes, abilities))
     }
@@ -136,7 +137,8 @@ fn take(path: &Path, name: &str, files: &mut Vec<(String, Bytes)>) -> Result<(),
         return Ok(());
     }
     if path.is_dir() {
-        let mut entries: Vec<_> = std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?.flatten().collect();
+        let mut entries: Vec<_> =
+            std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?.flatten().collect();
         entries.sort_by_key(std::fs::DirEntry::file_name);
         return entries.iter().try_for_each(|entry| {
             take(&entry.path(), &format!("{name}/{}", entry.file_name().to_string_lossy()), files)
@@ -190,7 +192,8 @@ pub(super) fn image() -> Result<Vec<u8>, Failure> {
             caches.join("grove/python.wasm")
         }
     };
-    std::fs::read(&path).map_err(|error| missing(format!("there is no Python on this machine ({}: {error})", path.display())))
+    std::fs::read(&path)
+        .map_err(|error| missing(format!("there is no Python on this machine ({}: {error})", path.display())))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
