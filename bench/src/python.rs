@@ -89,7 +89,7 @@ fn jobs(image: &[u8]) -> anyhow::Result<(Vec<f64>, f64)> {
     let program = Program::start(1)?;
     program.send(image)?;
     let module = program.send(&package(image, SMALL)?)?;
-    let mut one = || -> anyhow::Result<f64> {
+    let one = || -> anyhow::Result<f64> {
         let begun = Instant::now();
         let (id, body) = crate::program::job(&module, json!({"inputs": ["x"]}), false);
         program.post("/v1/jobs", &body)?;

@@ -84,7 +84,7 @@ impl<'a> House<'a> {
             rest = &rest[consumed..];
             match payload {
                 Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
-                    let len = unchecked_range.end as usize - unchecked_range.start as usize;
+                    let len = unchecked_range.end - unchecked_range.start;
                     let (inner, after) = rest.split_at_checked(len).context("a module ends early")?;
                     if inner.get(6) == Some(&0) {
                         house.modules.push(Module::read(inner).with_context(|| format!("the module at {at}"))?);
