@@ -59,7 +59,7 @@ mod tests {
             returns: Returns::default(),
         };
         assert_eq!(
-            lines(&[note.clone()], Millis(60_000)),
+            lines(std::slice::from_ref(&note), Millis(60_000)),
             ["this machine lends 2 slots, since 1m 00s (probe: mutter)"]
         );
         let why = Why::Input { at: Millis(48_000), probe: "mutter".into() };

@@ -222,7 +222,8 @@ impl Run {
         };
         let image = script::image()?;
         let brought = Brought { with: &self.with, requirements: &self.requirements };
-        let (module, abilities) = script.pack(*blake3::hash(&image).as_bytes(), brought, self.stdin)?;
+        let (module, abilities) =
+            script.pack(*blake3::hash(&image).as_bytes(), brought, self.stdin || self.split.is_some())?;
         Ok(Program { module, abilities, image: Some(image) })
     }
 

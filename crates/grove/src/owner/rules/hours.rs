@@ -52,7 +52,8 @@ impl FromStr for Hours {
 }
 
 fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':').unwrap_or((text.trim(), "0"));
+    let text = text.trim();
+    let (hour, minute) = text.split_once(':').unwrap_or((text, "0"));
     let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
     let at = hour.checked_mul(60)?.checked_add(minute)?;
     (minute < 60 && at <= MINUTES_PER_DAY).then_some(at % MINUTES_PER_DAY)

@@ -36,7 +36,11 @@ impl Network {
 
     pub(in crate::owner::machine) fn is_metered(&self) -> Option<bool> {
         let said = self.said.load(Ordering::Relaxed);
-        YES.contains(&said).then_some(true).or(NO.contains(&said).then_some(false))
+        match said {
+            said if YES.contains(&said) => Some(true),
+            said if NO.contains(&said) => Some(false),
+            _ => None,
+        }
     }
 }
 

@@ -23,11 +23,11 @@ impl Logind {
             Some(bus) => bus,
             None => self.bus.insert(Connection::system().await?),
         };
-        let idle = bool::try_from(property(bus, "IdleHint").await?).map_err(zbus::Error::from)?;
+        let idle = bool::try_from(property(bus, "IdleHint").await?)?;
         if !idle {
             return Ok(now());
         }
-        let since = u64::try_from(property(bus, "IdleSinceHint").await?).map_err(zbus::Error::from)?;
+        let since = u64::try_from(property(bus, "IdleSinceHint").await?)?;
         Ok(Millis(since / 1_000))
     }
 }
