@@ -38,7 +38,7 @@ fn message(error: &Error) -> String {
 
 fn hint(error: &Error) -> String {
     let command = asked().map_or_else(|| "grove".to_owned(), |name| format!("grove {name}"));
-    let suggested = |kind| error.get(kind).map(first).filter(|text| !text.is_empty());
+    let suggested = |kind| error.get(kind).map(nearest).filter(|text| !text.is_empty());
     if let Some(name) = suggested(ContextKind::SuggestedSubcommand) {
         return format!("did you mean `grove {name}`? `grove help` lists all commands");
     }
@@ -72,9 +72,10 @@ fn texts(value: &ContextValue) -> String {
     }
 }
 
-fn first(value: &ContextValue) -> String {
+/// Of several, the last is the nearest.
+fn nearest(value: &ContextValue) -> String {
     match value {
-        ContextValue::Strings(all) => all.first().cloned().unwrap_or_default(),
+        ContextValue::Strings(all) => all.last().cloned().unwrap_or_default(),
         other => other.to_string(),
     }
 }

@@ -166,8 +166,8 @@ mod tests {
     fn every_setting_has_a_variable() {
         let all = |name: &'static str| {
             let value = match name {
-                "GROVE_SLOTS" => "7",
-                "GROVE_TLS" | "GROVE_ANNOUNCE" => "true",
+                "GROVE_SLOTS" | "GROVE_LOAD" | "GROVE_TEMPERATURE" => "7",
+                "GROVE_TLS" | "GROVE_ANNOUNCE" | "GROVE_ALWAYS" | "GROVE_ON_BATTERY" | "GROVE_ON_METERED" => "true",
                 _ => "x",
             };
             Some(value.to_owned())

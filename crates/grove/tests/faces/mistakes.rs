@@ -49,7 +49,8 @@ fn inputs_that_are_not_there_are_named() {
     check(&hub.grove(&["run", "--range", "0..18446744073709551615", &tool]), 2, "at most 1099511627776 inputs");
     check(&hub.grove(&["run", &tool, "--range", "0..5"]), 2, "--range stands after the tool");
     check(&hub.grove(&["run", "--range", "0..5", &tool, ":::", "a"]), 2, "inputs come from one of");
-    check(&hub.grove(&["run", "--stdin", &tool, ":::", "."]), 1, ". is not a file");
+    fs::create_dir(hub.dir.path().join("empty")).unwrap();
+    check(&hub.grove(&["run", "--stdin", &tool, ":::", "empty"]), 2, "there are no inputs in those folders");
     let ran = hub.grove(&["run", "--check", "believe", &tool, ":::", "a"]);
     assert!(ran.code == 2 && ran.err.contains("spot=PERCENT"), "{ran:?}");
 }
