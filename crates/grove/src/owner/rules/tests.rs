@@ -1,3 +1,5 @@
+//! Stories of owners: when their machines are lent, and why not.
+
 use super::*;
 
 const NOW: Millis = Millis(1_000_000_000);
