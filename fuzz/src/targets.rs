@@ -6,7 +6,7 @@ use crate::target::Target;
 use anyhow::Context;
 use grove::config::{Hub, Joined, Layer, Session};
 use grove::link::{codec, read, wire, write};
-use grove::{address, amount, device, invite, shape, shell, store, tokens, tool, words};
+use grove::{address, amount, device, invite, nearby, shape, shell, store, tokens, tool, words};
 use grove_core::circle::is_name;
 use grove_core::id::JobId;
 use grove_core::message::Message;
@@ -16,6 +16,7 @@ use grove_sandbox::order::{Ask, Tell};
 use prost::Message as _;
 use serde::de::DeserializeOwned;
 use std::io::Write;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -43,6 +44,7 @@ pub fn all() -> anyhow::Result<Vec<Target>> {
         target("executor", executor_frames()?, executor),
         target("name", texts(&NAMES), name),
         target("certificate", certificates()?, certificate),
+        target("nearby", announcements(), announcement),
     ])
 }
 
@@ -283,6 +285,48 @@ fn certificates() -> anyhow::Result<Vec<Vec<u8>>> {
     let folder = tempfile::tempdir()?;
     let device = device::Device::of(&grove::config::Home::at(folder.path().to_owned()))?;
     Ok(vec![device.certificate().to_vec()])
+}
+
+/// Somebody on the network answers who the hubs are: as a datagram, and what is made of the strings in it.
+fn announcement(bytes: &[u8]) -> u64 {
+    mdns_sd::fuzz_api::parse_packet(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let key = text.split(['=', ' ', '\0']).find(|word| word.len() == 64);
+    let ips = bytes.chunks_exact(16).filter_map(|some| <[u8; 16]>::try_from(some).ok());
+    let ips = ips.map(|some| IpAddr::V6(Ipv6Addr::from(some)));
+    let port = bytes.first().map_or(0, |byte| u16::from(*byte));
+    let hub = nearby::Nearby::said(key, ips, port);
+    let usable = |hub: &nearby::Nearby| hub.api.iter().all(|at| at.port() > 0 && !at.ip().is_unspecified());
+    assert!(hub.as_ref().is_none_or(|hub| hub.api.len() <= 8 && usable(hub)), "{hub:?}");
+    let counts = bytes.get(4..12).unwrap_or_default().iter().map(|count| u64::from((*count).min(3)));
+    counts.fold(hub.map_or(0, |hub| hub.api.len() as u64), |all, count| all * 4 + count)
+}
+
+/// An answer with all that a hub says of itself, its names written once and pointed to; and a question.
+fn announcements() -> Vec<Vec<u8>> {
+    let name = |labels: &[&str]| -> Vec<u8> {
+        let label = |text: &&str| [&[text.len() as u8][..], text.as_bytes()].concat();
+        labels.iter().flat_map(label).chain([0]).collect()
+    };
+    let record = |name: &[u8], kind: u8, data: &[u8]| {
+        let len = [0, data.len() as u8];
+        [name, &[0, kind, 0x80, 1, 0, 0, 0, 120], &len, data].concat()
+    };
+    // The name of the kind begins behind the header.
+    const KIND: [u8; 2] = [0xc0, 12];
+    let pointed = [&[4][..], b"name", &KIND].concat();
+    let said = format!("key={}", "ab".repeat(32));
+    let host = name(&["grove-name", "local"]);
+    let answer = [
+        &[0, 0, 0x84, 0, 0, 0, 0, 4, 0, 0, 0, 0][..],
+        &record(&name(&["_grove", "_tcp", "local"]), 12, &pointed),
+        &record(&pointed, 33, &[&[0, 0, 0, 0, 0x1c, 0xfc][..], &host].concat()),
+        &record(&pointed, 16, &[&[said.len() as u8][..], said.as_bytes()].concat()),
+        &record(&host, 1, &[192, 168, 1, 20]),
+    ]
+    .concat();
+    let asked = [&[0; 5][..], &[1, 0, 0, 0, 0, 0, 0], &name(&["_grove", "_tcp", "local"]), &[0, 12, 0, 1]].concat();
+    vec![answer, asked]
 }
 
 fn repository() -> &'static Path {

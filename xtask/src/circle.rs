@@ -1,8 +1,11 @@
 //! `cargo xtask circle`: a circle of computers in network namespaces of its own. They join by invitations, work for one
 //! another, and somebody in between gets nothing. It needs root and `ip`; where these are missing it says so.
 
+mod canary;
 mod net;
 pub(crate) mod relay;
+#[cfg(target_os = "linux")]
+pub(crate) mod tap;
 
 use anyhow::{Context, ensure};
 use net::{Net, Place, Running};
@@ -51,6 +54,7 @@ impl Circle {
         revoked(&net)?;
         kept_apart(&net)?;
         drop((cat, dan));
+        canary::kept(&net)?;
         left(&net)?;
         println!("ok: all of it holds");
         Ok(())

@@ -29,6 +29,9 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     Python(python::Python),
     Sim(sim::Sim),
+    #[cfg(target_os = "linux")]
+    #[command(hide = true)]
+    Tap(circle::tap::Tap),
     Test(test::Test),
     /// Make the Rust of the gRPC contract again (needs the feature `proto`: run `cargo proto`).
     #[cfg(feature = "proto")]
@@ -47,6 +50,8 @@ fn main() -> anyhow::Result<()> {
         Task::Fuzz(task) => task.run(),
         Task::Python(task) => task.run(),
         Task::Sim(task) => task.run(),
+        #[cfg(target_os = "linux")]
+        Task::Tap(task) => task.run(),
         Task::Test(task) => task.run(),
         #[cfg(feature = "proto")]
         Task::Proto => proto::write(),

@@ -63,6 +63,11 @@ impl Python {
 }
 
 /// Where the program looks for it: in the caches of this user, not in the state of a node.
+/// The image, if it was made.
+pub(crate) fn there() -> Option<PathBuf> {
+    place().ok().filter(|image| image.exists())
+}
+
 fn place() -> anyhow::Result<PathBuf> {
     if let Some(named) = env::var_os("GROVE_PYTHON") {
         return Ok(named.into());

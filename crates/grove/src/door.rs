@@ -36,6 +36,11 @@ impl Door {
         self.side.ask(Wish::Submit { job: Box::new(job) }, inputs).await
     }
 
+    /// The same, and no other job counts on its budget.
+    pub async fn promise(&self, job: Job, inputs: Vec<Data>) -> Result<Reply, Gone> {
+        self.side.ask(Wish::Promise { job: Box::new(job) }, inputs).await
+    }
+
     /// Adds inputs to an open job that has `from` of them; `None` is as many as it has.
     pub async fn extend(&self, job: JobId, from: Option<u64>, inputs: Vec<Data>) -> Result<Reply, Gone> {
         let count = inputs.len() as u64;

@@ -100,7 +100,7 @@ fn found(
             Ok(ServiceEvent::ServiceResolved(one)) => {
                 let said = one.get_property_val_str(KEY);
                 let ips = one.get_addresses().iter().map(mdns_sd::ScopedIp::to_ip_addr);
-                if let Some(hub) = nearby(said, ips, one.port) {
+                if let Some(hub) = Nearby::said(said, ips, one.port) {
                     all.retain(|other| other.key != hub.key);
                     all.push(hub);
                 }
@@ -115,18 +115,20 @@ fn found(
     Ok(all)
 }
 
-/// What somebody has announced, if it is a hub.
-fn nearby(key: Option<&str>, ips: impl Iterator<Item = IpAddr>, port: u16) -> Option<Nearby> {
-    let key = Digest(*blake3::Hash::from_hex(key?).ok()?.as_bytes());
-    // Addresses of one cable alone mean nothing without the cable.
-    let usable = |ip: &IpAddr| match ip {
-        IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_multicast(),
-        IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
-    };
-    let mut api: Vec<SocketAddr> = ips.filter(usable).map(|ip| SocketAddr::new(ip, port)).collect();
-    api.sort();
-    api.truncate(ADDRESSES_MAX);
-    (!api.is_empty() && port > 0).then_some(Nearby { key, api })
+impl Nearby {
+    /// What somebody has announced, if it is a hub.
+    pub fn said(key: Option<&str>, ips: impl Iterator<Item = IpAddr>, port: u16) -> Option<Nearby> {
+        let key = Digest(*blake3::Hash::from_hex(key?).ok()?.as_bytes());
+        // Addresses of one cable alone mean nothing without the cable.
+        let usable = |ip: &IpAddr| match ip {
+            IpAddr::V4(ip) => !ip.is_unspecified() && !ip.is_multicast(),
+            IpAddr::V6(ip) => !ip.is_unspecified() && !ip.is_multicast() && !ip.is_unicast_link_local(),
+        };
+        let mut api: Vec<SocketAddr> = ips.filter(usable).map(|ip| SocketAddr::new(ip, port)).collect();
+        api.sort();
+        api.truncate(ADDRESSES_MAX);
+        (!api.is_empty() && port > 0).then_some(Nearby { key, api })
+    }
 }
 
 #[cfg(test)]
@@ -160,13 +162,13 @@ mod tests {
     fn what_is_announced_is_looked_at() {
         let key = Digest([7; 32]).to_string();
         let ips = |all: &[&str]| all.iter().map(|ip| ip.parse().unwrap()).collect::<Vec<IpAddr>>().into_iter();
-        let hub = nearby(Some(&key), ips(&["fe80::1", "2001:db8::1", "10.0.0.1"]), 7420).unwrap();
+        let hub = Nearby::said(Some(&key), ips(&["fe80::1", "2001:db8::1", "10.0.0.1"]), 7420).unwrap();
         let expect: Vec<SocketAddr> = vec!["10.0.0.1:7420".parse().unwrap(), "[2001:db8::1]:7420".parse().unwrap()];
         assert_eq!(hub.api, expect);
-        assert_eq!(nearby(None, ips(&["10.0.0.1"]), 1), None);
-        assert_eq!(nearby(Some("\u{1b}[2J"), ips(&["10.0.0.1"]), 1), None);
-        assert_eq!(nearby(Some(&key), ips(&["0.0.0.0", "224.0.0.251", "fe80::1"]), 1), None);
-        assert_eq!(nearby(Some(&key), ips(&["10.0.0.1"]), 0), None);
-        assert_eq!(nearby(Some(&key), (0..99).map(|n| IpAddr::from([10, 0, 0, n + 1])), 1).unwrap().api.len(), 8);
+        assert_eq!(Nearby::said(None, ips(&["10.0.0.1"]), 1), None);
+        assert_eq!(Nearby::said(Some("\u{1b}[2J"), ips(&["10.0.0.1"]), 1), None);
+        assert_eq!(Nearby::said(Some(&key), ips(&["0.0.0.0", "224.0.0.251", "fe80::1"]), 1), None);
+        assert_eq!(Nearby::said(Some(&key), ips(&["10.0.0.1"]), 0), None);
+        assert_eq!(Nearby::said(Some(&key), (0..99).map(|n| IpAddr::from([10, 0, 0, n + 1])), 1).unwrap().api.len(), 8);
     }
 }

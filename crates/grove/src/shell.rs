@@ -214,7 +214,7 @@ impl Shell {
     /// How many inputs the jobs that people speak of have so far: asking twice must not overwrite what was kept.
     fn inputs_before(&self, events: &[Event]) -> BTreeMap<JobId, u64> {
         let jobs = events.iter().filter_map(|event| match event {
-            Event::Asked { wish: Wish::Submit { job }, .. } => Some(job.id),
+            Event::Asked { wish: Wish::Submit { job } | Wish::Promise { job }, .. } => Some(job.id),
             Event::Asked { wish: Wish::Extend { job, .. }, .. } => Some(*job),
             _ => None,
         });

@@ -51,6 +51,9 @@ use witness::Witness;
 pub struct Settings {
     /// Rows and blobs together.
     pub quota_bytes: u64,
+    /// What work leaves that was accepted before is kept beyond the quota too, as long as the disk has room: only what
+    /// is new is refused.
+    pub keeps_promises: bool,
     /// Results and blobs are refused while the disk has less than this free, so that facts can still be written.
     pub reserve_bytes: u64,
     /// Memory for pages of the database.
@@ -59,7 +62,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { quota_bytes: 20 << 30, reserve_bytes: 256 << 20, cache_bytes: 32 << 20 }
+        Self { quota_bytes: 20 << 30, keeps_promises: false, reserve_bytes: 256 << 20, cache_bytes: 32 << 20 }
     }
 }
 
@@ -134,7 +137,7 @@ impl Store {
         found: Found,
         settings: Settings,
     ) -> Result<(Self, Opened), StoreError> {
-        let usage = Usage::new(settings.quota_bytes);
+        let usage = Usage::new(settings.quota_bytes, settings.keeps_promises);
         let blobs = Blobs::open(folder.dir(), settings.reserve_bytes, usage.clone())?;
         let file = database::file(&folder);
         let tail = database::guarded(&file, || replay::read_tail(&database, &file))?;

@@ -16,6 +16,8 @@ mod node;
 mod owner;
 #[cfg(unix)]
 mod python;
+#[cfg(unix)]
+mod revoked;
 mod routes;
 mod runs;
 

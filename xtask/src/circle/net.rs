@@ -36,7 +36,23 @@ pub(crate) struct Net {
 pub(crate) struct Place {
     namespace: String,
     pub(crate) home: PathBuf,
+    pub(crate) address: String,
     program: PathBuf,
+    disguise: Option<Disguise>,
+}
+
+/// What a computer seems to be: its environment, its name, its people.
+#[derive(Clone)]
+struct Disguise {
+    told: Vec<(String, String)>,
+    machine: String,
+    people: PathBuf,
+}
+
+/// Somebody at a computer's cable.
+pub(crate) struct Tapping {
+    _running: Running,
+    record: PathBuf,
 }
 
 /// What a command left behind.
@@ -72,8 +88,14 @@ impl Net {
     }
 
     pub(crate) fn place(&self, name: &str) -> Place {
-        let namespace = self.named(name);
-        Place { namespace, home: self.folder.path().join(name).join("home"), program: self.program.clone() }
+        let digit = HERE.iter().find(|(here, _)| *here == name).map_or(0, |(_, digit)| *digit);
+        Place {
+            namespace: self.named(name),
+            home: self.folder.path().join(name).join("home"),
+            address: format!("10.77.0.{digit}"),
+            program: self.program.clone(),
+            disguise: None,
+        }
     }
 
     fn named(&self, name: &str) -> String {
@@ -120,10 +142,29 @@ impl Place {
         Place { home: self.home.with_file_name(name), ..self.clone() }
     }
 
+    /// The same computer, as what and whose it seems to be.
+    pub(crate) fn disguised(self, told: &[(String, String)], machine: &str) -> anyhow::Result<Place> {
+        let people = self.home.with_extension("people");
+        std::fs::create_dir_all(&self.home)?;
+        let login = machine.replace("machine", "login");
+        std::fs::write(&people, format!("{login}:x:0:0:{login}:/home/{login}:/bin/sh\n"))?;
+        let disguise = Disguise { told: told.to_vec(), machine: machine.to_owned(), people };
+        Ok(Place { disguise: Some(disguise), ..self })
+    }
+
     fn command(&self, program: &Path, words: &[&str]) -> Command {
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.namespace]).arg(program).args(words);
-        command.env("GROVE_HOME", &self.home).env("XDG_CONFIG_HOME", &self.home).env("GROVE_LOG", "error");
+        command.args(["netns", "exec", &self.namespace]);
+        let mut log = "error";
+        if let Some(Disguise { told, machine, people }) = &self.disguise {
+            let change = r#"hostname "$1" && mount --bind "$2" /etc/passwd && shift 2 && exec "$@""#;
+            command.args(["unshare", "--uts", "--mount", "sh", "-c", change, "sh", machine]).arg(people);
+            command.envs(told.iter().map(|(name, canary)| (name, canary))).env("HOME", &self.home);
+            command.envs(crate::python::there().map(|image| ("GROVE_PYTHON", image)));
+            log = "trace";
+        }
+        command.arg(program).args(words);
+        command.env("GROVE_HOME", &self.home).env("XDG_CONFIG_HOME", &self.home).env("GROVE_LOG", log);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -144,7 +185,12 @@ impl Place {
 
     /// A node, when it is ready.
     pub(crate) fn start(&self, words: &[&str]) -> anyhow::Result<Running> {
-        let mut child = self.command(&self.program, &[words, &["--json"]].concat()).spawn()?;
+        let mut command = self.command(&self.program, &[words, &["--json"]].concat());
+        if self.disguise.is_some() {
+            // It talks much, and nobody listens.
+            command.stderr(std::fs::File::create(self.home.join("said.log"))?);
+        }
+        let mut child = command.spawn()?;
         let mut ready = String::new();
         let out = child.stdout.take().context("its output was asked for")?;
         BufReader::new(out).read_line(&mut ready)?;
@@ -175,6 +221,29 @@ impl Place {
         if output.status.success() { Ok(()) } else { bail!("{}", String::from_utf8_lossy(&output.stderr)) }
     }
 
+    /// Writes down every packet from now on.
+    pub(crate) fn tap(&self) -> anyhow::Result<Tapping> {
+        let record = self.home.with_extension("packets");
+        let own = std::env::current_exe()?;
+        let plain = Place { disguise: None, ..self.clone() };
+        let child = plain.command(&own, &["tap", "--record", &record.to_string_lossy()]).spawn()?;
+        let running = Running { child, ready: String::new() };
+        let began = Instant::now();
+        while !record.exists() {
+            ensure!(began.elapsed() < READY, "nothing writes packets down");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Tapping { _running: running, record })
+    }
+
+    /// The number of its network card.
+    pub(crate) fn hardware(&self) -> anyhow::Result<String> {
+        let output = Command::new("ip").args(["-n", &self.namespace, "link", "show", "eth0"]).output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (_, rest) = text.split_once("link/ether ").context("a card has a number")?;
+        Ok(rest.split(' ').next().unwrap_or_default().to_owned())
+    }
+
     /// Whom this computer has spoken to.
     pub(crate) fn neighbours(&self) -> anyhow::Result<String> {
         let output = Command::new("ip").args(["-n", &self.namespace, "neigh"]).output()?;
@@ -182,7 +251,25 @@ impl Place {
     }
 }
 
+impl Tapping {
+    /// All packets so far.
+    pub(crate) fn packets(&self) -> anyhow::Result<Vec<Vec<u8>>> {
+        let bytes = std::fs::read(&self.record)?;
+        let (mut packets, mut rest) = (Vec::new(), &bytes[..]);
+        while let Some((len, more)) = rest.split_first_chunk::<4>() {
+            let Some((packet, more)) = more.split_at_checked(u32::from_le_bytes(*len) as usize) else { break };
+            packets.push(packet.to_vec());
+            rest = more;
+        }
+        Ok(packets)
+    }
+}
+
 impl Running {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it said of itself when it was ready.
     pub(crate) fn said(&self, what: &str) -> anyhow::Result<String> {
         let ready: serde_json::Value = serde_json::from_str(&self.ready)?;

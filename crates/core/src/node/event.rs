@@ -36,6 +36,10 @@ pub enum Wish {
     Submit {
         job: Box<Job>,
     },
+    /// The same, with its whole budget set aside at once, so that no other job counts on it.
+    Promise {
+        job: Box<Job>,
+    },
     /// More inputs for an open job; `from` is the number of inputs that it has, so that asking twice adds once.
     /// `None` adds them behind whatever it has.
     Extend {

@@ -13,7 +13,14 @@ use crate::units::{Credits, Millis};
 impl Node {
     pub(super) fn asked(&mut self, ask: AskId, wish: Wish) {
         let reply = match wish {
-            Wish::Submit { job } => self.submit(*job),
+            Wish::Submit { job } => {
+                let first = job.budget.min(limits::HOLD_FIRST);
+                self.submit(*job, first)
+            }
+            Wish::Promise { job } => {
+                let whole = job.budget;
+                self.submit(*job, whole)
+            }
             Wish::Extend { job, from, count } => self.extend(job, from, count),
             Wish::Close { job } => self.close(job),
             Wish::Cancel { job } => self.cancel(job),
@@ -30,8 +37,8 @@ impl Node {
         self.actions.push(Action::Reply { ask, reply });
     }
 
-    /// Puts a job on the books. Submitting the same job again changes nothing.
-    fn submit(&mut self, job: Job) -> Result<Reply, Refusal> {
+    /// Puts a job on the books, and sets that much aside. Submitting the same job again changes nothing.
+    fn submit(&mut self, job: Job, held: Credits) -> Result<Reply, Refusal> {
         if let Some(book) = self.state.job(job.id) {
             let same = *book.job == job;
             return if same {
@@ -48,7 +55,6 @@ impl Node {
         self.afford(&job, job.budget)?;
         self.count_submit(job.owner)?;
         let (id, root) = (job.id, self.state.next_task());
-        let held = job.budget.min(limits::HOLD_FIRST);
         self.record(Fact::Accepted { job: Box::new(job), root, at: self.now, held });
         self.tell(News::Submitted { job: id });
         Ok(Reply::Accepted { job: id, root })

@@ -38,6 +38,8 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
     let (source, inputs) = source(&api, sent.source.clone())?;
     let owner = api.who.person;
     let (before, available, lenders) = api.door.look(move |node| look(node, id, owner)).await?;
+    // Who names a budget relies on it; without one it is only a bound.
+    let promised = sent.budget.is_some();
     let budget = match (sent.budget, before) {
         (Some(Big(budget)), _) => Credits(budget),
         // Said again because the answer was lost: it is still the same job.
@@ -46,7 +48,8 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
     };
     let job = job(sent, id, owner, (Digest(tool.bare.0), tool.abilities), source, budget);
     job.examine()?;
-    match api.door.submit(job, inputs).await? {
+    let reply = if promised { api.door.promise(job, inputs).await? } else { api.door.submit(job, inputs).await? };
+    match reply {
         Reply::Accepted { job, .. } => {
             let accepted = Accepted { v: V, job: api.names().job(job), budget: Big(budget.0), lenders };
             Ok((StatusCode::CREATED, Json(accepted)))

@@ -38,6 +38,10 @@ pub(super) const HEADERS_MAX: u32 = 16 << 10;
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(7);
 /// One conversation, and blobs beside it.
 const STREAMS_MAX: u32 = 64;
+/// Calls that were taken back before they were looked at: nobody does that on purpose, but to make work (CVE-2023-44487).
+const TAKEN_BACK_MAX: usize = 20;
+/// Calls that this side ended for being wrong; after so many the connection goes (CVE-2025-8671).
+const WRONG_MAX: usize = 64;
 /// Connections that wait to be looked at.
 const ACCEPTED_AHEAD: usize = 16;
 /// When no connection can be accepted, as without file descriptors, trying at once would only cost time.
@@ -162,6 +166,8 @@ fn server() -> Server {
         .http2_max_header_list_size(HEADERS_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .http2_max_pending_accept_reset_streams(Some(TAKEN_BACK_MAX))
+        .http2_max_local_error_reset_streams(Some(WRONG_MAX))
 }
 
 /// This node, as those who call it see it.

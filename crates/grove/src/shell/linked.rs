@@ -167,7 +167,7 @@ async fn open(blobs: &Blobs, blob: Digest) -> Result<Box<dyn Source>, StoreError
 
 async fn upload(blobs: &Blobs, blob: Digest) -> Result<Box<dyn Sink>, StoreError> {
     let blobs = blobs.clone();
-    let begun = tokio::task::spawn_blocking(move || blobs.upload(BlobId(blob.0))).await;
+    let begun = tokio::task::spawn_blocking(move || blobs.upload_of_work(BlobId(blob.0))).await;
     // It does not panic, and nobody aborts it.
     let upload = begun.unwrap_or(Err(StoreError::Failed))?;
     Ok(Box::new(Taking(upload)))

@@ -86,7 +86,7 @@ pub struct Running {
 
 /// Opens the books in that folder, or begins new ones.
 pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
-    let settings = Settings { quota_bytes: role.disk_bytes, ..Settings::default() };
+    let settings = Settings { quota_bytes: role.disk_bytes, keeps_promises: role.hub, ..Settings::default() };
     let (mut store, found) = Store::open(dir, settings)?;
     if found.undone {
         tracing::warn!("the last commit before the crash was not whole and was undone; nobody had been told of it");

@@ -11,7 +11,8 @@ mod disk;
 mod refusals;
 mod rot;
 
-const ROOMY: Settings = Settings { quota_bytes: 1 << 40, reserve_bytes: 0, cache_bytes: 8 << 20 };
+const ROOMY: Settings =
+    Settings { quota_bytes: 1 << 40, keeps_promises: false, reserve_bytes: 0, cache_bytes: 8 << 20 };
 
 fn open(dir: &Path) -> (Store, Opened) {
     Store::open(dir, ROOMY).unwrap()

@@ -12,13 +12,15 @@ pub(super) struct Usage(Arc<Counts>);
 #[derive(Debug)]
 struct Counts {
     quota: u64,
+    /// Work that was accepted is let in beyond the quota.
+    keeps_promises: bool,
     rows: AtomicU64,
     blobs: AtomicU64,
 }
 
 impl Usage {
-    pub(super) fn new(quota: u64) -> Self {
-        Self(Arc::new(Counts { quota, rows: AtomicU64::new(0), blobs: AtomicU64::new(0) }))
+    pub(super) fn new(quota: u64, keeps_promises: bool) -> Self {
+        Self(Arc::new(Counts { quota, keeps_promises, rows: AtomicU64::new(0), blobs: AtomicU64::new(0) }))
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -39,13 +41,18 @@ impl Usage {
         if used.saturating_add(wanted) <= quota { Ok(()) } else { Err(StoreError::OverQuota { used, wanted, quota }) }
     }
 
+    /// The same for what accepted work leaves.
+    pub(super) fn admit_work(&self, wanted: u64) -> Result<(), StoreError> {
+        if self.0.keeps_promises { Ok(()) } else { self.admit(wanted) }
+    }
+
     pub(super) fn set_rows(&self, bytes: u64) {
         self.0.rows.store(bytes, Ordering::Relaxed);
     }
 
     /// Takes room for bytes of a blob that are about to be written.
-    pub(super) fn take_blob(&self, bytes: u64) -> Result<(), StoreError> {
-        self.admit(bytes)?;
+    pub(super) fn take_blob(&self, bytes: u64, of_work: bool) -> Result<(), StoreError> {
+        if of_work { self.admit_work(bytes) } else { self.admit(bytes) }?;
         self.0.blobs.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }

@@ -106,7 +106,7 @@ impl Store {
         }
         let wanted: usize = commit.pages.iter().map(|page| row::page_row_bytes(page.body().len())).sum();
         let wanted = (wanted + commit.facts.len()) as u64;
-        self.usage.admit(wanted)?;
+        self.usage.admit_work(wanted)?;
         admit_on_disk(self.folder.dir(), self.settings.reserve_bytes, wanted)
     }
 

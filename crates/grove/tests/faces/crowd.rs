@@ -162,3 +162,26 @@ fn thousands_who_want_a_channel_keep_no_machine_out() {
     assert!(left.iter().all(|left| *left <= 512), "{left:?}");
     drop((lender, hub));
 }
+
+#[test]
+fn who_speaks_another_protocol_is_shown_out_at_once() {
+    let hub = Hub::start(0);
+    // HTTP/2 is for machines, at their own door: streams that are opened and taken back find nobody here.
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let reset = |stream: u32| [&[0, 0, 4, 3, 0][..], &stream.to_be_bytes(), &[0, 0, 0, 8]].concat();
+    let flood: Vec<u8> = (0..10_000).flat_map(|nth| reset(2 * nth + 1)).collect();
+    for said in
+        [&preface[..], &[&preface[..], &flood].concat(), b"SSH-2.0-x\r\n\r\n", &[0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0]]
+    {
+        let begun = Instant::now();
+        let mut stream = TcpStream::connect(hub.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        // It may hang up before it has heard all.
+        let _ = stream.write_all(said);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        assert!(begun.elapsed() < ANSWERED_WITHIN && !answer.starts_with(b"HTTP/1.1 2"), "{:?}", begun.elapsed());
+    }
+    let (answer, took) = ask(hub.address, &(get(&hub, "/v1/status") + "\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 200") && took < ANSWERED_WITHIN, "{took:?} {answer}");
+}

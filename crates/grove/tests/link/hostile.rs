@@ -258,3 +258,64 @@ async fn who_is_refused_asks_less_and_less_often() {
     }
     assert!(pauses[4] >= pauses[0] * 4, "{pauses:?}");
 }
+
+/// A frame of HTTP/2.
+fn http2(kind: u8, flags: u8, stream: u32, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(body.len()).unwrap().to_be_bytes();
+    [&len[1..], &[kind, flags], &stream.to_be_bytes()[..], body].concat()
+}
+
+/// Calls, each taken back at once, and as fast as they can be sent; how many until the connection is closed.
+async fn taken_back(address: SocketAddr, token: &str) -> usize {
+    const MOST: usize = 200_000;
+    let text = |text: &str| [&[u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat();
+    let named = |name: &str, value: &str| [&[0][..], &text(name), &text(value)].concat();
+    let call = [
+        vec![0x83, 0x86, 0x04],
+        text("/grove.v1.Node/Fetch"),
+        named("content-type", "application/grpc"),
+        named("te", "trailers"),
+        named("authorization", &format!("Bearer {token}")),
+        named("grove-node", "0000000000000002"),
+    ]
+    .concat();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut reads, mut writes) = stream.into_split();
+    let ended = tokio::spawn(async move {
+        let mut heard = vec![0; 1 << 16];
+        while reads.read(&mut heard).await.is_ok_and(|read| read > 0) {}
+    });
+    let greeting = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &http2(4, 0, 0, &[])].concat();
+    writes.write_all(&greeting).await.unwrap();
+    let mut calls = 0;
+    while calls < MOST && !ended.is_finished() {
+        let pair = |nth: usize| {
+            let stream = u32::try_from(2 * nth + 1).unwrap();
+            [http2(1, 4, stream, &call), http2(3, 0, stream, &8_u32.to_be_bytes())].concat()
+        };
+        let many: Vec<u8> = (calls..calls + 200).flat_map(pair).collect();
+        if writes.write_all(&many).await.is_err() {
+            break;
+        }
+        calls += 200;
+        tokio::task::yield_now().await;
+    }
+    calls
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_are_taken_back_at_once_cost_the_connection_and_nobody_else_anything() {
+    let (mut hub, address) = Place::hub().await;
+    let mut lender = Place::new(LENDER);
+    let _calling = lender.links.dial(&address.to_string(), token());
+    lender.linked(HUB).await;
+    hub.linked(LENDER).await;
+    for shown in ["another-token-yet", "a-token-for-tests"] {
+        for _ in 0..3 {
+            let calls = timeout(Duration::from_secs(20), taken_back(address, shown)).await.expect("it goes on and on");
+            assert!(calls < 20_000, "{calls} calls were taken back on one connection with {shown}");
+        }
+        hub.links.send(LENDER, Message::Bye).unwrap();
+        assert_eq!(lender.heard().await, (HUB, Message::Bye), "others are spoken with all the while");
+    }
+}

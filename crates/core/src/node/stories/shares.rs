@@ -174,6 +174,24 @@ fn what_the_hubs_own_machines_earn_is_the_founders() {
 }
 
 #[test]
+fn credits_that_were_promised_are_promised_once() {
+    let mut hub = hub();
+    let of = |id, budget| Box::new(Job { id: JobId(id), budget: Credits(budget), ..*job(1, Check::Trust) });
+    assert_eq!(hub.ask(Wish::Promise { job: of(9, 900_000) }), "accepted\n");
+    let left = "Refused { why: NotEnoughCredits { available: Credits(100000) } }\n";
+    assert_eq!(hub.ask(Wish::Promise { job: of(10, 900_000) }), left);
+    assert_eq!(hub.ask(Wish::Submit { job: of(11, 900_000) }), left);
+    assert_eq!(hub.ask(Wish::Promise { job: of(9, 900_000) }), "accepted\n", "said again it is the same job");
+    assert_eq!(hub.ask(Wish::Submit { job: of(12, 100_000) }), "accepted\n");
+    // Whatever else there is holds what is left, and never what was promised.
+    hub.arrives(ANN);
+    hub.ask(Wish::Cancel { job: JobId(12) });
+    hub.ask(Wish::Cancel { job: JobId(9) });
+    let person = crate::ledger::Account::Person(PersonId(1));
+    assert_eq!(hub.node.state().ledger().balance(person), Credits(1_000_000));
+}
+
+#[test]
 fn a_job_holds_little_until_it_works() {
     let mut hub = hub();
     let person = crate::ledger::Account::Person(PersonId(1));

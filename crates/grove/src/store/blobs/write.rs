@@ -57,11 +57,20 @@ impl Blobs {
     pub fn writer(&self) -> Result<BlobWriter, StoreError> {
         let path = self.new_path();
         let file = private_options().write(true).create_new(true).open(&path).map_err(io_error("create", &path))?;
-        Ok(BlobWriter { draft: Draft::new(self.clone(), path, file), finished: false })
+        Ok(BlobWriter { draft: Draft::new(self.clone(), path, file, true), finished: false })
     }
 
     /// Begins an upload, or goes on with one that was broken off: `offset` says from where.
     pub fn upload(&self, id: BlobId) -> Result<Upload, StoreError> {
+        self.begin(id, false)
+    }
+
+    /// The same for what work leaves that was accepted before.
+    pub fn upload_of_work(&self, id: BlobId) -> Result<Upload, StoreError> {
+        self.begin(id, true)
+    }
+
+    fn begin(&self, id: BlobId, of_work: bool) -> Result<Upload, StoreError> {
         if !self.0.uploading.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
             return Err(StoreError::Uploading { id });
         }
@@ -72,7 +81,7 @@ impl Blobs {
             private_options().read(true).append(true).create(true).open(&path).map_err(io_error("open", &path))?;
         let mut surveyor = Surveyor::default();
         survey(&mut file, &path, &mut surveyor)?;
-        upload.draft = Some(Draft { surveyor, ..Draft::new(self.clone(), path, file) });
+        upload.draft = Some(Draft { surveyor, ..Draft::new(self.clone(), path, file, of_work) });
         Ok(upload)
     }
 }
@@ -154,13 +163,14 @@ struct Draft {
     path: PathBuf,
     file: File,
     surveyor: Surveyor,
+    of_work: bool,
     /// At which length to look at the disk again.
     check_at: u64,
 }
 
 impl Draft {
-    fn new(blobs: Blobs, path: PathBuf, file: File) -> Self {
-        Self { blobs, path, file, surveyor: Surveyor::default(), check_at: 0 }
+    fn new(blobs: Blobs, path: PathBuf, file: File, of_work: bool) -> Self {
+        Self { blobs, path, file, of_work, surveyor: Surveyor::default(), check_at: 0 }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
@@ -169,7 +179,7 @@ impl Draft {
             admit_on_disk(&inner.dir, inner.reserve_bytes, bytes.len() as u64)?;
             self.check_at = self.surveyor.len() + DISK_CHECK_BYTES;
         }
-        inner.usage.take_blob(bytes.len() as u64)?;
+        inner.usage.take_blob(bytes.len() as u64, self.of_work)?;
         if let Err(error) = self.file.write_all(bytes) {
             inner.usage.free_blob(bytes.len() as u64);
             return Err(io_error("write", &self.path)(error));
