@@ -150,7 +150,7 @@ impl Shell {
         if lazy {
             self.act_then_keep(rest, &mut batch)?;
         } else {
-            self.commit(&mut batch, lazy)?;
+            self.commit(&mut batch, lazy, &rest)?;
             self.act(rest);
         }
         self.keep_up()?;
@@ -167,7 +167,7 @@ impl Shell {
             actions.into_iter().partition(|action| self.is_promise(action));
         self.feeding.expect(batch.inputs());
         self.act(others);
-        self.commit(batch, true)?;
+        self.commit(batch, true, &promises)?;
         if !promises.is_empty() && self.behind.is_some() {
             self.sync()?;
         }
@@ -189,7 +189,8 @@ impl Shell {
         Ok(self.store.sync()?)
     }
 
-    fn commit(&mut self, batch: &mut Batch, lazy: bool) -> Result<(), ShellError> {
+    /// People who wait hear of it first.
+    fn commit(&mut self, batch: &mut Batch, lazy: bool, actions: &[Action]) -> Result<(), ShellError> {
         if self.row.is_empty() && batch.is_empty() {
             return Ok(());
         }
@@ -198,7 +199,9 @@ impl Shell {
         let entries = batch.entries()?;
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
         let commit = Commit { facts, pages: &pages, entries: &entries, drop_tasks, now_s, lazy, ..Commit::default() };
-        room::commit(&mut self.store, &commit, &self.side, &self.inbox)?;
+        let (waiting, node) = (&mut self.waiting, &self.node);
+        let tell = || ended_in(actions).for_each(|job| waiting.look(job, node));
+        room::commit(&mut self.store, &commit, (&self.side, &self.inbox), tell)?;
         self.behind = lazy.then(|| self.behind.unwrap_or_else(Instant::now));
         Ok(())
     }
@@ -255,7 +258,6 @@ impl Shell {
     /// Does what the node wants done, now that what it rests on is durable.
     fn act(&mut self, actions: Vec<Action>) {
         let (at, watched) = (self.clock.now(), self.side.is_watched());
-        self.answer_waiting(&actions);
         let mut told = Vec::new();
         for action in actions {
             match action {
@@ -283,19 +285,6 @@ impl Shell {
             }
         }
         self.side.publish(told);
-    }
-
-    /// People who wait come first: a neighbour is told many times a second that its answers have come.
-    fn answer_waiting(&mut self, actions: &[Action]) {
-        let mut moved: Vec<JobId> = actions
-            .iter()
-            .filter_map(|action| match action {
-                Action::Tell { news: News::Finished { job, .. } | News::Ended { job, .. } } => Some(*job),
-                _ => None,
-            })
-            .collect();
-        moved.dedup();
-        moved.into_iter().for_each(|job| self.waiting.look(job, &self.node));
     }
 
     fn reply(&mut self, asked: Asked, reply: Reply) {
@@ -335,4 +324,17 @@ impl Shell {
         };
         self.work.deliver(to, lease, span, self.rows.clone(), row, (outcome, fuel));
     }
+}
+
+/// The jobs in which somebody may have waited for what has happened.
+fn ended_in(actions: &[Action]) -> impl Iterator<Item = JobId> {
+    let mut jobs: Vec<JobId> = actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Tell { news: News::Finished { job, .. } | News::Ended { job, .. } } => Some(*job),
+            _ => None,
+        })
+        .collect();
+    jobs.dedup();
+    jobs.into_iter()
 }

@@ -1,21 +1,23 @@
 //! The store: the journal of facts, the pages of results and the blobs of one node, in one private folder.
 //!
 //! One thread commits; each commit is one transaction and one sync, and what it returned is there after any crash. A
-//! lazy commit leaves the sync to a later one: whole commits may be lost with it, from the end, and never the middle.
+//! small one is synced in the log, and the database follows. A lazy commit leaves the sync to a later one: whole
+//! commits may be lost with it, from the end, and never the middle.
 //! Anybody may read meanwhile through a [`Reader`]. The store knows a database and files. It knows no network, no
 //! scheduling and no clock, and what facts and results mean is not its business: they are bytes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
-use redb::Database;
+use redb::{Database, StorageBackend};
 
 mod blobs;
 mod compact;
 mod database;
 mod error;
 mod folder;
+mod log;
 mod page;
 mod reach;
 mod reader;
@@ -42,6 +44,7 @@ pub use write::{Commit, FACTS_BYTES_MAX, Lift, PAGES_PER_COMMIT_MAX};
 
 use database::{Found, Shared};
 use folder::Folder;
+use log::Log;
 use reach::Reach;
 use row::Totals;
 use usage::Usage;
@@ -105,6 +108,7 @@ pub struct Store {
     usage: Usage,
     blobs: Blobs,
     last: Position,
+    log: Log,
     witness: Witness,
     totals: Totals,
     /// How much of the journal is its last snapshot.
@@ -112,6 +116,8 @@ pub struct Store {
     /// Tasks with results, and when these were last written; a handful beside the rows themselves.
     tasks: BTreeMap<u64, u64>,
     reach: Reach,
+    /// Held while the database has not what was acknowledged: readers wait that long.
+    following: Arc<RwLock<()>>,
     /// After a failed write or sync nobody can say what the disk holds, so nothing more is acknowledged.
     failed: bool,
     /// A crash would undo lazy commits.
@@ -128,12 +134,14 @@ impl Store {
         let folder = Folder::open(dir)?;
         refuse_if_lost(&folder)?;
         let (database, found) = database::open(&folder, settings.cache_bytes)?;
-        Self::start(folder, database, found, settings)
+        let log = log::open(&folder)?;
+        Self::start(folder, database, log, found, settings)
     }
 
     fn start(
         folder: Folder,
         mut database: Database,
+        log: Box<dyn StorageBackend>,
         found: Found,
         settings: Settings,
     ) -> Result<(Self, Opened), StoreError> {
@@ -142,30 +150,34 @@ impl Store {
         let file = database::file(&folder);
         let tail = database::guarded(&file, || replay::read_tail(&database, &file))?;
         let (witness, acknowledged) = Witness::open(&folder)?;
-        if tail.last < acknowledged {
-            let what = Damage::Lost { acknowledged: acknowledged.0, found: tail.last.0 };
-            return Err(StoreError::Damaged { file, what });
-        }
+        let log = Log::new(log, &folder.path(log::FILE), found.store_id)?;
         let tasks = database::guarded(&file, || tasks::read_tasks(&database, &file))?;
         database::guarded(&file, || database::give_back(&mut database, &file, found.file_bytes, tail.totals.all()))?;
         usage.set_rows(tail.totals.all());
-        let store = Self {
+        let mut store = Self {
             database: Shared::new(database),
             file,
             settings,
             usage,
             blobs,
             last: tail.last,
+            log,
             witness,
             totals: tail.totals,
             snapshot_bytes: tail.snapshot_bytes,
             tasks,
             reach: Reach::default(),
+            following: Arc::default(),
             failed: false,
             behind: false,
             scratch: Vec::new(),
             folder,
         };
+        store.catch_up()?;
+        if store.last < acknowledged {
+            let what = Damage::Lost { acknowledged: acknowledged.0, found: store.last.0 };
+            return Err(StoreError::Damaged { file: store.file, what });
+        }
         let Found { created, store_id, repaired, undone, .. } = found;
         let opened = Opened { created, store_id, last: store.last, repaired, undone };
         Ok((store, opened))
@@ -173,7 +185,7 @@ impl Store {
 
     /// Reads beside the commits, from any thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(self.database.clone(), &self.file, self.reach.clone())
+        Reader::new(self.database.clone(), &self.file, self.reach.clone(), self.following.clone())
     }
 
     /// The blobs of this store, from any thread.
@@ -205,8 +217,14 @@ impl Store {
         self.failed
     }
 
-    /// A transaction is durable: from here on it counts.
+    /// The database is durable with all that was written so far.
     fn advance(&mut self, last: Position, totals: Totals) -> Result<(), StoreError> {
+        self.log.begin_again();
+        self.acknowledge(last, totals)
+    }
+
+    /// A commit is durable: from here on it counts.
+    fn acknowledge(&mut self, last: Position, totals: Totals) -> Result<(), StoreError> {
         self.grow(last, totals);
         self.behind = false;
         let witnessed = self.witness.write(last);

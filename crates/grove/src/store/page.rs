@@ -1,6 +1,8 @@
 //! A page of results: consecutive items of one task and stage, one row of the database.
 //! What an item's bytes mean is the caller's business; how they are told apart is this file's.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::StoreError;
 
 /// Bounds how far a reader must look back for a page that covers an item.
@@ -10,7 +12,7 @@ pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// Outputs up to 4 KiB are kept in rows, larger ones are blobs; the rest is room for what is said about them.
 pub const ITEM_BYTES_MAX: usize = 64 * 1024;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PageKey {
     pub task: u64,
     /// Parts, inner answers, the merged answer: the caller's numbering.
@@ -18,7 +20,7 @@ pub struct PageKey {
     pub first_item: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     key: PageKey,
     items: u32,

@@ -8,6 +8,7 @@ mod basics;
 mod blobs;
 mod crash;
 mod disk;
+mod log;
 mod refusals;
 mod rot;
 

@@ -2,15 +2,17 @@
 //! It decides nothing about them but whether there is room.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
 
 use redb::{Durability, ReadableTable, Table, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 use super::database::guarded;
-use super::error::{StoreError, database_error, io_error};
+use super::error::{Damage, StoreError, database_error, io_error};
 use super::page::{Page, PageKey, items_of};
 use super::reader;
 use super::row::{self, DROPPED, JOURNAL, JournalRow, PAGES, SETTINGS, TASKS, Totals};
-use super::{Position, Store, system};
+use super::{Position, Store, log, system};
 
 /// One batch of the event loop is a few kilobytes; more than this is a mistake and not a batch.
 pub const FACTS_BYTES_MAX: usize = 64 << 20;
@@ -52,6 +54,16 @@ pub struct Lift {
     pub to: PageKey,
 }
 
+/// A small commit, as the log keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Logged<'a> {
+    #[serde(borrow)]
+    facts: &'a [u8],
+    /// Results and entries.
+    pages: Vec<Page>,
+    now_s: u64,
+}
+
 /// What a transaction changes of the store's own memory, once it is durable.
 #[derive(Default)]
 struct Changed {
@@ -60,22 +72,34 @@ struct Changed {
 }
 
 impl Store {
-    /// Makes it durable, unless it is lazy. A refusal changes nothing and can be answered; after any other error the caller must stop,
-    /// and must not have acknowledged anything that this commit was to hold.
+    /// Makes it durable, unless it is lazy. A refusal changes nothing and can be answered; after any other error the
+    /// caller must stop, and must not have acknowledged anything that this commit was to hold.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<Position, StoreError> {
+        self.commit_telling(commit, || ())
+    }
+
+    /// The same; `tell` is called as soon as the commit is durable, unless it is lazy. Whoever hears of it and reads
+    /// waits until the database has it.
+    pub fn commit_telling(&mut self, commit: &Commit<'_>, tell: impl FnOnce()) -> Result<Position, StoreError> {
         self.refuse_if_failed()?;
         self.admit(commit)?;
         let next = Position(self.last.0 + 1);
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let outcome = guarded(&self.file, || self.write(next, commit, &mut scratch));
-        self.scratch = scratch;
-        let changed = self.settle(outcome)?;
-        self.tasks.extend(changed.tasks);
+        let logged = self.log_commit(next, commit)?;
+        if logged && !commit.lazy {
+            let following = Arc::clone(&self.following);
+            let _following = following.write().unwrap_or_else(PoisonError::into_inner);
+            tell();
+            let totals = self.write_down(next, commit, false)?;
+            self.acknowledge(next, totals)?;
+            return Ok(next);
+        }
+        let totals = self.write_down(next, commit, !commit.lazy)?;
         if commit.lazy {
-            self.grow(next, changed.totals);
+            self.grow(next, totals);
             self.behind = true;
         } else {
-            self.advance(next, changed.totals)?;
+            self.advance(next, totals)?;
+            tell();
         }
         Ok(next)
     }
@@ -86,12 +110,63 @@ impl Store {
         if !self.behind {
             return Ok(());
         }
+        if self.log.is_whole() {
+            let synced = self.log.sync();
+            self.settle(synced)?;
+            return self.acknowledge(self.last, self.totals);
+        }
+        self.sync_database()
+    }
+
+    /// Takes over what the log has and the database has not: the process ended between the two.
+    pub(super) fn catch_up(&mut self) -> Result<(), StoreError> {
+        for body in self.log.after(self.last)? {
+            let damaged = |_| StoreError::Damaged { file: self.folder.path(log::FILE), what: Damage::Walk };
+            let Logged { facts, pages, now_s } = postcard::from_bytes(&body).map_err(damaged)?;
+            let next = Position(self.last.0 + 1);
+            let totals = self.write_down(next, &Commit { facts, pages: &pages, now_s, ..Commit::default() }, false)?;
+            self.grow(next, totals);
+            self.behind = true;
+        }
+        if self.behind { self.sync_database() } else { Ok(()) }
+    }
+
+    fn sync_database(&mut self) -> Result<(), StoreError> {
         let outcome = guarded(&self.file, || {
             let write = self.database.begin_write().map_err(database_error(&self.file))?;
             write.commit().map_err(database_error(&self.file))
         });
         self.settle(outcome)?;
         self.advance(self.last, self.totals)
+    }
+
+    /// Whether the log has it; then the log is synced, unless the commit is lazy.
+    fn log_commit(&mut self, next: Position, commit: &Commit<'_>) -> Result<bool, StoreError> {
+        let pages = || commit.pages.iter().chain(commit.entries);
+        let bytes = commit.facts.len() + pages().map(|page| page.body().len()).sum::<usize>();
+        let plain = commit.lifts.is_empty() && commit.drop_tasks.is_empty() && commit.settings.is_empty();
+        if plain && self.log.has_room(bytes) {
+            let pages = pages().cloned().collect();
+            let logged = Logged { facts: commit.facts, pages, now_s: commit.now_s };
+            let body = postcard::to_allocvec(&logged).expect("what is in memory can be written to memory");
+            if self.log.has_room(body.len()) {
+                self.log.add(next, &body);
+                let synced = if commit.lazy { Ok(()) } else { self.log.sync() };
+                return self.settle(synced).map(|()| true);
+            }
+        }
+        self.log.skip();
+        Ok(false)
+    }
+
+    /// Writes it into the database; what is kept there then.
+    fn write_down(&mut self, next: Position, commit: &Commit<'_>, synced: bool) -> Result<Totals, StoreError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let outcome = guarded(&self.file, || self.write(next, commit, synced, &mut scratch));
+        self.scratch = scratch;
+        let changed = self.settle(outcome)?;
+        self.tasks.extend(changed.tasks);
+        Ok(changed.totals)
     }
 
     /// Facts alone are let in over the quota, and while the disk has any room: a node that keeps too much must still be
@@ -110,9 +185,15 @@ impl Store {
         admit_on_disk(self.folder.dir(), self.settings.reserve_bytes, wanted)
     }
 
-    fn write(&self, next: Position, commit: &Commit<'_>, scratch: &mut Vec<u8>) -> Result<Changed, StoreError> {
+    fn write(
+        &self,
+        next: Position,
+        commit: &Commit<'_>,
+        synced: bool,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Changed, StoreError> {
         let mut write = self.database.begin_write().map_err(database_error(&self.file))?;
-        if commit.lazy {
+        if !synced {
             write.set_durability(Durability::None).map_err(database_error(&self.file))?;
         }
         let mut changed = Changed { totals: self.totals, tasks: BTreeMap::new() };

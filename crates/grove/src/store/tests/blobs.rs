@@ -275,7 +275,7 @@ fn everything_is_the_owners_alone_and_links_are_not_followed() {
             }
         }
     }
-    assert_eq!(seen, 5, "lock, database, witness, blob, map");
+    assert_eq!(seen, 6, "lock, database, log, witness, blob, map");
 
     let file = blob_file(&home, &id);
     let secret = dir.path().join("secret");

@@ -7,7 +7,7 @@ use redb::Database;
 use super::super::database::{self, lay_out};
 use super::super::folder::Folder;
 use super::super::{Commit, Opened, Page, PageKey, Position, Settings, Store, StoreError, witness};
-use super::disk::{Disk, Op, apply, apply_torn};
+use super::disk::{Disk, Image, Op, apply, apply_torn};
 use super::{ROOMY, replayed};
 
 /// A disk with an empty store on it.
@@ -24,7 +24,7 @@ pub(super) fn open_disk(dir: &Path, disk: &Disk) -> Result<(Store, Opened), Stor
 pub(super) fn open_with(dir: &Path, disk: &Disk, settings: Settings) -> Result<(Store, Opened), StoreError> {
     let folder = Folder::open(dir)?;
     let (database, found) = database::open_on(disk.clone(), &database::file(&folder), settings.cache_bytes, false)?;
-    Store::start(folder, database, found, settings)
+    Store::start(folder, database, Box::new(disk.log()), found, settings)
 }
 
 /// The nth commit of the run: facts of changing size, results over the same items again and again, now and then a
@@ -64,20 +64,30 @@ pub(super) fn contents(store: &Store) -> Contents {
     }
 }
 
-/// Runs `steps` steps, some with a lazy commit ahead that becomes durable with them; what the store held after each,
-/// and how many operations the disk had seen by then.
-fn run(dir: &Path, disk: &Disk, steps: u64) -> Vec<(usize, Contents)> {
+/// What the store held after a step.
+struct Held {
+    /// How many operations the disk had seen by then.
+    ops: usize,
+    contents: Contents,
+    /// After the lazy commit ahead of the step: it may be there without it.
+    halfway: Option<Contents>,
+}
+
+/// Runs `steps` steps, some with a lazy commit ahead that becomes durable with them.
+fn run(dir: &Path, disk: &Disk, steps: u64) -> Vec<Held> {
     let (mut store, _) = open_disk(dir, disk).unwrap();
     disk.record();
-    let mut history = vec![(disk.ops_so_far(), contents(&store))];
+    let mut history = vec![Held { ops: disk.ops_so_far(), contents: contents(&store), halfway: None }];
     for nth in 1..=steps {
+        let mut halfway = None;
         if nth % 3 == 0 {
             let pages = Page::pack(1, 0, [(nth, b"lazy")]).unwrap();
             store.commit(&Commit { facts: b"lazy", pages: &pages, lazy: true, ..Commit::default() }).unwrap();
+            halfway = Some(contents(&store));
         }
         step(&mut store, nth).unwrap();
         store.sync().unwrap();
-        history.push((disk.ops_so_far(), contents(&store)));
+        history.push(Held { ops: disk.ops_so_far(), contents: contents(&store), halfway });
     }
     history
 }
@@ -89,19 +99,23 @@ pub(super) fn witnessed(dir: &Path, acknowledged: Position) {
 
 /// After a power cut, what is there must be the state after the last acknowledged step, or after the one that was
 /// under way, and the store must go on.
-fn assert_recovers(dir: &Path, image: Vec<u8>, history: &[(usize, Contents)], cut: usize) {
-    let acked = history.iter().rposition(|(ops, _)| *ops <= cut).unwrap();
+fn assert_recovers(dir: &Path, image: Image, history: &[Held], cut: usize) {
+    let acked = history.iter().rposition(|held| held.ops <= cut).unwrap();
     // The strictest case: the power cut took nothing of the witness.
-    witnessed(dir, history[acked].1.last);
+    witnessed(dir, history[acked].contents.last);
     let (mut store, _) = open_disk(dir, &Disk::holding(image)).unwrap();
     let found = contents(&store);
-    let allowed = &history[acked..history.len().min(acked + 2)];
-    assert!(allowed.iter().any(|(_, contents)| *contents == found), "cut after operation {cut}, {acked} acknowledged");
+    let under_way = history.get(acked + 1);
+    let mut allowed = [Some(&history[acked].contents), under_way.map(|held| &held.contents)]
+        .into_iter()
+        .chain([under_way.and_then(|held| held.halfway.as_ref())])
+        .flatten();
+    assert!(allowed.any(|contents| *contents == found), "cut after operation {cut}, {acked} acknowledged");
     let last = store.commit(&Commit { facts: b"on", ..Commit::default() }).unwrap();
     assert_eq!(last.0, found.last.0 + 1);
 }
 
-fn cut_everywhere(steps: u64, mut left: impl FnMut(&[u8], &[Op]) -> Vec<u8>) -> usize {
+fn cut_everywhere(steps: u64, mut left: impl FnMut(&Image, &[(usize, Op)]) -> Image) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let disk = fresh_disk();
     let mut synced = disk.bytes();
@@ -116,12 +130,12 @@ fn cut_everywhere(steps: u64, mut left: impl FnMut(&[u8], &[Op]) -> Vec<u8>) -> 
     disk.record();
     let history = run(dir.path(), &disk, steps);
     let ops = disk.ops();
-    let first = history[0].0;
-    let mut pending: Vec<Op> = Vec::new();
-    for (cut, op) in ops.iter().enumerate() {
-        pending.push(op.clone());
+    let first = history[0].ops;
+    let mut pending: Vec<(usize, Op)> = Vec::new();
+    for (cut, (file, op)) in ops.iter().enumerate() {
+        pending.push((*file, op.clone()));
         if matches!(op, Op::Sync) {
-            pending.drain(..).for_each(|op| apply(&mut synced, &op));
+            pending.extract_if(.., |(of, _)| of == file).for_each(|(_, op)| apply(&mut synced[*file], &op));
         }
         if cut + 1 >= first {
             assert_recovers(dir.path(), left(&synced, &pending), &history, cut + 1);
@@ -133,24 +147,24 @@ fn cut_everywhere(steps: u64, mut left: impl FnMut(&[u8], &[Op]) -> Vec<u8>) -> 
 
 #[test]
 fn a_power_cut_that_loses_all_that_was_not_synced() {
-    let cuts = cut_everywhere(200, |synced, _| synced.to_vec());
-    assert!(cuts > 1000, "{cuts}");
+    let cuts = cut_everywhere(200, |synced, _| synced.clone());
+    assert!(cuts > 700, "{cuts}");
 }
 
 #[test]
 fn a_power_cut_that_leaves_any_sectors_of_what_was_not_synced() {
     let mut random = 1_u64;
-    let cuts = cut_everywhere(100, |synced, pending| {
-        let mut image = synced.to_vec();
-        for op in pending {
-            apply_torn(&mut image, op, || {
+    let cuts = cut_everywhere(160, |synced, pending| {
+        let mut image = synced.clone();
+        for (file, op) in pending {
+            apply_torn(&mut image[*file], op, || {
                 random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 random >> 63 == 0
             });
         }
         image
     });
-    assert!(cuts > 800, "{cuts}");
+    assert!(cuts > 500, "{cuts}");
 }
 
 #[test]
@@ -196,7 +210,7 @@ fn a_disk_that_fails_once_ends_the_store_and_loses_nothing() {
         disk.fail_in(fail_in);
         let mut acked = contents(&store);
         let mut failed = None;
-        for nth in 1..=25 {
+        for nth in 1..=60 {
             match step(&mut store, nth) {
                 Ok(()) if !disk.has_failed() => acked = contents(&store),
                 Ok(()) => panic!("acknowledged although operation {fail_in} of the disk failed"),
@@ -207,7 +221,7 @@ fn a_disk_that_fails_once_ends_the_store_and_loses_nothing() {
             }
         }
         let Some((nth, error)) = failed else {
-            assert!(fail_in > 200, "{fail_in}");
+            assert!(fail_in > 150, "{fail_in}");
             return;
         };
         assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
@@ -222,7 +236,9 @@ fn a_disk_that_fails_once_ends_the_store_and_loses_nothing() {
         let (mut store, _) = open_disk(dir.path(), &disk).unwrap();
         let found = contents(&store);
         if found != acked {
-            assert_eq!(found.last.0, acked.last.0 + 1, "failed at operation {fail_in}, step {nth}");
+            // A compaction has no place of its own among the commits.
+            let more = u64::from(nth % 50 != 40);
+            assert_eq!(found.last.0, acked.last.0 + more, "failed at operation {fail_in}, step {nth}");
         }
         step(&mut store, 3).unwrap();
     }

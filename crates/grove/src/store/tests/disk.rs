@@ -16,55 +16,67 @@ pub(super) enum Op {
     Sync,
 }
 
+/// The bytes of the database and of the log.
+pub(super) type Image = [Vec<u8>; 2];
+
+/// One of the two files of a store; the other one is on the same disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Mutex<Inner>>);
+pub(super) struct Disk {
+    inner: Arc<Mutex<Inner>>,
+    file: usize,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
-    bytes: Vec<u8>,
-    ops: Vec<Op>,
+    bytes: Image,
+    ops: Vec<(usize, Op)>,
     record: bool,
     /// The operation that fails, counted from now.
     fail_in: Option<usize>,
 }
 
 impl Disk {
-    pub(super) fn holding(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(Mutex::new(Inner { bytes, ..Inner::default() })))
+    pub(super) fn holding(bytes: Image) -> Self {
+        Self { inner: Arc::new(Mutex::new(Inner { bytes, ..Inner::default() })), file: 0 }
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap().bytes.clone()
+    /// The file beside the database.
+    pub(super) fn log(&self) -> Self {
+        Self { file: 1, ..self.clone() }
+    }
+
+    pub(super) fn bytes(&self) -> Image {
+        self.inner.lock().unwrap().bytes.clone()
     }
 
     pub(super) fn flip(&self, byte: usize, bit: u32) {
-        self.0.lock().unwrap().bytes[byte] ^= 1 << bit;
+        self.inner.lock().unwrap().bytes[self.file][byte] ^= 1 << bit;
     }
 
     /// From now on, operations are kept.
     pub(super) fn record(&self) {
-        self.0.lock().unwrap().record = true;
+        self.inner.lock().unwrap().record = true;
     }
 
-    pub(super) fn ops(&self) -> Vec<Op> {
-        self.0.lock().unwrap().ops.clone()
+    pub(super) fn ops(&self) -> Vec<(usize, Op)> {
+        self.inner.lock().unwrap().ops.clone()
     }
 
     pub(super) fn ops_so_far(&self) -> usize {
-        self.0.lock().unwrap().ops.len()
+        self.inner.lock().unwrap().ops.len()
     }
 
     /// Lets `count` more operations pass; the next one fails, and those after it work again, as a drive's may.
     pub(super) fn fail_in(&self, count: usize) {
-        self.0.lock().unwrap().fail_in = Some(count);
+        self.inner.lock().unwrap().fail_in = Some(count);
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        self.0.lock().unwrap().fail_in.is_none()
+        self.inner.lock().unwrap().fail_in.is_none()
     }
 
     fn operate(&self, op: Op) -> io::Result<()> {
-        let mut inner = self.0.lock().unwrap();
+        let mut inner = self.inner.lock().unwrap();
         match inner.fail_in {
             Some(0) => {
                 inner.fail_in = None;
@@ -73,9 +85,9 @@ impl Disk {
             Some(left) => inner.fail_in = Some(left - 1),
             None => {}
         }
-        apply(&mut inner.bytes, &op);
+        apply(&mut inner.bytes[self.file], &op);
         if inner.record {
-            inner.ops.push(op);
+            inner.ops.push((self.file, op));
         }
         Ok(())
     }
@@ -109,13 +121,13 @@ pub(super) fn apply_torn(bytes: &mut Vec<u8>, op: &Op, mut kept: impl FnMut() ->
 
 impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.lock().unwrap().bytes.len() as u64)
+        Ok(self.inner.lock().unwrap().bytes[self.file].len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let inner = self.0.lock().unwrap();
+        let inner = self.inner.lock().unwrap();
         let from = offset as usize;
-        let found = inner.bytes.get(from..from + out.len());
+        let found = inner.bytes[self.file].get(from..from + out.len());
         out.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
