@@ -19,23 +19,25 @@ pub(in crate::owner::machine) struct Load {
 struct Ticks {
     all: u64,
     busy: u64,
-    own: u64,
+    /// Not asked for while the machine is idle: that takes a look at every process.
+    own: Option<u64>,
 }
 
 impl Load {
     /// Per cent of all processors that other work took since the last look.
     pub(in crate::owner::machine) fn foreign(&mut self) -> Option<u32> {
         let (all, busy) = processors(&std::fs::read_to_string(ALL).ok()?)?;
-        let now = Ticks { all, busy, own: own() };
-        let before = self.before.replace(now)?;
-        let all = now.all.saturating_sub(before.all);
-        let busy = now.busy.saturating_sub(before.busy);
-        if all == 0 || busy * 100 / all < LITTLE_PERCENT {
-            return Some(u32::try_from(busy * 100 / all.max(1)).unwrap_or(100));
+        let before = self.before.replace(Ticks { all, busy, own: None })?;
+        let (all, busy) = (all.saturating_sub(before.all), busy.saturating_sub(before.busy));
+        let percent = |ticks: u64| Some(u32::try_from(ticks * 100 / all.max(1)).unwrap_or(100));
+        if busy * 100 < LITTLE_PERCENT * all {
+            return percent(busy);
         }
-        // Grove's own that ended in between count as other work for one look; that is on the safe side.
-        let foreign = busy.saturating_sub(now.own.saturating_sub(before.own));
-        Some(u32::try_from(foreign * 100 / all).unwrap_or(100))
+        let own = own();
+        self.before.as_mut()?.own = Some(own);
+        // Whose the first moments of work are, the next look tells. Grove's own that ended in between count as other
+        // work for one look; that is on the safe side.
+        before.own.map_or(Some(0), |before| percent(busy.saturating_sub(own.saturating_sub(before))))
     }
 }
 
