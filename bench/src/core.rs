@@ -124,7 +124,7 @@ struct Drive {
 
 impl Drive {
     fn new() -> Drive {
-        let config = Config { id: HUB, slots: 0, solves: false, lease: Millis(30_000) };
+        let config = Config { id: HUB, slots: 0, memory: 0, solves: false, lease: Millis(30_000) };
         let mut drive = Drive {
             node: Node::new(config, State::default(), Millis(1)),
             run: Run::default(),
@@ -141,8 +141,13 @@ impl Drive {
     fn meet(&mut self, lenders: u64) {
         for lender in 1..=lenders {
             let node = NodeId(lender);
-            let message =
-                Message::Hello { incarnation: Incarnation(lender), slots: 1, solves: false, holding: Vec::new() };
+            let message = Message::Hello {
+                incarnation: Incarnation(lender),
+                slots: 1,
+                memory: 0,
+                solves: false,
+                holding: Vec::new(),
+            };
             self.coming.push_back(Event::Linked { node });
             self.coming.push_back(Event::Heard { from: node, message });
         }

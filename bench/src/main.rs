@@ -7,6 +7,7 @@ mod compute;
 mod core;
 mod crowd;
 mod data;
+mod files;
 mod idle;
 mod latency;
 mod others;
@@ -53,6 +54,7 @@ fn main() -> anyhow::Result<()> {
         "compute" => compute::run()?,
         "crowd" => crowd::run()?,
         "data" => data::run()?,
+        "files" => files::run()?,
         "idle" => idle::run()?,
         "latency" => latency::run()?,
         "owner" => owner::run(arguments.returns)?,

@@ -417,6 +417,8 @@ pub(crate) fn command(home: &Path, arguments: &[&str]) -> Command {
     let beside = std::env::current_exe().map(|exe| exe.with_file_name("grove")).unwrap_or_default();
     let mut command = Command::new(beside);
     command.arg("--home").arg(home).args(arguments).stdin(Stdio::null()).env_remove("GROVE_HOME");
+    // No node is to compile Python beside what is measured.
+    command.env("GROVE_PYTHON", "none");
     command
 }
 

@@ -26,6 +26,7 @@ pub use posts::{Cause, Entry};
 
 use crate::estimate::Estimate;
 use crate::id::{Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
+use crate::job::Standing;
 use crate::limits;
 use crate::message::Gift;
 use crate::peer::Presence;
@@ -43,6 +44,8 @@ pub struct Config {
     pub id: NodeId,
     /// Parts it runs at one time; zero for a hub that does not lend.
     pub slots: u32,
+    /// Bytes that one part may have here; 0 for as many as a job allows.
+    pub memory: u64,
     /// Takes whole pieces of its neighbours and splits them further: a peer.
     pub solves: bool,
     /// How long a silent lender keeps its leases.
@@ -110,7 +113,14 @@ struct Watched {
 impl Node {
     /// A node whose journal says what `state` says.
     pub fn new(config: Config, state: State, now: Millis) -> Node {
-        let own = Presence { linked: true, slots: config.slots, trusted: true, heard: now, ..Presence::default() };
+        let own = Presence {
+            linked: true,
+            slots: config.slots,
+            memory: config.memory,
+            trusted: true,
+            heard: now,
+            ..Presence::default()
+        };
         Node {
             desk: Desk::new(config),
             config,
@@ -211,6 +221,17 @@ impl Node {
         view::why(&self.state, &self.presence, self.now, job)
     }
 
+    /// How many running jobs have parts that wait for a lender.
+    pub fn waiting_jobs(&self) -> u64 {
+        view::wanted(&self.state).len() as u64
+    }
+
+    /// After how long a job may get its next part, as far as that can be told.
+    pub fn soonest(&self, job: JobId) -> Option<Millis> {
+        let book = self.state.job(job).filter(|book| book.standing == Standing::Running)?;
+        view::soonest(&self.presence, self.now, book.job.tool.caps.memory_bytes)
+    }
+
     /// Who lends, told apart by what keeps them from work.
     pub fn crew(&self) -> view::Crew {
         view::crew(&self.state, &self.presence, self.now)
@@ -290,7 +311,7 @@ impl Node {
             return;
         }
         self.lost(node);
-        self.offers(node, 0);
+        self.offers(node, 0, 0);
         if self.presence.get(&node).is_some_and(|peer| peer.linked) {
             self.look_again(node, self.now.plus(self.config.lease));
         }

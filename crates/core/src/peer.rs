@@ -41,6 +41,8 @@ pub struct Presence {
     pub linked: bool,
     pub heard: Millis,
     pub slots: u32,
+    /// Bytes that one part may have there; 0 where nothing is said.
+    pub memory: u64,
     /// Takes whole pieces and splits them further.
     pub solves: bool,
     /// Its answers are believed and it may prove those of others: this node itself, or the job owner's own machine.
@@ -57,6 +59,11 @@ impl Presence {
     /// Whether it takes work at all now.
     pub fn is_able(&self, now: Millis) -> bool {
         self.linked && self.slots > 0 && self.resting_until <= now
+    }
+
+    /// Whether a part that may want so many bytes could run there.
+    pub fn fits(&self, bytes: u64) -> bool {
+        self.memory == 0 || bytes <= self.memory
     }
 
     /// How long what it holds will take it.

@@ -49,6 +49,10 @@ pub struct PeerView {
     pub node: NodeId,
     pub linked: bool,
     pub slots: u32,
+    /// Bytes that one part may have there; 0 where nothing is said.
+    pub memory: u64,
+    /// Running jobs with waiting parts that may want more.
+    pub too_large: u64,
     pub gifts: usize,
     pub trusted: bool,
     pub caught: bool,
@@ -96,6 +100,8 @@ pub enum Reason {
     LendersGone { lenders: u64 },
     /// No lender may work now, these because they were found lying.
     LendersCaught { lenders: u64 },
+    /// These lend less memory than one part may want.
+    LendersSmall { lenders: u64, wanted: u64 },
     /// All lenders that may work are busy.
     LendersBusy { lenders: u64 },
     /// All slots are taken, and several accounts share them; the job's has so many gifts out. Whoever has least is next.
@@ -149,6 +155,7 @@ pub fn job(state: &State, book: &JobBook) -> Option<JobView> {
 /// All neighbours, this node among them.
 pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -> Vec<PeerView> {
     let nothing = (Presence::default(), Record::default());
+    let wanted = wanted(state);
     let nodes: BTreeSet<NodeId> = presence.keys().chain(state.peers().keys()).copied().collect();
     let view = |node: NodeId| {
         let here = presence.get(&node).unwrap_or(&nothing.0);
@@ -157,6 +164,8 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
             node,
             linked: here.linked,
             slots: here.slots,
+            memory: here.memory,
+            too_large: (wanted.len() - wanted.partition_point(|bytes| here.fits(*bytes))) as u64,
             gifts: record.leases.len(),
             trusted: here.trusted,
             caught: record.trust.caught,
@@ -168,6 +177,21 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
         }
     };
     nodes.into_iter().map(view).collect()
+}
+
+/// What one part of each running job may want that has parts waiting for a lender, in bytes; the least first.
+pub fn wanted(state: &State) -> Vec<u64> {
+    let running = state.jobs().values().filter(|book| book.standing == Standing::Running);
+    let waits = |book: &&JobBook| state.task(book.root).is_some_and(|task| task.parts.todo() > 0);
+    let mut wanted: Vec<u64> = running.filter(waits).map(|book| book.job.tool.caps.memory_bytes).collect();
+    wanted.sort_unstable();
+    wanted
+}
+
+/// When a waiting job may get its next part, as far as that can be told: a lender's rest ends, or work that is expected.
+pub fn soonest(presence: &BTreeMap<NodeId, Presence>, now: Millis, wanted: u64) -> Option<Millis> {
+    let may = presence.values().filter(|peer| peer.linked && peer.slots > 0 && peer.fits(wanted));
+    may.map(|peer| peer.resting_until.since(now).max(peer.busy_for())).min()
 }
 
 /// Who lends.
@@ -256,7 +280,13 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
     if free < Credits::reserved(raised.max(crate::limits::FUEL_LEAST)) {
         return vec![Reason::Budget { left: free }];
     }
-    vec![shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able })]
+    let wanted = book.job.tool.caps.memory_bytes;
+    let able = presence.values().filter(|peer| peer.is_able(now));
+    let lenders = able.filter(|peer| !peer.fits(wanted)).count() as u64;
+    let small = (lenders > 0).then_some(Reason::LendersSmall { lenders, wanted });
+    let busy = (lenders < crew.able)
+        .then(|| shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able - lenders }));
+    busy.into_iter().chain(small).collect()
 }
 
 /// With how many the owner of a job shares the lenders, if it is several.

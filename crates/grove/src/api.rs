@@ -17,6 +17,7 @@ mod login;
 mod lookup;
 mod named;
 mod passwords;
+mod python;
 mod render;
 mod results;
 mod routes;

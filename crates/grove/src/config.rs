@@ -39,6 +39,8 @@ pub struct Settings {
     /// Another hub than the one that the home folder names.
     pub hub: Option<String>,
     pub slots: u32,
+    /// Bytes for all parts together; 0 for as many as jobs allow.
+    pub memory_bytes: u64,
     pub disk_bytes: u64,
     pub keep: Millis,
     /// When this machine may work for others.
@@ -59,6 +61,7 @@ pub struct Layer {
     pub hub: Option<String>,
     pub slots: Option<u32>,
     pub disk: Option<String>,
+    pub memory: Option<String>,
     pub keep: Option<String>,
     pub always: Option<bool>,
     pub idle_after: Option<String>,
@@ -112,6 +115,11 @@ pub enum ConfigError {
 }
 
 impl Settings {
+    /// Bytes that one part may have; 0 for as many as a job allows.
+    pub fn memory_of_a_part(&self) -> u64 {
+        self.memory_bytes / u64::from(self.slots.max(1))
+    }
+
     /// What flags, environment, file and defaults come to.
     pub fn resolve(flags: Layer) -> Result<Settings, ConfigError> {
         let file = match user_file() {
@@ -161,6 +169,7 @@ impl Layer {
             hub: look("GROVE_HUB"),
             slots: number("GROVE_SLOTS", &look)?,
             disk: look("GROVE_DISK"),
+            memory: look("GROVE_MEMORY"),
             keep: look("GROVE_KEEP"),
             always: yes_or_no("GROVE_ALWAYS", &look)?,
             idle_after: look("GROVE_IDLE_AFTER"),
@@ -185,6 +194,7 @@ impl Layer {
             hub: self.hub.or(other.hub),
             slots: self.slots.or(other.slots),
             disk: self.disk.or(other.disk),
+            memory: self.memory.or(other.memory),
             keep: self.keep.or(other.keep),
             always: self.always.or(other.always),
             idle_after: self.idle_after.or(other.idle_after),
@@ -205,6 +215,8 @@ impl Layer {
         if let Some(slots) = self.slots.filter(|slots| *slots > SLOTS_MAX) {
             return Err(ConfigError::TooManySlots { slots });
         }
+        let memory = self.memory.filter(|memory| !memory.is_empty()).map(|memory| parse_bytes(&memory)).transpose();
+        let memory_bytes = memory.map_err(amount("memory"))?.unwrap_or(0);
         let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
         Ok(Settings {
             home: Home::at(self.home.or_else(state_folder).ok_or(ConfigError::NoHome)?),
@@ -214,7 +226,8 @@ impl Layer {
             address: addresses(&self.address.unwrap_or_default())?,
             announce: self.announce.unwrap_or_default(),
             hub: self.hub.filter(|hub| !hub.is_empty()),
-            slots: self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores),
+            slots: slots_within(memory_bytes, self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores)),
+            memory_bytes,
             disk_bytes: parse_bytes(&self.disk.unwrap_or_default()).map_err(amount("disk"))?,
             keep: parse_millis(&self.keep.unwrap_or_default()).map_err(amount("keep"))?,
             rules,
@@ -244,6 +257,13 @@ impl Layer {
             ..usual
         })
     }
+}
+
+/// Fewer parts at one time, where otherwise none would have what most jobs ask for.
+fn slots_within(memory_bytes: u64, slots: u32) -> u32 {
+    let usual = grove_core::job::Caps::default().memory_bytes;
+    let fit = u32::try_from(memory_bytes / usual).unwrap_or(u32::MAX).max(1);
+    if memory_bytes == 0 { slots } else { slots.min(fit) }
 }
 
 fn address(name: &'static str, value: String) -> Result<SocketAddr, ConfigError> {
@@ -302,8 +322,16 @@ mod tests {
         assert_eq!((said, log.as_deref()), ([true; 6], Some("info")));
         assert_eq!((tls, address.as_deref(), announce), (Some(false), Some(""), Some(true)));
         let settings = settled(Layer::default());
-        assert_eq!((settings.disk_bytes, settings.keep, settings.hub), (20 << 30, Millis(30 * 86_400_000), None));
-        assert!(settings.slots > 0);
+        assert_eq!(
+            (settings.disk_bytes, settings.keep, settings.hub.clone()),
+            (20 << 30, Millis(30 * 86_400_000), None)
+        );
+        assert!(settings.slots > 0 && settings.memory_bytes == 0 && settings.memory_of_a_part() == 0);
+        let limited = |memory: &str| {
+            let limited = settled(Layer { memory: Some(memory.into()), slots: Some(4), ..Layer::default() });
+            (limited.slots, limited.memory_of_a_part() >> 20)
+        };
+        assert_eq!([limited("8GiB"), limited("2.5GiB"), limited("512MiB")], [(4, 2_048), (2, 1_280), (1, 512)]);
         assert!(DEFAULTS.lines().all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = ")));
     }
 

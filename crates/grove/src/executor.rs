@@ -159,6 +159,12 @@ impl Executors {
         self.inner.codes.of(tool, options, module).await.map(drop)
     }
 
+    /// For how long a tool has been compiled, if one is.
+    #[must_use]
+    pub fn compiling(&self) -> Option<std::time::Duration> {
+        self.inner.codes.compiling()
+    }
+
     /// A job has ended or was cancelled: its executors go, and its orders end.
     pub fn end(&self, job: JobId) {
         self.inner.dispatch.end(job);

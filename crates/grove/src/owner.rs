@@ -32,6 +32,8 @@ pub trait Reins: Send + Sync + Debug {
     fn give_up(&self) -> Soon<'_, ()>;
     /// From now on work is taken.
     fn lend(&self);
+    /// For how long a tool has been compiled, if one is.
+    fn compiling(&self) -> Option<std::time::Duration>;
     /// What was done since this was last asked.
     fn done(&self) -> Vec<Done>;
 }

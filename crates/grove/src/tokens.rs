@@ -10,11 +10,18 @@
 //! | `{#}` | the number of the input, from 1 on |
 //! | `{1}` `{2}` … | the first, second … of several input sources, also as `{1/}`, `{2.}` … |
 //!
+//! | `{in}` | the path of a file in the sandbox that holds the input; then inputs are files |
+//!
 //! Where no token is in the arguments, the input is appended, as there. A run of numbers has two columns, the first
 //! number and the one after the last.
 
 /// What stands between the columns of an input that was combined from several sources. No text has it.
 pub const COLUMN: char = '\u{1f}';
+
+/// Where this stands, the input is a file, and this becomes its path.
+pub const FILE: &str = "{in}";
+/// What a file is called whose name cannot be used.
+const NAMELESS: &str = "input";
 
 /// The input of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +59,29 @@ pub fn ranged<S: AsRef<str>>(args: &[S]) -> Vec<String> {
 /// Whether any argument has a token, so that nothing will be appended.
 pub fn has_token<S: AsRef<str>>(args: &[S]) -> bool {
     args.iter().any(|arg| tokens(arg.as_ref()).next().is_some())
+}
+
+/// Whether inputs are to be files.
+pub fn wants_file<S: AsRef<str>>(args: &[S]) -> bool {
+    args.iter().any(|arg| arg.as_ref().contains(FILE))
+}
+
+/// A file as an input: a line with its name, then what is in it.
+pub fn named(name: &str, contents: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), b"\n", contents].concat()
+}
+
+/// The name and the contents of such an input. A name that would lead elsewhere is no name.
+pub fn unnamed(input: &[u8]) -> (&str, &[u8]) {
+    let end = input.iter().position(|byte| *byte == b'\n').unwrap_or(input.len());
+    let name = std::str::from_utf8(&input[..end]).unwrap_or_default();
+    let plain = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0']);
+    (if plain { name } else { NAMELESS }, input.get(end + 1..).unwrap_or_default())
+}
+
+/// The arguments of a run whose input is a file there.
+pub fn expand_file<S: AsRef<str>>(args: &[S], path: &str) -> Vec<String> {
+    args.iter().map(|arg| arg.as_ref().replace(FILE, path)).collect()
 }
 
 /// An input as text.
@@ -241,5 +271,17 @@ mod tests {
     fn an_input_is_never_read_as_a_token() {
         check(&["{}{#}"], Input::Text("{#}{}"), &["{#}{}7"]);
         check(&["ä{}ö{/}"], Input::Text("ü/ß"), &["äü/ßöß"]);
+    }
+
+    #[test]
+    fn an_input_may_be_a_file_with_its_name() {
+        assert!(wants_file(&["-x", "--from={in}"]) && !wants_file(&["{}", "{i}"]));
+        assert_eq!(unnamed(&named("a b\u{1f600}.csv", b"1\n2")), ("a b\u{1f600}.csv", &b"1\n2"[..]));
+        for name in ["", "..", ".", "a/b", "/etc", "a\\b", "a\0b"] {
+            assert_eq!(unnamed(&named(name, b"x")), ("input", &b"x"[..]), "{name:?}");
+        }
+        assert_eq!(unnamed(b"\xff\nx"), ("input", &b"x"[..]));
+        assert_eq!(unnamed(b"only"), ("only", &b""[..]));
+        assert_eq!(expand_file(&["-i{in}", "x"], "/in/a"), ["-i/in/a", "x"]);
     }
 }

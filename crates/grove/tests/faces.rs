@@ -8,6 +8,8 @@ mod canary;
 mod circle;
 #[cfg(unix)]
 mod crowd;
+#[cfg(target_os = "linux")]
+mod followed;
 mod guide;
 mod mistakes;
 #[cfg(unix)]

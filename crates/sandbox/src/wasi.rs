@@ -166,15 +166,15 @@ impl ResourceLimiter for Host {
     }
 }
 
-/// Runs one call: meters it, gives it the tool's memory, and turns what it says into what WASI says.
-fn call(
+/// Runs one call: meters it, gives it the tool's memory, and tells what the tool is told from the end of the part.
+fn metered<T>(
     caller: &mut Caller<'_, Host>,
-    act: impl FnOnce(&mut Host, &mut Guest<'_>) -> Result<(), Fault>,
-) -> wasmtime::Result<i32> {
+    act: impl FnOnce(&mut Host, &mut Guest<'_>) -> Result<T, Fault>,
+) -> wasmtime::Result<Result<T, Errno>> {
     let fuel = caller.get_fuel()?;
     // Only a start function can call before its memory is known, and compilers do not emit one.
     let Some(memory) = caller.data().memory else {
-        return Ok(Errno::FAULT.code());
+        return Ok(Err(Errno::FAULT));
     };
     let (bytes, host) = memory.data_and_store_mut(&mut *caller);
     host.fuel_left = fuel;
@@ -182,11 +182,19 @@ fn call(
     let left = host.fuel_left;
     caller.set_fuel(left)?;
     match said {
-        Ok(()) => Ok(0),
-        Err(Fault::Errno(errno)) => Ok(errno.code()),
+        Ok(said) => Ok(Ok(said)),
+        Err(Fault::Errno(errno)) => Ok(Err(errno)),
         Err(Fault::Stop(Stop::OutOfFuel)) => Err(Trap::OutOfFuel.into()),
         Err(Fault::Stop(stop)) => Err(stop.into()),
     }
+}
+
+/// One call of preview 1, which says how it ended as a number.
+fn call(
+    caller: &mut Caller<'_, Host>,
+    act: impl FnOnce(&mut Host, &mut Guest<'_>) -> Result<(), Fault>,
+) -> wasmtime::Result<i32> {
+    Ok(metered(caller, act)?.map_or_else(Errno::code, |()| 0))
 }
 
 /// Declares the calls once: for the linker, and as the list that `inspect` compares a tool's imports with.

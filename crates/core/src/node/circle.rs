@@ -289,7 +289,7 @@ mod tests {
     const BOTH: Roles = Roles { lend: true, run: true, admin: false };
 
     fn hub() -> Node {
-        let config = Config { id: NodeId(1), slots: 0, solves: false, lease: Millis(30_000) };
+        let config = Config { id: NodeId(1), slots: 0, memory: 0, solves: false, lease: Millis(30_000) };
         let mut node = Node::new(config, State::default(), Millis(0));
         node.handle(Millis(1), vec![Event::Started { incarnation: Incarnation(1), secret: 5 }]);
         node
@@ -383,7 +383,8 @@ mod tests {
         assert_eq!(ask(&mut node, claim(2, LENDER)), taken);
         assert_eq!(ask(&mut node, claim(2, NodeId(1))), taken, "the hub itself");
         assert_eq!(ask(&mut node, claim(3, NodeId(5))), Reply::Denied { why: Denied::NotAllowed });
-        let hello = Message::Hello { incarnation: Incarnation(2), slots: 4, solves: false, holding: Vec::new() };
+        let hello =
+            Message::Hello { incarnation: Incarnation(2), slots: 4, memory: 0, solves: false, holding: Vec::new() };
         let now = node.now;
         node.handle(now, vec![Event::Linked { node: LENDER }, Event::Heard { from: LENDER, message: hello.clone() }]);
         assert_eq!(node.slots_all, 4);

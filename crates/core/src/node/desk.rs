@@ -279,7 +279,7 @@ impl Node {
     pub(super) fn lends(&mut self, slots: u32) {
         self.desk.slots = slots;
         let me = self.config.id;
-        self.offers(me, slots);
+        self.offers(me, slots, self.config.memory);
         if slots == 0 {
             let unfinished = self.desk.gifts.iter().filter(|(_, held)| held.stage != HeldStage::Finished);
             let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
@@ -321,7 +321,7 @@ impl Node {
         }
         for node in self.neighbours() {
             let holding = self.desk.holding(node);
-            self.send(node, Message::Alive { slots: self.desk.slots, holding });
+            self.send(node, Message::Alive { slots: self.desk.slots, memory: self.config.memory, holding });
         }
     }
 

@@ -115,7 +115,7 @@ impl Node {
             if matches!(task.owner, Owner::Peer { node: giver, .. } if giver == node) {
                 continue;
             }
-            if beside == Beside::Nobody && is_raced(task, node) {
+            if beside == Beside::Nobody && is_raced(task, node) || !self.fits(node, task) {
                 continue;
             }
             found = self.try_offer(node, id, task, limits::GIFT_PIECES_MAX);
@@ -143,9 +143,15 @@ impl Node {
         }
     }
 
+    /// Whether a lender has the memory that parts of a task may want.
+    pub(super) fn fits(&self, node: NodeId, task: &Task) -> bool {
+        self.presence.get(&node).is_some_and(|peer| peer.fits(task.terms.tool.caps.memory_bytes))
+    }
+
     /// One run of a task, beyond what a lender holds ahead.
     pub(super) fn give_beyond(&mut self, node: NodeId, id: TaskId) -> bool {
-        let offer = self.state.task(id).and_then(|task| self.try_offer(node, id, task, 1));
+        let task = self.state.task(id).filter(|task| self.fits(node, task));
+        let offer = task.and_then(|task| self.try_offer(node, id, task, 1));
         offer.map(|offer| self.give(node, offer)).is_some()
     }
 
@@ -246,13 +252,14 @@ impl Node {
 
     fn slow_lease(&self, node: NodeId) -> Option<(TaskId, Lease)> {
         let slow = self.state.wants().slow.iter().filter_map(|id| Some((*id, self.state.task(*id)?)));
-        slow.flat_map(|(id, task)| {
-            task.parts.out.iter().take(RANGES_PER_GIFT).map(move |(lease, grant)| (id, *lease, grant))
-        })
-        .find(|(_, lease, grant)| {
-            grant.to != node && grant.why == Why::Try && grant.twin.is_none() && self.is_slow(*lease, self.now)
-        })
-        .map(|(id, lease, _)| (id, lease))
+        slow.filter(|(_, task)| self.fits(node, task))
+            .flat_map(|(id, task)| {
+                task.parts.out.iter().take(RANGES_PER_GIFT).map(move |(lease, grant)| (id, *lease, grant))
+            })
+            .find(|(_, lease, grant)| {
+                grant.to != node && grant.why == Why::Try && grant.twin.is_none() && self.is_slow(*lease, self.now)
+            })
+            .map(|(id, lease, _)| (id, lease))
     }
 
     /// When the first gift counts as slow, if somebody could take it over.

@@ -43,14 +43,14 @@ impl Node {
             }
         }
         match message {
-            Message::Hello { incarnation, slots, solves, holding } => {
+            Message::Hello { incarnation, slots, memory, solves, holding } => {
                 self.hello(from, incarnation, &holding);
                 if let Some(peer) = self.presence.get_mut(&from) {
                     peer.solves = solves;
                 }
-                self.offers(from, slots);
+                self.offers(from, slots, memory);
             }
-            Message::Alive { slots, holding } => self.alive(from, slots, &holding),
+            Message::Alive { slots, memory, holding } => self.alive(from, (slots, memory), &holding),
             Message::Give { gifts } => self.taken(from, gifts),
             Message::Cancel { leases } => self.called_back(from, &leases),
             Message::Noted { noted } => self.desk.noted(from, &noted, &mut self.actions),
@@ -59,7 +59,7 @@ impl Node {
             Message::Done { lease, answers } => self.answers(from, lease, answers),
             Message::Bye => {
                 self.lost(from);
-                self.offers(from, 0);
+                self.offers(from, 0, 0);
             }
         }
     }
@@ -69,6 +69,7 @@ impl Node {
         let hello = Message::Hello {
             incarnation: self.state.incarnation(),
             slots: self.desk.slots(),
+            memory: self.config.memory,
             solves: self.config.solves,
             holding: self.desk.holding(node),
         };
@@ -95,8 +96,8 @@ impl Node {
 
     /// A neighbour says what it holds. What it was given a while ago and does not hold was lost on the way, there or
     /// back.
-    fn alive(&mut self, from: NodeId, slots: u32, holding: &[Lease]) {
-        self.offers(from, slots);
+    fn alive(&mut self, from: NodeId, (slots, memory): (u32, u64), holding: &[Lease]) {
+        self.offers(from, slots, memory);
         self.to_pay.insert(from);
         let grace = self.alive_every();
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
@@ -112,14 +113,14 @@ impl Node {
         }
     }
 
-    /// A neighbour lends so many slots.
-    pub(super) fn offers(&mut self, from: NodeId, slots: u32) {
+    /// A neighbour lends so many slots, each for parts of so much memory.
+    pub(super) fn offers(&mut self, from: NodeId, slots: u32, memory: u64) {
         let Some(peer) = self.presence.get_mut(&from) else {
             return;
         };
         let slots = slots.min(limits::SLOTS_MAX);
         self.slots_all = self.slots_all - u64::from(peer.slots) + u64::from(slots);
-        peer.slots = slots;
+        (peer.slots, peer.memory) = (slots, memory);
         self.touched.insert(from);
     }
 

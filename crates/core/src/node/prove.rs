@@ -137,7 +137,8 @@ impl Node {
     /// An answer that another lender should repeat.
     pub(super) fn give_second(&mut self, node: NodeId) -> bool {
         for id in self.state.wants().seconds.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT).collect::<Vec<_>>() {
-            let Some(task) = self.state.task(id).filter(|task| task.parts.ending.is_none()) else { continue };
+            let fits = |task: &&Task| task.parts.ending.is_none() && self.fits(node, task);
+            let Some(task) = self.state.task(id).filter(fits) else { continue };
             let same = planted::is(Bug::SecondBySame);
             let seconds = task.parts.unproved.iter().rev().filter(|(proof, _)| *proof == Proof::Second);
             let others =

@@ -28,7 +28,7 @@ struct Hub {
 
 impl Hub {
     fn new() -> Hub {
-        let config = Config { id: HUB, slots: 0, solves: false, lease: Millis(30_000) };
+        let config = Config { id: HUB, slots: 0, memory: 0, solves: false, lease: Millis(30_000) };
         let mut hub = Hub { node: Node::new(config, State::default(), Millis(0)), now: 0, journal: Vec::new() };
         hub.on(Event::Started { incarnation: Incarnation(1), secret: 5 });
         hub.ask(Wish::Grant { person: PersonId(1), amount: Credits(1_000_000) });
@@ -59,7 +59,7 @@ impl Hub {
     fn arrives(&mut self, lender: NodeId) -> String {
         self.on(Event::Linked { node: lender });
         let incarnation = Incarnation(lender.0);
-        self.hear(lender, Message::Hello { incarnation, slots: 1, solves: false, holding: Vec::new() })
+        self.hear(lender, Message::Hello { incarnation, slots: 1, memory: 0, solves: false, holding: Vec::new() })
     }
 
     fn answers(&mut self, from: NodeId, lease: Lease, items: &[u64], word: &str) -> String {

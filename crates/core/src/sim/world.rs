@@ -153,7 +153,7 @@ impl World {
     pub fn new(plan: Plan) -> World {
         let computer = |node: usize| {
             let id = NodeId(node as u64 + 1);
-            let config = Config { id, slots: plan.slots[node], solves: plan.peers, lease: plan.lease };
+            let config = Config { id, slots: plan.slots[node], memory: 0, solves: plan.peers, lease: plan.lease };
             Computer {
                 id,
                 config,

@@ -53,9 +53,11 @@ pub(super) async fn show(Mine(api): Mine, Path(name): Path<String>) -> Result<Js
 
 pub(super) async fn why(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Why>, Problem> {
     let id = lookup::job_id(&api, &name).await?;
-    let seen = api.door.look(move |node| Some((node.view_job(id)?, node.why(id)))).await?;
-    let (view, reasons) = seen.ok_or_else(|| Problem::no_such_job(&name))?;
-    Ok(Json(Why { v: V, job: render::job(api.names(), &view), reasons: reasons.iter().map(render::reason).collect() }))
+    let seen = api.door.look(move |node| Some((node.view_job(id)?, node.why(id), node.soonest(id)))).await?;
+    let (view, reasons, soonest) = seen.ok_or_else(|| Problem::no_such_job(&name))?;
+    let job = render::job(api.names(), &view);
+    let may_start_ms = soonest.filter(|_| job.waiting > 0).map(|after| after.0);
+    Ok(Json(Why { v: V, job, reasons: reasons.iter().map(render::reason).collect(), may_start_ms }))
 }
 
 pub(super) async fn close(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Done>, Problem> {

@@ -173,6 +173,8 @@ pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
         here: view.node == here,
         linked: view.linked,
         slots: view.slots,
+        memory: view.memory,
+        too_large: view.too_large,
         gifts: view.gifts as u64,
         trusted: view.trusted,
         caught: view.caught,
@@ -236,6 +238,15 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             "lenders_caught",
             format!("{} found lying, and without work from now on", many(lenders, "lender")),
             Some("`grove why` names them; lend another machine: `grove lend`"),
+        ),
+        Reason::LendersSmall { lenders, wanted } => (
+            "lenders_small",
+            format!(
+                "{} less memory than one part may want ({})",
+                if lenders == 1 { "1 lender lends".to_owned() } else { format!("{lenders} lenders lend") },
+                crate::amount::bytes_text(wanted)
+            ),
+            Some("say how little is enough: `grove run --memory 256MiB`; or lend more: `grove lend --memory`"),
         ),
         Reason::LendersBusy { lenders } => (
             "lenders_busy",

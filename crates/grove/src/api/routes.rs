@@ -2,7 +2,7 @@
 //!
 //! The guard looks here, and so does the test that tries every row as everybody: a page that is not listed is not there.
 
-use super::{Api, blobs, circle, events, inputs, jobs, login, results, status, submit};
+use super::{Api, blobs, circle, events, inputs, jobs, login, python, results, status, submit};
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, head, post, put};
 
@@ -48,6 +48,7 @@ pub(super) fn all() -> Vec<Route> {
         route(read.clone(), "/v1/version", Member, get(status::version)),
         route(read.clone(), "/v1/status", Member, get(status::status)),
         route(read.clone(), "/v1/peers", Member, get(status::peers)),
+        route(read.clone(), "/v1/python", Run, get(python::image)),
         route(read.clone(), "/v1/credits", Member, get(status::credits)),
         route(read.clone(), "/v1/credits/log", Member, get(status::log)),
         route(write.clone(), "/v1/jobs", Run, post(submit::submit)),

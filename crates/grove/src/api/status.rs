@@ -39,8 +39,9 @@ pub(super) async fn credits(Mine(api): Mine) -> Result<Json<CreditsShape>, Probl
 
 pub(super) async fn peers(Mine(api): Mine) -> Result<Json<Peers>, Problem> {
     let who = api.who;
-    let (here, peers) = api.door.look(move |node| (node.config().id, seen_peers(node, who))).await?;
-    Ok(Json(Peers { v: V, peers: peers.iter().map(|peer| render::peer(peer, here)).collect() }))
+    let seen = api.door.look(move |node| (node.config().id, seen_peers(node, who), node.waiting_jobs())).await?;
+    let (here, peers, waiting_jobs) = seen;
+    Ok(Json(Peers { v: V, peers: peers.iter().map(|peer| render::peer(peer, here)).collect(), waiting_jobs }))
 }
 
 pub(super) async fn status(Mine(api): Mine) -> Result<Json<Status>, Problem> {

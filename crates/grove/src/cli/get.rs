@@ -1,7 +1,7 @@
 //! `grove get`: the results of a job, those that are there.
 
 use super::hub::Hub;
-use super::run::{Follow, Names, Out, Which};
+use super::run::{Follow, Kept, Names, Out, Which};
 use super::{Exit, Place};
 use clap::Args;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ impl Get {
         let hub = Hub::find(place)?;
         let follow = Follow::new(&hub, &self.job)?;
         let which = if self.failed { Which::Failed } else { Which::Right };
-        let names = Names::of_job(&hub, follow.job());
+        let kept = Kept::of(&place.settings()?.home, &follow.job().id);
+        let names = kept.and_then(|kept| kept.names()).unwrap_or_else(|| Names::of_job(&hub, follow.job()));
         let mut out = Out::new(&hub, self.out.as_deref(), self.json, names)?.only(which);
         if self.wait { follow.until_the_end(&mut out) } else { follow.what_is_there(&mut out) }
     }

@@ -67,6 +67,9 @@ struct Terms {
     /// The most that may be kept on this machine's disk [default: 20GiB]
     #[arg(long, value_name = "SIZE")]
     disk: Option<String>,
+    /// The most memory that all parts together may take [default: as much as jobs allow]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// Whenever this file is changed, the owner has touched the machine
     #[arg(long, hide = true, value_name = "FILE")]
     fake_owner: Option<PathBuf>,
@@ -84,6 +87,7 @@ impl Terms {
             temperature: self.temperature,
             unless: (!self.unless.is_empty()).then(|| self.unless.join(",")),
             disk: self.disk.clone(),
+            memory: self.memory.clone(),
             ..Layer::default()
         }
     }
@@ -126,11 +130,13 @@ impl Lend {
             let setup = Setup {
                 rules: settings.rules.clone(),
                 slots,
+                limits: node::limits(&settings),
                 home: settings.home.path().to_owned(),
                 folder,
                 fake: self.terms.fake_owner.clone(),
             };
             let (watch, pause) = Watch::start(setup, hosted.reins(false)).await?;
+            hosted.compile_ahead();
             if self.json {
                 say::json(&Ready { v: V, hub: &hub, pid: std::process::id(), slots })?;
             } else {
@@ -214,6 +220,7 @@ async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<(Hoste
             folder: folder.clone(),
             role: Role {
                 slots: settings.slots,
+                memory: settings.memory_of_a_part(),
                 hub: false,
                 keep: settings.keep,
                 disk_bytes: settings.disk_bytes,

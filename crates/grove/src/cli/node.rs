@@ -5,6 +5,7 @@
 mod system;
 
 use super::{Exit, Failure, say};
+use crate::amount::bytes_text;
 use crate::config::Settings;
 use crate::shell::{self, HostError, Hosted, ShellError};
 use crate::store::{StoreError, is_guarded};
@@ -45,6 +46,20 @@ impl Write for Plain {
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
     }
+}
+
+/// What jobs may use on this machine, and who sees to it.
+pub(super) fn limits(settings: &Settings) -> Vec<String> {
+    let memory = match settings.memory_of_a_part() {
+        0 => "as much memory as a job allows".to_owned(),
+        bytes => format!("{} of memory", bytes_text(bytes)),
+    };
+    let rank = if settings.rules.heeds_owner { "; last in the system's queue (nice 19)" } else { "" };
+    vec![
+        format!("{} at one time, on one thread each", say::many(settings.slots.into(), "part")),
+        format!("{memory} for each (the system's RLIMIT_DATA)"),
+        format!("{} on the disk{rank}", bytes_text(settings.disk_bytes)),
+    ]
 }
 
 /// Runs a node's life on threads of its own, and lets go of what still runs soon after its end.

@@ -27,6 +27,12 @@ fn of(note: &Note, now: Millis) -> Vec<String> {
             format!("  hint: {}", pause.hint()),
         ],
     };
+    if !note.limits.is_empty() {
+        lines.push(format!("  within: {}", note.limits.join("; ")));
+    }
+    if let Some(ms) = note.compiling_ms {
+        lines.push(format!("  a tool is being compiled, for {} so far; that is done once", time_text(Millis(ms))));
+    }
     let returns = note.returns;
     if returns.count > 0 {
         lines.push(format!(
@@ -53,6 +59,8 @@ mod tests {
             v: 1,
             pid: 1,
             slots: 2,
+            limits: vec!["2 cores".into()],
+            compiling_ms: None,
             since: Millis(0),
             pause: None,
             probe: "mutter".into(),
@@ -60,7 +68,7 @@ mod tests {
         };
         assert_eq!(
             lines(std::slice::from_ref(&note), Millis(60_000)),
-            ["this machine lends 2 slots, since 1m 00s (probe: mutter)"]
+            ["this machine lends 2 slots, since 1m 00s (probe: mutter)", "  within: 2 cores"]
         );
         let why = Why::Input { at: Millis(48_000), probe: "mutter".into() };
         let pause = Some(Pause { why, until: Some(Millis(348_000)) });
@@ -78,7 +86,7 @@ mod tests {
             "this machine lends nothing, since 1m 00s: keyboard or mouse 12 s ago (probe: mutter); for 4m 48s more without input"
         );
         assert!(
-            lines[1].contains("hint: ") && lines[2].contains("you came back once: everything stood still after 60 ms")
+            lines[1].contains("hint: ") && lines[3].contains("you came back once: everything stood still after 60 ms")
         );
     }
 }

@@ -5,32 +5,42 @@ mod events;
 mod files;
 mod follow;
 mod inputs;
+mod item;
+mod kept;
 mod names;
 mod out;
+mod program;
 mod progress;
 mod script;
 mod spool;
 mod stall;
+mod trial;
 mod words;
 
 pub(super) use events::print_events;
 pub(super) use follow::Follow;
-pub(super) use inputs::Inputs;
+pub(super) use inputs::{Inputs, Reading};
+pub(super) use kept::{Changed, Kept};
 pub(super) use names::Names;
 pub use names::safe_name;
 pub(super) use out::{Out, Which};
+use words::Words;
 pub(super) use words::words;
 
 use super::hub::Hub;
 use super::{Exit, Failure, Place, interrupt, promise, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
-use crate::shape::{Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Submit, ToolShape, V, Why};
+use crate::shape::{
+    Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, SourceShape, Submit, ToolShape, V, Why,
+};
+use crate::tokens;
 use clap::Args;
 use cut::{Cut, Measure};
 use grove_core::id::JobId;
 use grove_core::job::Abilities;
 use grove_core::units::{Credits, Millis};
-use script::{Brought, Script};
+use program::Program;
+use script::Brought;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +56,9 @@ In the tool's arguments, as in GNU parallel:
   {.}  {/}  {/.}   it without extension, its last part, that without extension
   {//}  {#}        its folder, its number
   {1}  {2}         the input of the first source, of the second
+  {in}             the path of the input, which is a file, in the sandbox
+
+A script whose inputs all are files gets each as `{in}` if no token is said.
 
 With --stdin, and for tools that declare abilities, the input is given on
 standard input instead; an input that names a file then stands for what is in
@@ -142,6 +155,9 @@ pub struct Run {
     /// Give the tool the true time and true chance; answers can then not be compared
     #[arg(long, help_heading = "Terms")]
     real_time: bool,
+    /// Run a few parts, and say what all of them would take
+    #[arg(long, conflicts_with_all = ["detach", "open", "out"], help_heading = "Terms")]
+    dry_run: bool,
     /// What the job is called [default: the tool's name]
     #[arg(long, help_heading = "Terms")]
     name: Option<String>,
@@ -160,10 +176,12 @@ impl Run {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let tool = self.tool();
         self.refuse_nothing()?;
-        let words = words(self.words.get(1..).unwrap_or_default())?;
-        let Program { module, abilities, image } = self.program(tool)?;
-        let reads = self.stdin || self.split.is_some() || abilities != Abilities::default();
-        let mut inputs = self.inputs(&words.sources, reads)?;
+        let mut words = words(self.words.get(1..).unwrap_or_default())?;
+        let piped = self.stdin || self.split.is_some();
+        let program = Program::open(tool, Brought { with: &self.with, requirements: &self.requirements }, piped)?;
+        let reads = piped || program.abilities != Abilities::default();
+        let reading = self.reading(&program, reads, &mut words)?;
+        let mut inputs = self.inputs(&words.sources, reading)?;
         if let Some(folder) = self.out.as_deref().filter(|_| self.resume) {
             let done = inputs.leave_out_done(folder)?;
             say::talk(&format!("{} in {} already", say::many(done as u64, "result"), folder.display()));
@@ -171,60 +189,65 @@ impl Run {
                 return Ok(Exit::Done);
             }
         }
-        let once = inputs.is_once();
         let hub = Hub::find(place)?;
         // Before anything is paid for.
         self.out.as_deref().map_or(Ok(()), out::make_folder)?;
         interrupt::say_on_leaving("nothing was submitted");
-        promise::to_a_runner(&place.settings()?.home);
+        let home = place.settings()?.home;
+        promise::to_a_runner(&home);
         let id = JobId(getrandom::u64()?).to_string();
-        if let Some(image) = &image {
-            spool::send_bytes(&hub, image)?;
+        let is_script = program.is_script();
+        let tool = ToolShape { module: program.send(&hub)?, ..self.shape(&words.args, reads || inputs.is_once()) };
+        let mut submit = self.submit(id, tool);
+        if self.dry_run {
+            return trial::run(&hub, &submit, &inputs, self.json);
         }
-        let shape = ToolShape {
-            module: spool::send_bytes(&hub, &module)?,
-            args: words.args.clone(),
-            stdin: reads || once,
-            real_time: self.real_time,
-            caps: CapsShape {
-                wall_ms: self.timeout.map(|time| time.0),
-                memory_bytes: self.memory,
-                ..CapsShape::default()
-            },
-        };
-        let submit = Submit {
+        submit.source = inputs.source(&hub)?;
+        interrupt::say_on_leaving(farewell(&submit.id));
+        // The id is ours, so that saying it again after a lost answer still makes one job.
+        let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
+        inputs.keep(&submit, self.out.as_deref(), &home, &accepted.job);
+        self.accepted(&hub, &accepted, inputs, is_script)
+    }
+
+    /// The job without its inputs.
+    fn submit(&self, id: String, tool: ToolShape) -> Submit {
+        Submit {
             v: V,
-            id: id.clone(),
-            name: self.name.clone().unwrap_or_else(|| stem(tool)),
-            tool: shape,
-            source: inputs.source(&hub)?,
+            id,
+            name: self.name.clone().unwrap_or_else(|| program::stem(self.tool())),
+            tool,
+            source: SourceShape::Inputs(Vec::new()),
             chunk: self.chunk,
             check: self.check,
             merge: self.merge,
             open: self.open,
             budget: self.budget.map(|budget| Big(budget.0)),
             fails_max: self.max_fails.map(Big),
-        };
-        interrupt::say_on_leaving(farewell(&id));
-        // The id is ours, so that saying it again after a lost answer still makes one job.
-        let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
-        self.accepted(&hub, &accepted, inputs)
+        }
     }
 
-    fn program(&self, tool: &Path) -> Result<Program, Failure> {
-        let Some(script) = Script::named(tool) else {
-            if !self.with.is_empty() || !self.requirements.is_empty() {
-                return Err(Failure::usage("--with and --requirements are for Python scripts")
-                    .hint("a WebAssembly module has all that it needs inside"));
-            }
-            let (module, abilities) = read_tool(tool)?;
-            return Ok(Program { module, abilities, image: None });
-        };
-        let image = script::image()?;
-        let brought = Brought { with: &self.with, requirements: &self.requirements };
-        let (module, abilities) =
-            script.pack(*blake3::hash(&image).as_bytes(), brought, self.stdin || self.split.is_some())?;
-        Ok(Program { module, abilities, image: Some(image) })
+    /// How the tool is called, whichever it is.
+    fn shape(&self, args: &[String], stdin: bool) -> ToolShape {
+        let caps =
+            CapsShape { wall_ms: self.timeout.map(|time| time.0), memory_bytes: self.memory, ..CapsShape::default() };
+        ToolShape { module: String::new(), args: args.to_vec(), stdin, real_time: self.real_time, caps }
+    }
+
+    /// What an input that names a file stands for. Who runs a script on files means the files.
+    fn reading(&self, program: &Program, reads: bool, words: &mut Words) -> Result<Reading, Failure> {
+        if reads && tokens::wants_file(&words.args) {
+            return Err(Failure::usage("{in} gives an input as a file, and here it comes on standard input")
+                .hint("leave out {in}, or --stdin"));
+        }
+        if reads {
+            return Ok(Reading::Contents);
+        }
+        if program.is_file_reader() && !tokens::has_token(&words.args) && words.all_files() && self.each_line.is_none()
+        {
+            words.args.push(tokens::FILE.to_owned());
+        }
+        Ok(if tokens::wants_file(&words.args) { Reading::Files } else { Reading::Words })
     }
 
     /// A part that may use nothing can only fail.
@@ -243,7 +266,7 @@ impl Run {
         Path::new(self.words.first().map(OsString::as_os_str).unwrap_or_default())
     }
 
-    fn inputs(&self, sources: &[words::Source], reads: bool) -> Result<Inputs, Failure> {
+    fn inputs(&self, sources: &[words::Source], reading: Reading) -> Result<Inputs, Failure> {
         let said = [self.each_line.is_some(), self.range.is_some(), self.split.is_some(), !sources.is_empty()];
         if said.iter().filter(|said| **said).count() > 1 {
             return Err(Failure::usage("inputs come from one of :::, ::::, --each-line, --split and --range")
@@ -261,7 +284,7 @@ impl Run {
             return Inputs::split(file, Cut { by, records: self.records, header: self.header });
         }
         if let Some(file) = &self.each_line {
-            return Inputs::lines(file, reads || self.chunk != ChunkShape::Items(1));
+            return Inputs::lines(file, self.of_lines(reading));
         }
         if self.open && sources.is_empty() {
             return Ok(Inputs::none());
@@ -272,9 +295,14 @@ impl Run {
         }
         match sources {
             // Several lines at a time are read, not given as arguments.
-            [words::Source::File(file)] => Inputs::lines(file, reads || self.chunk != ChunkShape::Items(1)),
-            _ => Inputs::gather(sources, reads),
+            [words::Source::File(file)] => Inputs::lines(file, self.of_lines(reading)),
+            _ => Inputs::gather(sources, reading),
         }
+    }
+
+    /// Several lines at one time are read.
+    fn of_lines(&self, reading: Reading) -> Reading {
+        if self.chunk == ChunkShape::Items(1) { reading } else { Reading::Contents }
     }
 
     /// Options after the tool are the tool's own; who put one of ours there is told before the tool runs once for it.
@@ -290,7 +318,7 @@ impl Run {
         }
     }
 
-    fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs) -> anyhow::Result<Exit> {
+    fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs, is_script: bool) -> anyhow::Result<Exit> {
         let id = say::short_id(&accepted.job);
         let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
         if accepted.lenders == 0 && self.no_wait {
@@ -302,7 +330,7 @@ impl Run {
                 .hint("lend this machine: grove lend")
                 .into());
         }
-        let mut follow = Follow::of(hub, job);
+        let mut follow = Follow::of(hub, job).of_script(is_script);
         if accepted.lenders == 0 {
             follow = follow.say_why()?;
         }
@@ -329,52 +357,8 @@ impl Run {
     }
 }
 
-/// What the job runs.
-struct Program {
-    module: Vec<u8>,
-    abilities: Abilities,
-    /// What runs it, if it does not run by itself.
-    image: Option<Vec<u8>>,
-}
-
 pub(super) fn farewell(id: &str) -> String {
     format!("job {0} keeps running: grove watch {0}", say::short_id(id))
-}
-
-/// The module, and what it can do.
-fn read_tool(path: &Path) -> Result<(Vec<u8>, Abilities), Failure> {
-    let unreadable = |error: &std::io::Error| {
-        Failure::new(Exit::Error, format!("cannot read the tool {}: {error}", path.display()))
-            .hint("give the path of a WebAssembly module")
-    };
-    let word = path.to_string_lossy();
-    if word.starts_with(":::") {
-        return Err(Failure::usage("the tool is missing").hint("grove run tool.wasm {} ::: a b c"));
-    }
-    if word.starts_with('-') && !path.exists() {
-        let apart = word.starts_with("-o");
-        let hint = if apart { "short options stand apart: `-o FOLDER`" } else { "grove run --help lists them" };
-        return Err(Failure::usage(format!("there is no option {word}")).hint(hint));
-    }
-    let found = std::fs::metadata(path).map_err(|error| unreadable(&error))?;
-    if found.len() > crate::tool::BYTES_MAX {
-        let message =
-            format!("{} has {} bytes; a tool has at most {}", path.display(), found.len(), crate::tool::BYTES_MAX);
-        return Err(Failure::new(Exit::Error, message).hint("is it a WebAssembly module? strip its debug information"));
-    }
-    let module = std::fs::read(path).map_err(|error| unreadable(&error))?;
-    let abilities = crate::tool::inspect(&module).map_err(|error| {
-        let failure = Failure::caused(Exit::Error, &error);
-        Failure { message: format!("cannot use {} as a tool: {}", path.display(), failure.message), ..failure }
-    })?;
-    Ok((module, abilities))
-}
-
-fn stem(path: &Path) -> String {
-    let script = Script::named(path);
-    let path = script.as_ref().map_or(path, Script::path);
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    name.chars().filter(|c| !say::is_unsafe(*c)).take(60).collect()
 }
 
 fn parse_chunk(text: &str) -> Result<ChunkShape, String> {
@@ -427,7 +411,7 @@ mod tests {
 
     #[test]
     fn options_behind_the_tool_are_noticed() {
-        let failure = run(&["t.wasm", "--range", "0..9"]).inputs(&[], false).unwrap_err();
+        let failure = run(&["t.wasm", "--range", "0..9"]).inputs(&[], Reading::Words).unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert_eq!(failure.hint.as_deref(), Some("grove run --range … t.wasm"));
     }

@@ -1,9 +1,10 @@
 //! `grove send`: inputs into an open job, and their results back at once.
 
 use super::hub::Hub;
-use super::run::{Inputs, Out, words};
+use super::run::{Inputs, Kept, Out, Reading, words};
 use super::{Exit, Failure, Place, say};
 use crate::shape::{Added, Done, JobShape, More, V};
+use crate::tokens;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -43,9 +44,14 @@ impl Send {
                 .hint("grove send JOB ::: a b c")
                 .into());
         }
+        let reading = match self.stdin {
+            true => Reading::Contents,
+            false if tokens::wants_file(&job.args) => Reading::Files,
+            false => Reading::Words,
+        };
         let mut exit = Exit::Done;
         if !(words.sources.is_empty() && self.close) {
-            exit = self.send(&hub, &job, Inputs::gather_for_sending(&words.sources, self.stdin)?)?;
+            exit = self.send(place, &hub, &job, Inputs::gather_for_sending(&words.sources, reading)?)?;
         }
         if self.close {
             let done: Done = hub.insist(|| hub.post(&super::page(&job.id, "/close"), &serde_json::json!({})))?;
@@ -54,10 +60,11 @@ impl Send {
         Ok(exit)
     }
 
-    fn send(&self, hub: &Hub, job: &JobShape, inputs: Inputs) -> anyhow::Result<Exit> {
+    fn send(&self, place: &Place, hub: &Hub, job: &JobShape, inputs: Inputs) -> anyhow::Result<Exit> {
         let mut from = job.items;
         let mut exit = Exit::Done;
         let batches = inputs.batches(hub)?;
+        let noted = inputs.noted();
         let mut out = Out::new(hub, self.out.as_deref(), self.json, inputs.names().shifted(job.items))?;
         let wait = if self.no_wait { "" } else { "?wait=true" };
         for batch in batches {
@@ -82,6 +89,10 @@ impl Send {
                         .into());
                 }
             }
+        }
+        let home = place.settings()?.home;
+        if let Some(kept) = Kept::of(&home, &job.id) {
+            kept.extend(&home, &job.id, job.items, noted);
         }
         out.finish()?;
         Ok(exit)

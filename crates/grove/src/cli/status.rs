@@ -237,6 +237,8 @@ mod tests {
             here: true,
             linked: true,
             slots: 2,
+            memory: 0,
+            too_large: 0,
             gifts: 3,
             trusted: true,
             caught: false,

@@ -118,7 +118,14 @@ async fn watch(settings: &Settings, hosted: &Hosted, slots: u32) -> anyhow::Resu
         return Ok(None);
     }
     let folder = settings.home.path().to_owned();
-    let setup = Setup { rules: settings.rules.clone().of_a_hub(), slots, home: folder.clone(), folder, fake: None };
+    let setup = Setup {
+        rules: settings.rules.clone().of_a_hub(),
+        slots,
+        limits: node::limits(settings),
+        home: folder.clone(),
+        folder,
+        fake: None,
+    };
     Ok(Some(Watch::start(setup, hosted.reins(true)).await?.0))
 }
 
@@ -148,7 +155,13 @@ impl Up {
         let early = if doors.is_open { None } else { Some(api::bind(doors.listen).await?) };
         let hosted = shell::host(Plan {
             folder: home.path().to_owned(),
-            role: Role { slots, keep: settings.keep, disk_bytes: settings.disk_bytes, ..Role::default() },
+            role: Role {
+                slots,
+                memory: settings.memory_of_a_part(),
+                keep: settings.keep,
+                disk_bytes: settings.disk_bytes,
+                ..Role::default()
+            },
             token: Some(token.parse::<Token>()?),
             listen: Some(doors.link),
             hears: doors.device.as_ref().map(|device| device.hears(Speech::Nodes)).transpose()?,
@@ -183,6 +196,9 @@ impl Up {
         let stop_asked = node::asked_to_stop()?;
         self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key, words }, &hosted)?;
         let watch = watch(&settings, &hosted, slots).await?;
+        if slots > 0 {
+            hosted.compile_ahead();
+        }
         let ended = node::until_stopped(hosted, stop_asked).await;
         drop(watch);
         stop.send_replace(true);

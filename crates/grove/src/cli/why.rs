@@ -2,9 +2,14 @@
 
 use super::hub::Hub;
 use super::{Exit, Place, jobs, own, say};
+use crate::amount::{bytes_text, time_text};
 use crate::owner;
-use crate::shape::{JobShape, Peers, ReasonShape, Why as Answer};
+use crate::shape::{Peers, ReasonShape, Why as Answer};
 use clap::Args;
+use grove_core::units::Millis;
+
+/// Nobody plans for less.
+const SOON_MS: u64 = 2_000;
 
 #[derive(Debug, Args)]
 pub struct Why {
@@ -36,7 +41,7 @@ impl Why {
                     return Ok(Exit::Done);
                 }
                 let mut lines = own::lines(&own, owner::now());
-                lines.extend(of_lenders(&peers, &hub.get::<crate::shape::Jobs>("/v1/jobs?limit=100")?.jobs));
+                lines.extend(of_lenders(&peers));
                 lines
             }
         };
@@ -59,6 +64,13 @@ fn of_job(answer: &Answer) -> Vec<String> {
         job.failed
     )];
     lines.extend(reasons(&answer.reasons));
+    if job.waiting > 0 {
+        lines.push(match answer.may_start_ms {
+            Some(ms) if ms < SOON_MS => "its next part may start at any moment".to_owned(),
+            Some(ms) => format!("its next part may start in about {}", time_text(Millis(ms))),
+            None => "when its next part starts cannot be told: it waits for a lender".to_owned(),
+        });
+    }
     lines
 }
 
@@ -72,26 +84,35 @@ pub(super) fn reasons(reasons: &[ReasonShape]) -> Vec<String> {
     lines
 }
 
-fn of_lenders(peers: &Peers, jobs: &[JobShape]) -> Vec<String> {
-    let waiting: u64 = jobs.iter().map(|job| job.waiting).sum();
+fn of_lenders(peers: &Peers) -> Vec<String> {
+    let waiting = peers.waiting_jobs;
     let mut lines: Vec<String> = peers
         .peers
         .iter()
         .map(|peer| {
+            let limit = bytes_text(peer.memory);
             let why = if peer.caught {
-                "gets no work: an answer of its was proved wrong"
+                "gets no work: an answer of its was proved wrong".to_owned()
             } else if !peer.linked {
-                "is not here"
+                "is not here".to_owned()
             } else if peer.slots == 0 {
-                "does not lend now"
+                "does not lend now".to_owned()
             } else if peer.resting {
-                "rests: it declined, or its machine broke a try, a moment ago"
+                "rests: it declined, or its machine broke a try, a moment ago".to_owned()
             } else if peer.gifts > 0 {
-                "is at work"
+                "is at work".to_owned()
             } else if waiting == 0 {
-                "has nothing to do: no part of any job waits"
+                "has nothing to do: no demand, no part of any job waits".to_owned()
+            } else if peer.too_large == waiting {
+                format!("has nothing to do: its limit of {limit} for a part excludes {}", the_waiting(waiting))
+            } else if peer.too_large > 0 {
+                format!(
+                    "has nothing to do: its limit of {limit} for a part excludes {} of {}",
+                    peer.too_large,
+                    the_waiting(waiting)
+                )
             } else {
-                "has nothing to do, although parts wait: see `grove why last`"
+                "has nothing to do, although parts wait: see `grove why last`".to_owned()
             };
             let here = if peer.here { " (this hub)" } else { "" };
             format!("{}{here} {why}", say::short_id(&peer.node))
@@ -103,6 +124,10 @@ fn of_lenders(peers: &Peers, jobs: &[JobShape]) -> Vec<String> {
     lines
 }
 
+fn the_waiting(jobs: u64) -> String {
+    if jobs == 1 { "the waiting job".to_owned() } else { format!("the {jobs} waiting jobs") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,11 +136,12 @@ mod tests {
     #[test]
     fn a_wait_has_its_reason_and_its_hint() {
         let reason = ReasonShape { code: "no_lender".into(), text: "nobody lends".into(), hint: Some("lend".into()) };
-        let answer = Answer { v: V, job: jobs::tests::job(), reasons: vec![reason] };
+        let answer = Answer { v: V, job: jobs::tests::job(), reasons: vec![reason], may_start_ms: Some(12_000) };
         let expect = [
             "job 3v5kabcd is running: 71 of 120 done, 14 running, 0 being checked, 35 waiting, 0 failed",
             "- nobody lends",
             "  hint: lend",
+            "its next part may start in about 12 s",
         ];
         assert_eq!(of_job(&answer), expect);
     }
@@ -127,6 +153,8 @@ mod tests {
             here: false,
             linked: true,
             slots: 2,
+            memory: 2 << 30,
+            too_large: 0,
             gifts: 0,
             trusted: false,
             caught: false,
@@ -144,13 +172,22 @@ mod tests {
                 PeerShape { slots: 0, ..peer("cccccccccc") },
                 peer("dddddddddd"),
             ],
+            waiting_jobs: 0,
         };
         let expect = [
             "aaaaaaaa (this hub) is at work",
             "bbbbbbbb gets no work: an answer of its was proved wrong",
             "cccccccc does not lend now",
-            "dddddddd has nothing to do: no part of any job waits",
+            "dddddddd has nothing to do: no demand, no part of any job waits",
         ];
-        assert_eq!(of_lenders(&peers, &[]), expect);
+        assert_eq!(of_lenders(&peers), expect);
+        let waits =
+            |too_large| Peers { waiting_jobs: 3, peers: vec![PeerShape { too_large, ..peer("d") }], ..peers.clone() };
+        assert_eq!(
+            of_lenders(&waits(3)),
+            ["d has nothing to do: its limit of 2.0 GiB for a part excludes the 3 waiting jobs"]
+        );
+        assert!(of_lenders(&waits(1))[0].ends_with("excludes 1 of the 3 waiting jobs"));
+        assert!(of_lenders(&waits(0))[0].ends_with("see `grove why last`"));
     }
 }

@@ -107,6 +107,7 @@ struct Shared {
 struct AtWork {
     /// The process that compiles, while its number certainly means it.
     process: Option<Pid>,
+    since: Option<Instant>,
     /// Nothing is to be compiled now.
     halted: bool,
     /// How often that was said: whatever broke off meanwhile says nothing about its tool.
@@ -162,6 +163,11 @@ impl Codes {
             // It may have ended already, which is as good.
             let _ = rustix::process::kill_process(pid, signal);
         }
+    }
+
+    /// For how long something has been compiled.
+    pub(super) fn compiling(&self) -> Option<Duration> {
+        self.shared.at_work().since.map(|since| since.elapsed())
     }
 
     /// What could not be loaded is compiled anew when it is next asked for.
@@ -281,9 +287,9 @@ impl Shared {
             ..Plan::default()
         };
         let process = Process::start(&self.program, plan)?;
-        let compiling = |pid| {
+        let compiling = |pid: Option<Pid>| {
             let mut at_work = self.at_work();
-            at_work.process = pid;
+            (at_work.process, at_work.since) = (pid, pid.map(|_| Instant::now()));
             at_work.halted
         };
         if compiling(i32::try_from(process.pid()).ok().and_then(Pid::from_raw)) {

@@ -43,6 +43,9 @@ pub struct Hello {
     pub solves: bool,
     #[prost(uint64, repeated, tag = "4")]
     pub holding: ::prost::alloc::vec::Vec<u64>,
+    /// Bytes that one part may have there; 0 where nothing is said.
+    #[prost(uint64, tag = "5")]
+    pub memory: u64,
 }
 /// Giver: do these.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -87,6 +90,9 @@ pub struct Alive {
     pub slots: u32,
     #[prost(uint64, repeated, tag = "2")]
     pub holding: ::prost::alloc::vec::Vec<u64>,
+    /// Bytes that one part may have there; 0 where nothing is said.
+    #[prost(uint64, tag = "3")]
+    pub memory: u64,
 }
 /// Lender: answers.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -41,10 +41,12 @@ pub fn frames(message: Message) -> Vec<wire::Frame> {
                 Kind::Noted(wire::Noted { noted })
             },
         ),
-        Message::Hello { incarnation, slots, solves, holding } => {
-            one(Kind::Hello(wire::Hello { incarnation: incarnation.0, slots, solves, holding: held(holding) }))
+        Message::Hello { incarnation, slots, memory, solves, holding } => {
+            one(Kind::Hello(wire::Hello { incarnation: incarnation.0, slots, memory, solves, holding: held(holding) }))
         }
-        Message::Alive { slots, holding } => one(Kind::Alive(wire::Alive { slots, holding: held(holding) })),
+        Message::Alive { slots, memory, holding } => {
+            one(Kind::Alive(wire::Alive { slots, memory, holding: held(holding) }))
+        }
         Message::Pay { total } => one(Kind::Pay(wire::Pay { total: total.0 })),
         Message::Bye => one(Kind::Bye(wire::Bye {})),
     }

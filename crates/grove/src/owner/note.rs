@@ -21,6 +21,12 @@ pub struct Note {
     pub v: u32,
     pub pid: u32,
     pub slots: u32,
+    /// What jobs may use here, and who sees to it.
+    #[serde(default)]
+    pub limits: Vec<String>,
+    /// For how long a tool has been compiled, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiling_ms: Option<u64>,
     /// Unix time since which it lends, or does not.
     pub since: Millis,
     /// Why nothing is lent now.
@@ -144,6 +150,8 @@ mod tests {
             v: 1,
             pid: std::process::id(),
             slots: 2,
+            limits: Vec::new(),
+            compiling_ms: None,
             since: Millis(3),
             pause: None,
             probe: "test".into(),

@@ -30,6 +30,8 @@ const V: u32 = 1;
 pub struct Setup {
     pub rules: Rules,
     pub slots: u32,
+    /// What jobs may use here, and who sees to it, in words.
+    pub limits: Vec<String>,
     /// Where `grove pause` leaves its word.
     pub home: PathBuf,
     /// The lender's own folder.
@@ -203,6 +205,8 @@ impl Round {
             v: V,
             pid: std::process::id(),
             slots: self.setup.slots,
+            limits: self.setup.limits.clone(),
+            compiling_ms: self.reins.compiling().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             since: self.since,
             pause,
             probe,

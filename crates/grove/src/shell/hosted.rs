@@ -10,6 +10,7 @@ use crate::door::Door;
 use crate::executor::{self, CodeError, Executors};
 use crate::link::{Calling, Token};
 use crate::owner::Reins;
+use crate::python;
 use crate::store::{BlobId, Blobs};
 use grove_core::id::Digest;
 use grove_core::node::{Change, Event, Reply, Wish};
@@ -19,11 +20,15 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 /// Compiled tools, below the state folder.
 const CACHE: &str = "cache";
+
+/// Whoever has just come up has jobs that wait, and other things to do first.
+const AHEAD_AFTER: Duration = Duration::from_secs(20);
 
 /// What a node process is to be.
 #[derive(Debug)]
@@ -108,7 +113,10 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     let settings = executor::Settings::new(plan.folder.join(CACHE));
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
     let blanks = settings.blanks.min(lanes);
-    let executors = Executors::start(executor::Settings { lanes, blanks, gentle: plan.gentle, ..settings })?;
+    let most = settings.memory_bytes_max;
+    let memory_bytes_max = if plan.role.memory > 0 { plan.role.memory.min(most) } else { most };
+    let own = executor::Settings { lanes, blanks, gentle: plan.gentle, memory_bytes_max, ..settings };
+    let executors = Executors::start(own)?;
     let listener = match plan.listen {
         Some(address) => Some(listen(address).await?),
         None => None,
@@ -164,6 +172,24 @@ impl Hosted {
     pub fn reins(&self, is_hub: bool) -> Arc<dyn Reins> {
         let Hosted { side, executors, slots, .. } = self;
         Arc::new(Held { side: side.clone(), executors: executors.clone(), slots: *slots, whole: !is_hub })
+    }
+
+    /// Compiles what runs scripts, if this machine has it: once, in the background, so that no script waits for it.
+    pub fn compile_ahead(&self) {
+        let executors = self.executors.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AHEAD_AFTER).await;
+            let Ok(Ok(image)) = tokio::task::spawn_blocking(python::image).await else { return };
+            loop {
+                let (path, options) = (image.path.clone(), CompileOptions::default());
+                match executors.prepare(Digest(image.hash), options, move || std::fs::read(path)).await {
+                    // Its owner is back: the next time, then.
+                    Err(executor::RunError::Stopped) => tokio::time::sleep(AHEAD_AFTER).await,
+                    Err(error) => return tracing::warn!("Python cannot be compiled here: {error}"),
+                    Ok(()) => return,
+                }
+            }
+        });
     }
 
     /// Comes back when the node has ended by itself, and says why.

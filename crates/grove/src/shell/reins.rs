@@ -51,6 +51,10 @@ impl Reins for Held {
         self.lends(self.slots);
     }
 
+    fn compiling(&self) -> Option<Duration> {
+        self.executors.compiling()
+    }
+
     fn done(&self) -> Vec<Done> {
         let tallies = self.executors.take_tallies();
         let done = |(job, tally): (JobId, Tally)| Done {

@@ -27,6 +27,8 @@ const NODE_ID: &str = "node";
 pub struct Role {
     /// Parts that it runs at one time.
     pub slots: u32,
+    /// Bytes that one part may have here; 0 for as many as a job allows.
+    pub memory: u64,
     /// Takes whole pieces of its neighbours and splits them further.
     pub solves: bool,
     /// People submit here: the first start mints what the owner of the circle begins with.
@@ -42,7 +44,15 @@ pub struct Role {
 impl Default for Role {
     fn default() -> Role {
         let disk_bytes = Settings::default().quota_bytes;
-        Role { slots: 1, solves: false, hub: true, lease: limits::LEASE, keep: limits::KEEP_JOBS, disk_bytes }
+        Role {
+            slots: 1,
+            memory: 0,
+            solves: false,
+            hub: true,
+            lease: limits::LEASE,
+            keep: limits::KEEP_JOBS,
+            disk_bytes,
+        }
     }
 }
 
@@ -146,7 +156,7 @@ impl Opened {
             Feeding::start(id, &rows, Arc::clone(&wires), lent.clone(), side.clone()).map_err(thread_error)?;
         let work = Work::new(id, side.clone(), Arc::clone(&wires), executors, runtime);
         let clock = Clock::start();
-        let config = Config { id, slots: role.slots, solves: role.solves, lease: role.lease };
+        let config = Config { id, slots: role.slots, memory: role.memory, solves: role.solves, lease: role.lease };
         let shell = Shell {
             node: Node::new(config, state, clock.now()),
             store,

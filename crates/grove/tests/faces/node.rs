@@ -16,7 +16,13 @@ pub(super) struct Process {
 impl Process {
     /// Starts it, and waits until it says that it is ready.
     pub(super) fn start(home: &Path, words: &[&str]) -> Process {
-        let mut child = command(home).args(words).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
+        Process::start_with(home, words, &[])
+    }
+
+    /// The same, with variables.
+    pub(super) fn start_with(home: &Path, words: &[&str], variables: &[(&str, &Path)]) -> Process {
+        let variables = variables.iter().copied();
+        let mut child = command(home).envs(variables).args(words).arg("--json").stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready = serde_json::from_str(&line).unwrap_or_else(|_| {
@@ -51,6 +57,8 @@ impl Drop for Process {
 fn command(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grove"));
     command.env("GROVE_HOME", home).env("XDG_CONFIG_HOME", home).env("GROVE_LOG", "error");
+    // Or each would compile it beside what is tested.
+    command.env("GROVE_PYTHON", "none");
     command.stdin(Stdio::null()).stderr(Stdio::piped());
     command
 }

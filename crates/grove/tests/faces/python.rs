@@ -6,7 +6,7 @@ use super::node::{Process, home};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-fn image() -> Option<PathBuf> {
+pub(super) fn image() -> Option<PathBuf> {
     let named = std::env::var_os("GROVE_PYTHON").map(PathBuf::from);
     let caches = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let caches = caches.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
@@ -79,15 +79,73 @@ fn what_is_wrong_with_a_script_is_said_before_anything_is_sent() {
     let (_dir, home) = home();
     let folder = home.parent().unwrap();
     std::fs::write(folder.join("half.py"), "def split(n, ways): return None\n").unwrap();
-    let ran = grove(&home, Path::new("none.wasm"), &["run", "half.py", ":::", "1"]);
-    assert!(ran.code == 1 && ran.err.contains("no Python on this machine") && ran.err.contains("cargo xtask python"));
-    let Some(image) = image() else { return };
+    std::fs::write(folder.join("empty.py"), "\n \n").unwrap();
+    let image = Path::new("none.wasm");
     let says = |words: &[&str], expected: &str| {
-        let ran = grove(&home, &image, &[&["run"], words].concat());
+        let ran = grove(&home, image, &[&["run"], words].concat());
         assert!(ran.code != 0 && ran.err.contains(expected) && ran.err.contains("hint: "), "{ran:?}");
     };
     says(&["half.py", ":::", "1"], "no function work");
     says(&["half.py::nothing", ":::", "1"], "defines no function \"nothing\"");
     says(&["missing.py"], "cannot read missing.py");
     says(&["--with", "pkg", "tool.wasm"], "for Python scripts");
+    says(&["empty.py", ":::", "1"], "empty.py is empty");
+    says(&[".", ":::", "1"], "cannot read the tool");
+}
+
+/// The hub's image serves those who have none; where nobody has one, it is said what to do.
+#[test]
+fn one_image_serves_a_circle() {
+    let (_dir, home) = home();
+    let folder = home.parent().unwrap();
+    std::fs::write(folder.join("hello.py"), "print('hello')\n").unwrap();
+    let up = ["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0", "--no-lend"];
+    let nowhere = Path::new("/none.wasm");
+    let hub = Process::start_with(&home, &up, &[("GROVE_PYTHON", nowhere)]);
+    let ran = grove(&home, nowhere, &["run", "--detach", "hello.py"]);
+    assert!(ran.code == 1 && ran.err.contains("no Python on this machine") && ran.err.contains("none on the hub's"));
+    assert!(ran.err.contains("hint: `cargo xtask python`"), "{ran:?}");
+    assert_eq!(hub.stop(), Some(0));
+    // Any module is as good for what is tried here.
+    let image = folder.join("image.wasm");
+    std::fs::copy(super::noop(), &image).unwrap();
+    let _hub = Process::start_with(&home, &up, &[("GROVE_PYTHON", &image)]);
+    let ran = grove(&home, nowhere, &["run", "--detach", "hello.py"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let noted = std::fs::read_to_string(folder.join("image.wasm.blake3")).unwrap();
+    assert!(noted.contains(blake3::hash(&std::fs::read(&image).unwrap()).to_hex().as_str()), "{noted}");
+}
+
+/// A wheel, as pip takes it.
+const WHEEL: &str = "import sys, zipfile\n\
+    name, tag = sys.argv[1:]\n\
+    info = f'{name}-1.0.dist-info'\n\
+    with zipfile.ZipFile(f'wheels/{name}-1.0-{tag}.whl', 'w') as out:\n\
+    \x20   out.writestr(f'{name}.py', f'word = {name!r}\\n')\n\
+    \x20   out.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n')\n\
+    \x20   out.writestr(f'{info}/WHEEL', f'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: {tag}\\n')\n\
+    \x20   out.writestr(f'{info}/RECORD', f'{name}.py,,\\n{info}/METADATA,,\\n{info}/WHEEL,,\\n{info}/RECORD,,\\n')\n";
+
+#[test]
+fn pure_packages_travel_and_compiled_ones_are_named() {
+    let (_dir, home) = home();
+    let folder = home.parent().unwrap();
+    std::fs::create_dir(folder.join("wheels")).unwrap();
+    for (name, tag) in [("purely", "py3-none-any"), ("fastlib", "cp314-cp314-manylinux_2_17_x86_64")] {
+        let made = Command::new("python3").args(["-c", WHEEL, name, tag]).current_dir(folder).status().unwrap();
+        assert!(made.success());
+        let needs = format!("--no-index\n--find-links wheels\n{name}\n");
+        std::fs::write(folder.join(format!("{name}.txt")), needs).unwrap();
+    }
+    std::fs::write(folder.join("uses.py"), "import purely\nprint(purely.word)\n").unwrap();
+    let image = folder.join("image.wasm");
+    std::fs::copy(super::noop(), &image).unwrap();
+    let _hub = Process::hub(&home, "0");
+    let ran = grove(&home, &image, &["run", "--detach", "--requirements", "purely.txt", "uses.py"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = grove(&home, &image, &["run", "--detach", "--requirements", "fastlib.txt", "uses.py"]);
+    assert!(ran.code == 1 && ran.err.contains("fastlib has no pure-Python wheel"), "{ran:?}");
+    assert!(ran.err.contains("hint: "), "{ran:?}");
+    let ran = grove(&home, &image, &["run", "--detach", "--requirements", "gone.txt", "uses.py"]);
+    assert!(ran.code == 1 && ran.err.contains("gone.txt"), "{ran:?}");
 }

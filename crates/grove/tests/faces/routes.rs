@@ -22,10 +22,11 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
 /// All pages, and what it takes to ask for each.
-const PAGES: [(&str, &str, Need); 30] = [
+const PAGES: [(&str, &str, Need); 31] = [
     ("GET", "/v1/version", Need::Member),
     ("GET", "/v1/status", Need::Member),
     ("GET", "/v1/peers", Need::Member),
+    ("GET", "/v1/python", Need::Run),
     ("GET", "/v1/credits", Need::Member),
     ("GET", "/v1/credits/log", Need::Member),
     ("POST", "/v1/jobs", Need::Run),

@@ -154,6 +154,7 @@ impl Draw {
             0 => Message::Hello {
                 incarnation: Incarnation(self.number()),
                 slots,
+                memory: self.number(),
                 solves: self.flip(),
                 holding: self.some(20, Draw::lease),
             },
@@ -165,7 +166,7 @@ impl Draw {
             3 => Message::Noted { noted: self.some(20, |draw| (draw.lease(), draw.span())) },
             4 => Message::Pay { total: Credits(self.number()) },
             5 => Message::Decline { leases: self.some(20, Draw::lease), why: self.pick(&whys) },
-            6 => Message::Alive { slots, holding: self.some(20, Draw::lease) },
+            6 => Message::Alive { slots, memory: self.number(), holding: self.some(20, Draw::lease) },
             7 => Message::Done { lease: self.lease(), answers: self.some(20, Draw::answer) },
             _ => Message::Bye,
         }

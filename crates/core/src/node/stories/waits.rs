@@ -25,10 +25,10 @@ fn why_nobody_works_is_said_as_it_is() {
     hub.on(Event::Woke);
     assert_eq!(why(&hub), [Reason::LendersGone { lenders: 1 }, caught.clone()]);
     hub.arrives(BOB);
-    hub.hear(BOB, Message::Alive { slots: 0, holding: vec![hub.lease_of(BOB)] });
+    hub.hear(BOB, Message::Alive { slots: 0, memory: 0, holding: vec![hub.lease_of(BOB)] });
     hub.hear(BOB, Message::Decline { leases: vec![hub.lease_of(BOB)], why: Decline::Paused });
     assert_eq!(why(&hub), [Reason::LendersPaused { lenders: 1 }, caught.clone()]);
-    hub.hear(BOB, Message::Alive { slots: 1, holding: Vec::new() });
+    hub.hear(BOB, Message::Alive { slots: 1, memory: 0, holding: Vec::new() });
     assert_eq!(why(&hub), [Reason::LendersResting { lenders: 1 }, caught], "it declined a moment ago");
     let crew = Crew { resting: 1, caught: 1, ..Crew::default() };
     assert_eq!(hub.node.crew(), crew);

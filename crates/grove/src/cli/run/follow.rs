@@ -37,6 +37,12 @@ impl<'h> Follow<'h> {
         Follow { hub, job, stall: Stall::new() }
     }
 
+    /// It waits for lenders to compile Python, where they never did.
+    pub(super) fn of_script(mut self, is_script: bool) -> Follow<'h> {
+        self.stall.is_script = is_script;
+        self
+    }
+
     /// Says why it does not move, if it does not.
     pub(super) fn say_why(mut self) -> Result<Follow<'h>, Failure> {
         if let Some(text) = self.stall.ask(self.hub, &self.job)? {

@@ -2,37 +2,42 @@
 
 use super::cut::{self, Cut};
 use super::files;
+use super::item::{INLINE_FILE_MAX, Item, sandbox_name, shape, shapes};
+use super::kept::{Changed, Kept, Noted};
 use super::names::Names;
 use super::spool::{self, Spool, unreadable};
 use super::words::{Source, text};
+use crate::cli::Failure;
 use crate::cli::hub::Hub;
-use crate::cli::{Exit, Failure};
-use crate::shape::{Big, InputShape, SourceShape};
+use crate::config::Home;
+use crate::shape::{Big, InputShape, SourceShape, Submit};
 use crate::tokens::COLUMN;
-use base64::Engine;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
 /// Inputs that are sent one by one; of more than these a blob of lines is made.
-const LISTED_MAX: usize = 10_000;
+pub(super) const LISTED_MAX: usize = 10_000;
 /// Combinations of several sources: they are made in memory.
 const COMBINED_MAX: usize = 1_000_000;
-/// A file up to this size travels in the request, a larger one as a blob.
-const INLINE_FILE_MAX: u64 = 64 << 10;
-/// Blobs that are sent at one time.
-const SENDERS: usize = 4;
-/// All that one request carries.
-const BATCH_BYTES_MAX: u64 = 8 << 20;
-
 /// Read at one time where a file is looked through.
 const PIECE_BUFFER: usize = 256 << 10;
 
 /// What has to be text where it becomes an argument.
 const INPUT: &str = "an input";
+
+/// What an input that names a file stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Reading {
+    /// For its name: inputs are arguments.
+    Words,
+    /// For what is in it, which the tool reads on its standard input.
+    Contents,
+    /// For the file, which the tool finds below `/in`.
+    Files,
+}
 
 /// All inputs of a job.
 #[derive(Debug)]
@@ -52,29 +57,6 @@ pub(in crate::cli) enum Inputs {
 pub(in crate::cli) struct Listed {
     items: Vec<Item>,
     files: Vec<String>,
-}
-
-/// One input and what it is called.
-#[derive(Debug)]
-pub(in crate::cli) enum Item {
-    Text(String),
-    /// What is in a file.
-    File {
-        label: String,
-        path: PathBuf,
-        len: u64,
-    },
-    Bytes {
-        label: String,
-        bytes: Vec<u8>,
-    },
-    /// A piece of a file, behind the file's header.
-    Piece {
-        label: String,
-        path: PathBuf,
-        header: Range<u64>,
-        body: Range<u64>,
-    },
 }
 
 impl Inputs {
@@ -132,9 +114,13 @@ impl Inputs {
     }
 
     /// Whoever gets lines as arguments gets text.
-    pub(super) fn lines(path: &Path, reads: bool) -> Result<Inputs, Failure> {
+    pub(super) fn lines(path: &Path, reading: Reading) -> Result<Inputs, Failure> {
+        if reading == Reading::Files {
+            let words: Vec<OsString> = read_lines(path)?.into_iter().map(OsString::from).collect();
+            return Inputs::read(&words, reading);
+        }
         let spool = Spool::open(path)?;
-        if !reads && !spool.is_text {
+        if reading == Reading::Words && !spool.is_text {
             return Err(Failure::usage(format!("{} is not UTF-8 text, as arguments have to be", path.display()))
                 .hint("with --stdin the tool reads each line, and gets it as it is"));
         }
@@ -142,13 +128,12 @@ impl Inputs {
     }
 
     /// From `:::` and `::::`. Where the tool reads its inputs, one that names a file stands for what is in it.
-    pub(super) fn gather(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
+    pub(super) fn gather(sources: &[Source], reading: Reading) -> Result<Inputs, Failure> {
         match sources {
-            [Source::File(path)] => Inputs::lines(path, reads),
-            [Source::Given(words)] if reads => {
-                let mut items = Vec::new();
-                words.iter().try_for_each(|word| Item::read(word, &mut items))?;
-                if items.is_empty() { Err(empty("those folders")) } else { Inputs::listed(items) }
+            [Source::File(path)] => Inputs::lines(path, reading),
+            [Source::Given(words)] if reading != Reading::Words => Inputs::read(words, reading),
+            _ if reading == Reading::Files => {
+                Err(Failure::usage("{in} takes its files from one source").hint("name them all behind one `:::`"))
             }
             [Source::Given(words)] => {
                 let text = |word: &OsString| text(word, INPUT).map(Item::Text);
@@ -158,11 +143,29 @@ impl Inputs {
         }
     }
 
+    fn read(words: &[OsString], reading: Reading) -> Result<Inputs, Failure> {
+        let mut items = Vec::new();
+        words.iter().try_for_each(|word| Item::read(word, reading, &mut items))?;
+        if items.is_empty() { Err(empty("those folders")) } else { Inputs::listed(items) }
+    }
+
+    /// Files again that were inputs before, under the names that their results had.
+    pub(in crate::cli) fn again(found: Vec<Changed>) -> Result<Inputs, Failure> {
+        let mut listed = Listed::default();
+        for (label, file, path, named) in found {
+            let len = std::fs::metadata(&path).map_err(|error| unreadable(&label, &error))?.len();
+            let named = named.then(|| sandbox_name(&path));
+            listed.items.push(Item::File { label, path, len, named });
+            listed.files.push(file);
+        }
+        Ok(Inputs::Listed(listed))
+    }
+
     /// For an open job: every kind of input becomes a list.
-    pub(in crate::cli) fn gather_for_sending(sources: &[Source], reads: bool) -> Result<Inputs, Failure> {
+    pub(in crate::cli) fn gather_for_sending(sources: &[Source], reading: Reading) -> Result<Inputs, Failure> {
         match sources {
-            [] => Inputs::lines(Path::new("-"), reads),
-            _ => Inputs::gather(sources, reads),
+            [] => Inputs::lines(Path::new("-"), reading),
+            _ => Inputs::gather(sources, reading),
         }
     }
 
@@ -185,7 +188,7 @@ impl Inputs {
     }
 
     /// As the API takes it; what is large is sent first.
-    pub(super) fn source(&self, hub: &Hub) -> Result<SourceShape, Failure> {
+    pub(in crate::cli) fn source(&self, hub: &Hub) -> Result<SourceShape, Failure> {
         match self {
             Inputs::Once(bytes) if bytes.len() as u64 > INLINE_FILE_MAX => {
                 Ok(SourceShape::Inputs(vec![InputShape::Blob { blob: spool::send_bytes(hub, bytes)? }]))
@@ -195,6 +198,51 @@ impl Inputs {
             Inputs::Lines(spool) => Ok(SourceShape::Lines { blob: spool.send(hub)? }),
             Inputs::Numbers { from, count } => Ok(SourceShape::Numbers { from: Big(*from), count: *count }),
         }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u64 {
+        match self {
+            Inputs::Once(_) => 1,
+            Inputs::Listed(listed) => listed.items.len() as u64,
+            Inputs::Lines(spool) => spool.lines,
+            Inputs::Numbers { count, .. } => *count,
+        }
+    }
+
+    /// Some of them, one behind the other, as the API takes them.
+    pub(super) fn some(&self, from: u64, count: u64, hub: &Hub) -> Result<SourceShape, Failure> {
+        let range = |all: usize| {
+            let from = usize::try_from(from).unwrap_or(all).min(all);
+            from..all.min(from.saturating_add(usize::try_from(count).unwrap_or(all)))
+        };
+        match self {
+            Inputs::Once(_) => self.source(hub),
+            Inputs::Listed(Listed { items, .. }) => Ok(SourceShape::Inputs(shapes(&items[range(items.len())], hub)?)),
+            Inputs::Lines(spool) => {
+                let lines =
+                    BufReader::new(spool.reader()?).split(b'\n').skip(usize::try_from(from).unwrap_or(usize::MAX));
+                let lines = lines.take(usize::try_from(count).unwrap_or(usize::MAX)).collect::<Result<Vec<_>, _>>();
+                let text = lines.map_err(|error| unreadable("the inputs", &error))?.join(&b'\n');
+                Ok(SourceShape::Lines { blob: spool::send_bytes(hub, &text)? })
+            }
+            Inputs::Numbers { from: first, .. } => {
+                Ok(SourceShape::Numbers { from: Big(first.saturating_add(from)), count })
+            }
+        }
+    }
+
+    /// What is worth remembering of inputs that were given one by one: what they are called, where their results go,
+    /// and which file each of them is.
+    pub(in crate::cli) fn noted(&self) -> Vec<Noted> {
+        let Inputs::Listed(Listed { items, files }) = self else { return Vec::new() };
+        let noted = |(item, file): (&Item, &String)| Noted::of(item.label(), file, item.path(), item.is_named());
+        items.iter().zip(files).map(noted).collect()
+    }
+
+    /// Remembers what the inputs of a job are called.
+    pub(in crate::cli) fn keep(&self, submit: &Submit, out: Option<&Path>, home: &Home, job: &str) {
+        Kept::new(submit, out, self.noted()).keep(home, job);
     }
 
     /// What results are called.
@@ -226,133 +274,6 @@ impl Inputs {
             }
         };
         Ok(all.chunks(LISTED_MAX).map(<[InputShape]>::to_vec).collect())
-    }
-}
-
-impl Item {
-    /// What a word stands for; a folder stands for all files in it.
-    fn read(word: &OsStr, items: &mut Vec<Item>) -> Result<(), Failure> {
-        let label = word.to_string_lossy().into_owned();
-        if word == "-" {
-            items.push(Item::Bytes { label: "stdin".to_owned(), bytes: spool::piped_bytes()? });
-            return Ok(());
-        }
-        match std::fs::metadata(word) {
-            Ok(found) if found.is_file() => items.push(Item::File { label, path: word.into(), len: found.len() }),
-            Ok(found) if found.is_dir() => {
-                let found = files::below(Path::new(word), LISTED_MAX)?;
-                let item =
-                    |(path, len): (PathBuf, u64)| Item::File { label: path.to_string_lossy().into_owned(), path, len };
-                items.extend(found.into_iter().map(item));
-            }
-            Ok(_) => {
-                return Err(Failure::new(Exit::Error, format!("{label} is neither a file nor a folder"))
-                    .hint("pipe it in: `-` stands for standard input"));
-            }
-            Err(_) => items.push(match word.to_str() {
-                Some(text) => Item::Text(text.to_owned()),
-                None => Item::Bytes { label, bytes: word.as_encoded_bytes().to_vec() },
-            }),
-        }
-        Ok(())
-    }
-
-    /// Where it is, if it is a file.
-    fn path(&self) -> Option<&Path> {
-        match self {
-            Item::File { path, .. } => Some(path),
-            Item::Text(_) | Item::Bytes { .. } | Item::Piece { .. } => None,
-        }
-    }
-
-    fn label(&self) -> &str {
-        match self {
-            Item::Text(label) | Item::File { label, .. } | Item::Bytes { label, .. } | Item::Piece { label, .. } => {
-                label
-            }
-        }
-    }
-
-    fn len(&self) -> u64 {
-        match self {
-            Item::Text(_) => 0,
-            Item::File { len, .. } => *len,
-            Item::Bytes { bytes, .. } => bytes.len() as u64,
-            Item::Piece { header, body, .. } => header.end - header.start + body.end - body.start,
-        }
-    }
-
-    /// As it travels in the request.
-    fn shape(&self) -> Result<InputShape, Failure> {
-        match self {
-            Item::Text(text) => Ok(InputShape::Text(text.clone())),
-            Item::Bytes { bytes, .. } => Ok(shape(bytes)),
-            Item::Piece { .. } => Ok(shape(&self.piece()?)),
-            Item::File { path, .. } => {
-                let bytes = std::fs::read(path).map_err(|error| unreadable(&path.display().to_string(), &error))?;
-                Ok(shape(&bytes))
-            }
-        }
-    }
-
-    /// Sent ahead of the request, as a blob.
-    fn send(&self, hub: &Hub) -> Result<InputShape, Failure> {
-        match self {
-            Item::Text(_) => self.shape(),
-            Item::Bytes { bytes, .. } => spool::send_bytes(hub, bytes).map(|blob| InputShape::Blob { blob }),
-            Item::File { path, .. } => Spool::open_any(path)?.send(hub).map(|blob| InputShape::Blob { blob }),
-            Item::Piece { .. } => spool::send_bytes(hub, &self.piece()?).map(|blob| InputShape::Blob { blob }),
-        }
-    }
-
-    /// What is in a piece of a file.
-    fn piece(&self) -> Result<Vec<u8>, Failure> {
-        let Item::Piece { path, header, body, .. } = self else { return Ok(Vec::new()) };
-        files::read_parts(path, [header, body]).map_err(|error| unreadable(&path.display().to_string(), &error))
-    }
-}
-
-/// All of them as the API takes them. Large ones are sent ahead, several at a time: while one is being written to the
-/// hub's disk, another is on its way.
-fn shapes(items: &[Item], hub: &Hub) -> Result<Vec<InputShape>, Failure> {
-    let mut room = BATCH_BYTES_MAX;
-    let mut large = Vec::new();
-    let mut shapes = Vec::with_capacity(items.len());
-    for item in items {
-        if item.len() > INLINE_FILE_MAX.min(room) {
-            large.push((shapes.len(), item));
-            shapes.push(InputShape::Text(String::new()));
-        } else {
-            room -= item.len();
-            shapes.push(item.shape()?);
-        }
-    }
-    let next = AtomicUsize::new(0);
-    let send = || -> Result<Vec<(usize, InputShape)>, Failure> {
-        let mut sent = Vec::new();
-        while let Some((at, item)) = large.get(next.fetch_add(1, Ordering::Relaxed)) {
-            sent.push((*at, item.send(hub)?));
-        }
-        Ok(sent)
-    };
-    let sent = std::thread::scope(|scope| {
-        let senders: Vec<_> = (0..SENDERS.min(large.len())).map(|_| scope.spawn(send)).collect();
-        // A panic there is a defect, and goes on here.
-        let join = |sender: std::thread::ScopedJoinHandle<'_, _>| {
-            sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        senders.into_iter().map(join).collect::<Result<Vec<_>, Failure>>()
-    })?;
-    for (at, shape) in sent.into_iter().flatten() {
-        shapes[at] = shape;
-    }
-    Ok(shapes)
-}
-
-fn shape(bytes: &[u8]) -> InputShape {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => InputShape::Text(text.to_owned()),
-        Err(_) => InputShape::Bytes { base64: base64::engine::general_purpose::STANDARD.encode(bytes) },
     }
 }
 
@@ -392,6 +313,8 @@ fn empty(what: &str) -> Failure {
 mod tests {
     use super::*;
 
+    use crate::cli::Exit;
+
     fn given(words: &[&str]) -> Source {
         Source::Given(words.iter().map(OsString::from).collect())
     }
@@ -408,17 +331,20 @@ mod tests {
     fn a_file_is_its_contents_only_for_a_tool_that_reads() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        let Inputs::Listed(found) = Inputs::gather(&[given(&[path, "no-such-file"])], true).unwrap() else { panic!() };
+        let Inputs::Listed(found) = Inputs::gather(&[given(&[path, "no-such-file"])], Reading::Contents).unwrap()
+        else {
+            panic!()
+        };
         assert!(matches!(&found.items[..], [Item::File { len: 0, .. }, Item::Text(_)]), "{found:?}");
-        let Inputs::Listed(found) = Inputs::gather(&[given(&[path])], false).unwrap() else { panic!() };
+        let Inputs::Listed(found) = Inputs::gather(&[given(&[path])], Reading::Words).unwrap() else { panic!() };
         assert!(matches!(&found.items[..], [Item::Text(_)]), "{found:?}");
     }
 
     #[test]
     fn empty_inputs_are_usage_errors() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(Inputs::lines(file.path(), false).unwrap_err().exit, Exit::Usage);
-        let failure = Inputs::lines(Path::new("/no/such/file"), false).unwrap_err();
+        assert_eq!(Inputs::lines(file.path(), Reading::Words).unwrap_err().exit, Exit::Usage);
+        let failure = Inputs::lines(Path::new("/no/such/file"), Reading::Words).unwrap_err();
         assert!(failure.exit == Exit::Error && failure.message.contains("/no/such/file"), "{failure}");
     }
 
@@ -427,7 +353,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         std::fs::write(out.path().join("a.txt"), "done").unwrap();
         std::fs::create_dir(out.path().join("c")).unwrap();
-        let mut inputs = Inputs::gather(&[given(&["a", "b", "c", "a"])], false).unwrap();
+        let mut inputs = Inputs::gather(&[given(&["a", "b", "c", "a"])], Reading::Words).unwrap();
         assert_eq!(inputs.leave_out_done(out.path()).unwrap(), 2);
         let Inputs::Listed(Listed { items, files }) = &inputs else { panic!() };
         assert!(matches!(&items[..], [Item::Text(b), Item::Text(a)] if b == "b" && a == "a"), "{items:?}");
@@ -448,7 +374,7 @@ mod tests {
     #[test]
     fn very_many_words_become_lines() {
         let words: Vec<OsString> = (0..=LISTED_MAX).map(|n| n.to_string().into()).collect();
-        let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], false).unwrap() else { panic!() };
+        let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], Reading::Words).unwrap() else { panic!() };
         assert_eq!(spool.lines, LISTED_MAX as u64 + 1);
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Failures that are told one by one; the count is told at the end.
 const NOTES_MAX: u64 = 20;
 /// Last lines of what a failed part said, and of what it printed, that are told.
-const LAST_LINES: usize = 5;
+pub(super) const LAST_LINES: usize = 5;
 /// More of a line is not told.
 const LINE_SHOWN: usize = 200;
 /// Folders below each other that a tool may want in its results.
@@ -201,7 +201,7 @@ fn mark(result: &ResultShape) -> u32 {
 }
 
 /// A failure in a line, then the last lines of what the tool said.
-fn failure_text(name: &str, result: &ResultShape, lines: usize) -> String {
+pub(super) fn failure_text(name: &str, result: &ResultShape, lines: usize) -> String {
     let how = match (result.outcome.as_str(), result.exit, &result.trap) {
         ("exit", Some(code), _) => format!("exit code {code}"),
         ("trap", _, Some(trap)) => trap.replace('_', " "),

@@ -2,7 +2,6 @@
 //! here.
 
 use crate::cli::{Exit, Failure, say};
-use etcetera::BaseStrategy;
 use grove_core::job::Abilities;
 use grove_sandbox::Bytes;
 use grove_sandbox::package::Package;
@@ -17,11 +16,10 @@ const WORK: &str = "work";
 const ABILITIES: [&str; 3] = ["split", "merge", "check"];
 /// Compiled code and what installers note: it does not travel, since the sandbox can use none of it.
 const LEFT_OUT: [&str; 6] = ["__pycache__", ".git", ".venv", "venv", "node_modules", "bin"];
+/// A script longer than this is something else.
+const SCRIPT_BYTES_MAX: u64 = 16 << 20;
 /// Endings of compiled code for some machine.
 const COMPILED: [&str; 4] = ["so", "pyd", "dylib", "dll"];
-const MAKE_IMAGE: &str = "cargo xtask python, in grove's source, makes it once (37 MB); \
-                          GROVE_PYTHON names one from elsewhere";
-
 /// A script, and which of its functions is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
@@ -49,14 +47,9 @@ impl Script {
         Abilities { split, merge, check, first: false }
     }
 
-    /// The package that travels, and what it can do.
-    pub(super) fn pack(
-        &self,
-        image: [u8; 32],
-        brought: Brought<'_>,
-        stdin: bool,
-    ) -> Result<(Vec<u8>, Abilities), Failure> {
-        let source = std::fs::read(&self.path).map_err(|error| unreadable(&self.path, &error))?;
+    /// The package that travels, for no image yet, and what it can do.
+    pub(super) fn pack(&self, brought: Brought<'_>, stdin: bool) -> Result<(Package, Abilities), Failure> {
+        let source = self.read()?;
         let text = String::from_utf8_lossy(&source).into_owned();
         let abilities = if self.function.is_some() { Abilities::default() } else { Script::abilities(&text) };
         let verbs = abilities != Abilities::default();
@@ -75,10 +68,29 @@ impl Script {
         let mut files = vec![(name, Bytes(source.into()))];
         brought.gather(&mut files)?;
         let words = ABILITIES.iter().filter(|ability| !self.is_one() && defines(&text, ability));
-        let package =
-            Package { image, head: head.to_string(), abilities: words.map(|word| (*word).to_owned()).collect(), files };
-        let bytes = package.write().map_err(|error| Failure::caused(Exit::Error, &error))?;
-        Ok((bytes, abilities))
+        let package = Package {
+            image: [0; 32],
+            head: head.to_string(),
+            abilities: words.map(|word| (*word).to_owned()).collect(),
+            files,
+        };
+        Ok((package, abilities))
+    }
+
+    /// What is no text Python cannot read either, unless the script says what it is.
+    fn read(&self) -> Result<Vec<u8>, Failure> {
+        let found = std::fs::metadata(&self.path).map_err(|error| unreadable(&self.path, &error))?;
+        if !found.is_file() || found.len() > SCRIPT_BYTES_MAX {
+            let message =
+                format!("{} is no script: it is a folder, a device, or longer than 16 MiB", self.path.display());
+            return Err(Failure::new(Exit::Error, message).hint("data goes to a script as its inputs"));
+        }
+        let source = std::fs::read(&self.path).map_err(|error| unreadable(&self.path, &error))?;
+        if source.iter().all(u8::is_ascii_whitespace) {
+            return Err(Failure::new(Exit::Error, format!("{} is empty", self.path.display()))
+                .hint("was it saved? a script of one line: print('hello')"));
+        }
+        Ok(source)
     }
 
     /// Whether one function is asked for by name.
@@ -101,6 +113,12 @@ fn defines(source: &str, name: &str) -> bool {
     })
 }
 
+/// Whether a function of the script is called with each input, rather than the script run.
+pub(super) fn calls_a_function(package: &Package) -> bool {
+    let head: serde_json::Value = serde_json::from_str(&package.head).unwrap_or_default();
+    !head["function"].is_null()
+}
+
 /// What a script brings along besides itself.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Brought<'a> {
@@ -111,6 +129,10 @@ pub(super) struct Brought<'a> {
 }
 
 impl Brought<'_> {
+    pub(super) fn is_nothing(self) -> bool {
+        self.with.is_empty() && self.requirements.is_empty()
+    }
+
     fn gather(self, files: &mut Vec<(String, Bytes)>) -> Result<(), Failure> {
         for path in self.with {
             let name = path.canonicalize().map_err(|error| unreadable(path, &error))?;
@@ -178,22 +200,15 @@ fn fetch(requirements: &[PathBuf], folder: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
+    let none = said.lines().find_map(|line| line.rsplit_once("No matching distribution found for "));
+    if let Some((_, name)) = none {
+        let name = name.split_whitespace().next().unwrap_or(name);
+        let message = format!("{name} has no pure-Python wheel for Python 3.14, or there is no such package");
+        return Err(Failure::new(Exit::Error, message)
+            .hint("the sandbox takes pure-Python packages only: numpy and its like are compiled code"));
+    }
     let why = said.lines().rev().find(|line| line.starts_with("ERROR: ")).unwrap_or("see pip install -r");
     Err(failed(why.trim_start_matches("ERROR: ").to_owned()))
-}
-
-/// The image, as `cargo xtask python` left it in this user's caches, unless a variable names another.
-pub(super) fn image() -> Result<Vec<u8>, Failure> {
-    let missing = |why: String| Failure::new(Exit::Error, why).hint(MAKE_IMAGE);
-    let path = match std::env::var_os("GROVE_PYTHON") {
-        Some(named) => PathBuf::from(named),
-        None => {
-            let caches = etcetera::choose_base_strategy().map_err(|error| missing(error.to_string()))?.cache_dir();
-            caches.join("grove/python.wasm")
-        }
-    };
-    std::fs::read(&path)
-        .map_err(|error| missing(format!("there is no Python on this machine ({}: {error})", path.display())))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {

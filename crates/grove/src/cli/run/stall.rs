@@ -12,6 +12,8 @@ const STILL: Duration = Duration::from_secs(2);
 /// Nobody ever lent: the first minute of every circle.
 const NO_LENDER: &str = "no_lender";
 
+const COMPILES: &str = "a machine that runs its first script compiles Python before it: some seconds, once";
+
 /// Reasons that are none: something is being done.
 const MOVING: [&str; 3] = ["at_work", "checking", "running"];
 
@@ -21,18 +23,20 @@ pub(super) struct Stall {
     at: (u64, Instant),
     /// What was said about it last.
     said: Option<String>,
+    /// What runs it may have to be compiled first.
+    pub(super) is_script: bool,
 }
 
 impl Stall {
     pub(super) fn new() -> Stall {
-        Stall { at: (0, Instant::now()), said: None }
+        Stall { at: (0, Instant::now()), said: None, is_script: false }
     }
 
     /// What there is to say about it now.
     pub(super) fn look(&mut self, hub: &Hub, job: &JobShape) -> Result<Option<String>, Failure> {
         let far = job.done + job.failed;
         if far != self.at.0 {
-            *self = Stall { at: (far, Instant::now()), said: None };
+            *self = Stall { at: (far, Instant::now()), said: None, is_script: false };
         }
         if job.standing != StandingShape::Running || self.at.1.elapsed() < STILL {
             return Ok(None);
@@ -45,6 +49,10 @@ impl Stall {
         self.at.1 = Instant::now();
         let why: Why = hub.insist(|| hub.get(&page(&job.id, "/why")))?;
         let text = text(&job.id, &why.reasons);
+        if self.is_script && !is_still(&why) && why.job.done == 0 {
+            self.is_script = false;
+            return Ok(Some(COMPILES.to_owned()));
+        }
         if !is_still(&why) || self.said.as_ref() == Some(&text) {
             return Ok(None);
         }
@@ -105,6 +113,7 @@ mod tests {
             v: crate::shape::V,
             job: crate::cli::jobs::tests::job(),
             reasons: codes.iter().map(|code| reason(code)).collect(),
+            may_start_ms: None,
         };
         assert!(is_still(&why(&["lenders_caught"])), "whatever its counts say: a piece may wait below");
         assert!(!is_still(&why(&["at_work", "lenders_busy", "shared"])));

@@ -11,6 +11,14 @@ pub(in crate::cli) struct Words {
     pub sources: Vec<Source>,
 }
 
+impl Words {
+    /// Whether all inputs are files and folders of this machine.
+    pub(super) fn all_files(&self) -> bool {
+        let is_file = |word: &OsString| std::fs::metadata(word).is_ok_and(|found| found.is_file() || found.is_dir());
+        matches!(&self.sources[..], [Source::Given(words)] if words.iter().all(is_file))
+    }
+}
+
 /// One source of inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Source {

@@ -3,6 +3,8 @@
 mod logind;
 mod mutter;
 mod terminals;
+mod wayland;
+mod x11;
 
 use super::Probe;
 use std::path::Path;
@@ -12,7 +14,12 @@ const SESSIONS: &str = "/run/systemd/sessions";
 
 /// The best first.
 pub(super) fn desktop_probes() -> Vec<Box<dyn Probe>> {
-    vec![Box::new(mutter::Mutter::default()), Box::new(logind::Logind::default())]
+    vec![
+        Box::new(mutter::Mutter::default()),
+        Box::new(wayland::Wayland::default()),
+        Box::new(x11::X11::default()),
+        Box::new(logind::Logind::default()),
+    ]
 }
 
 pub(super) fn terminals() -> Option<Box<dyn Probe>> {

@@ -10,7 +10,7 @@ use grove_core::job::{Abilities, Tool};
 use grove_core::message::{Data, Gift, Inputs, Outcome, Trap};
 use grove_core::task::{Act, Span};
 use grove_core::verify::mix;
-use grove_sandbox::{Limits, Part, Status, Terms};
+use grove_sandbox::{Bytes, Limits, Part, Status, Terms};
 use std::sync::Arc;
 
 /// What holds for all runs of a gift.
@@ -35,42 +35,47 @@ pub(super) fn parts(gift: &Gift, blobs: &Blobs, here: &Fetched) -> Result<Vec<Pa
     };
     gift.runs()
         .map(|run| {
-            let (args, stdin) = match &gift.inputs {
+            let Call { args, stdin, files } = match &gift.inputs {
                 Inputs::Numbers { from } => numbered(gift, from.saturating_add(run.first), run),
                 Inputs::Carried { .. } => carried(gift, data.next().unwrap_or(&NOTHING), run, blobs, here)?,
             };
-            Ok(Part { args, stdin, files: Vec::new(), seed: seed(gift.job, run.first) })
+            Ok(Part { args, stdin, files, seed: seed(gift.job, run.first) })
         })
         .collect()
 }
 
+/// Where a tool finds an input that is a file.
+const INPUT_FOLDER: &str = "/in";
 /// How a token for the end of a range begins.
 const SECOND_COLUMN: &str = "{2";
 
 /// Every run has an input: the node declines gifts where one is missing.
 static NOTHING: std::sync::LazyLock<Data> = std::sync::LazyLock::new(Data::empty);
 
-fn numbered(gift: &Gift, first: u64, run: Span) -> (Vec<String>, Arc<[u8]>) {
+/// How a tool is called: its arguments, what it reads, and files below `/in`.
+#[derive(Default)]
+struct Call {
+    args: Vec<String>,
+    stdin: Arc<[u8]>,
+    files: Vec<(String, Bytes)>,
+}
+
+fn numbered(gift: &Gift, first: u64, run: Span) -> Call {
     let tool = &gift.tool;
+    let read = |args| Call { args, stdin: number_text(first, run.len).into_bytes().into(), ..Call::default() };
     if let Some(args) = verb(gift) {
-        return (args, number_text(first, run.len).into_bytes().into());
+        return read(args);
     }
     if tool.stdin {
-        return (plain(tool), number_text(first, run.len).into_bytes().into());
+        return read(plain(tool));
     }
     // A job that gives out ranges has a range of one at its end.
     let ranged = run.len > 1 || tool.args.iter().any(|arg| arg.contains(SECOND_COLUMN));
     let input = if !ranged { Input::Number(first) } else { Input::Range { first, end: first.saturating_add(run.len) } };
-    (tokens::expand(&tool.args, input, run.first.saturating_add(1)), Arc::from([]))
+    Call { args: tokens::expand(&tool.args, input, run.first.saturating_add(1)), ..Call::default() }
 }
 
-fn carried(
-    gift: &Gift,
-    data: &Data,
-    run: Span,
-    blobs: &Blobs,
-    here: &Fetched,
-) -> Result<(Vec<String>, Arc<[u8]>), RowError> {
+fn carried(gift: &Gift, data: &Data, run: Span, blobs: &Blobs, here: &Fetched) -> Result<Call, RowError> {
     let tool = &gift.tool;
     let bytes = match data {
         Data::Inline { bytes } => Arc::clone(bytes),
@@ -80,13 +85,19 @@ fn carried(
         },
     };
     if let Some(args) = verb(gift) {
-        return Ok((args, bytes));
+        return Ok(Call { args, stdin: bytes, ..Call::default() });
     }
     if tool.stdin || run.len > 1 {
-        return Ok((plain(tool), bytes));
+        return Ok(Call { args: plain(tool), stdin: bytes, ..Call::default() });
+    }
+    if tokens::wants_file(&tool.args) {
+        let (name, contents) = tokens::unnamed(&bytes);
+        let args = tokens::expand_file(&tool.args, &format!("{INPUT_FOLDER}/{name}"));
+        return Ok(Call { args, files: vec![(name.to_owned(), Bytes(contents.into()))], ..Call::default() });
     }
     let text = String::from_utf8_lossy(&bytes);
-    Ok((tokens::expand(&tool.args, Input::Text(&text), run.first.saturating_add(1)), Arc::from([])))
+    let args = tokens::expand(&tool.args, Input::Text(&text), run.first.saturating_add(1));
+    Ok(Call { args, ..Call::default() })
 }
 
 /// The arguments of a tool that declares what it can do: what is asked of it comes first. `None` for a plain command.

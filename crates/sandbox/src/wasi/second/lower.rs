@@ -3,10 +3,9 @@
 
 use wasmtime::{Caller, Trap};
 
-use crate::limits::CALL_FUEL;
 use crate::wasi::errno::{Errno, Fault};
 use crate::wasi::guest::Guest;
-use crate::wasi::{Host, Stop};
+use crate::wasi::{Host, metered};
 
 /// Longest answer with everything in it: the state of a file.
 const ANSWER_BYTES_MAX: usize = 104;
@@ -19,27 +18,14 @@ pub(super) fn act<T>(
     attempt(caller, act)?.map_err(|errno| wasmtime::Error::msg(format!("a call broke the rules of WASI: {errno:?}")))
 }
 
-/// Runs one call: meters it, gives it the tool's memory, and tells errors for the tool from the end of the part.
+/// Runs one call. A pointer that leads out of the memory ends a component.
 pub(super) fn attempt<T>(
     caller: &mut Caller<'_, Host>,
     act: impl FnOnce(&mut Host, &mut Guest<'_>) -> Result<T, Fault>,
 ) -> wasmtime::Result<Result<T, Errno>> {
-    let fuel = caller.get_fuel()?;
-    let Some(memory) = caller.data().memory else {
-        return Ok(Err(Errno::FAULT));
-    };
-    let (bytes, host) = memory.data_and_store_mut(&mut *caller);
-    host.fuel_left = fuel;
-    let said = host.charge(CALL_FUEL).and_then(|()| act(host, &mut Guest::new(bytes)));
-    let left = host.fuel_left;
-    caller.set_fuel(left)?;
-    match said {
-        Ok(said) => Ok(Ok(said)),
-        // A pointer that leads out of the memory ends a component.
-        Err(Fault::Errno(Errno::FAULT)) => Err(Trap::MemoryOutOfBounds.into()),
-        Err(Fault::Errno(errno)) => Ok(Err(errno)),
-        Err(Fault::Stop(Stop::OutOfFuel)) => Err(Trap::OutOfFuel.into()),
-        Err(Fault::Stop(stop)) => Err(stop.into()),
+    match metered(caller, act)? {
+        Err(Errno::FAULT) => Err(Trap::MemoryOutOfBounds.into()),
+        said => Ok(said),
     }
 }
 

@@ -1,0 +1,191 @@
+//! What a runner remembers of a job: what its inputs are called, where their results go, and which files they were. It
+//! lies in the home folder of whoever submitted, since a hub need not learn the names of files.
+
+use super::names::Names;
+use crate::config::Home;
+use crate::shape::{SourceShape, Submit, V};
+use serde::{Deserialize, Serialize};
+use std::fs::{DirEntry, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Below the home folder.
+const FOLDER: &str = "runs";
+/// Jobs that are remembered; the oldest go first.
+const JOBS_MAX: usize = 200;
+/// Ten thousand inputs with long names stay far below.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// One job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cli) struct Kept {
+    v: u32,
+    /// As it was submitted, but for its inputs.
+    pub(in crate::cli) submit: Submit,
+    /// The folder of its results.
+    pub(in crate::cli) out: Option<PathBuf>,
+    inputs: Vec<Noted>,
+}
+
+/// One input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cli) struct Noted {
+    label: String,
+    /// Where its result goes in a folder.
+    place: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<NotedFile>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct NotedFile {
+    path: String,
+    /// It travels behind its name.
+    named: bool,
+    /// Its length, and when it was last changed.
+    stamp: (u64, u64),
+}
+
+/// An input whose file is another one now: what it is called, where its result goes, the file, and whether that travels
+/// behind its name.
+pub(in crate::cli) type Changed = (String, String, PathBuf, bool);
+
+impl Noted {
+    pub(super) fn of(label: &str, place: &str, path: Option<&Path>, named: bool) -> Noted {
+        let file = path.and_then(|path| {
+            let whole = std::path::absolute(path).ok()?;
+            let stamp = stamp(&std::fs::metadata(path).ok()?);
+            // Where a name is no text, its contents are still at the hub.
+            Some(NotedFile { path: whole.to_str()?.to_owned(), named, stamp })
+        });
+        Noted { label: label.to_owned(), place: place.to_owned(), file }
+    }
+
+    fn changed(&self) -> Option<Changed> {
+        let file = self.file.as_ref()?;
+        let now = stamp(&std::fs::metadata(&file.path).ok()?);
+        (now != file.stamp).then(|| (self.label.clone(), self.place.clone(), PathBuf::from(&file.path), file.named))
+    }
+}
+
+fn stamp(about: &Metadata) -> (u64, u64) {
+    let changed = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    (about.len(), u64::try_from(changed.as_nanos()).unwrap_or(u64::MAX))
+}
+
+impl Kept {
+    pub(super) fn new(submit: &Submit, out: Option<&Path>, inputs: Vec<Noted>) -> Kept {
+        let out = out.and_then(|out| std::path::absolute(out).ok());
+        let submit = Submit { source: SourceShape::Inputs(Vec::new()), ..submit.clone() };
+        Kept { v: V, submit, out, inputs }
+    }
+
+    /// What is remembered of a job. It is a convenience: what cannot be read is not there.
+    pub(in crate::cli) fn of(home: &Home, job: &str) -> Option<Kept> {
+        let path = path(home, job);
+        if std::fs::metadata(&path).ok()?.len() > FILE_BYTES_MAX {
+            return None;
+        }
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    }
+
+    /// Remembers it, and forgets the oldest. Where nothing can be kept, results are called by their numbers.
+    pub(super) fn keep(&self, home: &Home, job: &str) {
+        if let Err(error) = self.write(home, job) {
+            tracing::debug!("names of inputs are not kept: {error}");
+        }
+    }
+
+    fn write(&self, home: &Home, job: &str) -> io::Result<()> {
+        let folder = home.path().join(FOLDER);
+        std::fs::create_dir_all(&folder)?;
+        let path = path(home, job);
+        let draft = path.with_extension("new");
+        std::fs::write(&draft, serde_json::to_vec(self)?)?;
+        std::fs::rename(draft, path)?;
+        let mut all: Vec<(SystemTime, DirEntry)> =
+            std::fs::read_dir(folder)?.flatten().filter_map(|entry| Some((written(&entry)?, entry))).collect();
+        all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        all.iter().skip(JOBS_MAX).try_for_each(|(_, entry)| std::fs::remove_file(entry.path()))
+    }
+
+    /// Inputs that were added to an open job.
+    pub(in crate::cli) fn extend(mut self, home: &Home, job: &str, from: u64, added: Vec<Noted>) {
+        if self.inputs.len() as u64 == from && !added.is_empty() {
+            self.inputs.extend(added);
+            self.keep(home, job);
+        }
+    }
+
+    /// What the inputs are called; nothing where they were not given one by one.
+    pub(in crate::cli) fn names(&self) -> Option<Names> {
+        if self.inputs.is_empty() || self.submit.merge {
+            return None;
+        }
+        let of = |what: fn(&Noted) -> &String| self.inputs.iter().map(|one| what(one).clone()).collect();
+        Some(Names::listed(of(|one| &one.label), of(|one| &one.place)))
+    }
+
+    /// An input whose file has changed since it was sent.
+    pub(in crate::cli) fn changed(&self, item: u64) -> Option<Changed> {
+        self.inputs.get(usize::try_from(item).ok()?)?.changed()
+    }
+}
+
+fn written(entry: &DirEntry) -> Option<SystemTime> {
+    entry.metadata().ok()?.modified().ok()
+}
+
+fn path(home: &Home, job: &str) -> PathBuf {
+    // Ids are letters and digits; whatever else a hub calls a job leads nowhere.
+    let safe: String = job.chars().filter(char::is_ascii_alphanumeric).collect();
+    home.path().join(FOLDER).join(format!("{safe}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::{ChunkShape, ToolShape};
+
+    fn submit() -> Submit {
+        let tool = ToolShape {
+            module: "m".into(),
+            args: Vec::new(),
+            stdin: true,
+            real_time: false,
+            caps: crate::shape::CapsShape::default(),
+        };
+        let source = SourceShape::Inputs(Vec::new());
+        let (id, name, chunk) = ("a1".into(), "n".into(), ChunkShape::Items(1));
+        let (check, budget, fails_max) = (None, None, None);
+        Submit { v: V, id, name, tool, source, chunk, check, merge: false, open: false, budget, fails_max }
+    }
+
+    #[test]
+    fn names_are_kept_and_mended_files_are_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        let file = dir.path().join("a \u{1f600}\n.csv");
+        std::fs::write(&file, "bad").unwrap();
+        let noted = vec![Noted::of("a.csv", "a.csv", Some(&file), true), Noted::of("word", "word", None, false)];
+        Kept::new(&submit(), Some(Path::new("out")), noted).keep(&home, "a1");
+        let kept = Kept::of(&home, "a1").unwrap();
+        assert!(kept.names().is_some() && kept.out.as_ref().unwrap().is_absolute());
+        assert_eq!((kept.changed(0), kept.changed(1), kept.changed(2)), (None, None, None));
+        std::fs::write(&file, "mended").unwrap();
+        assert_eq!(kept.changed(0), Some(("a.csv".into(), "a.csv".into(), file, true)));
+        kept.extend(&home, "a1", 2, vec![Noted::of("more", "more", None, false)]);
+        assert_eq!(Kept::of(&home, "a1").unwrap().inputs.len(), 3);
+        assert!(Kept::of(&home, "../a2").is_none());
+    }
+
+    #[test]
+    fn only_the_latest_jobs_are_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().to_owned());
+        let kept = Kept::new(&submit(), None, Vec::new());
+        (0..JOBS_MAX + 3).for_each(|nth| kept.keep(&home, &format!("job{nth}")));
+        assert_eq!(std::fs::read_dir(dir.path().join(FOLDER)).unwrap().count(), JOBS_MAX);
+    }
+}
