@@ -141,13 +141,8 @@ impl Drive {
     fn meet(&mut self, lenders: u64) {
         for lender in 1..=lenders {
             let node = NodeId(lender);
-            let message = Message::Hello {
-                incarnation: Incarnation(lender),
-                slots: 1,
-                memory: 0,
-                solves: false,
-                holding: Vec::new(),
-            };
+            let message =
+                Message::Hello { incarnation: Incarnation(lender), slots: 1, solves: false, holding: Vec::new() };
             self.coming.push_back(Event::Linked { node });
             self.coming.push_back(Event::Heard { from: node, message });
         }

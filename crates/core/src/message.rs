@@ -13,9 +13,8 @@ use std::sync::Arc;
 /// All that one node may say to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
-    /// Both: who speaks, what it can take, and what it still holds of the hearer's. `memory` is the most that one part
-    /// may have there, in bytes; 0 where nothing is said.
-    Hello { incarnation: Incarnation, slots: u32, memory: u64, solves: bool, holding: Vec<Lease> },
+    /// Both: who speaks, what it can take, and what it still holds of the hearer's.
+    Hello { incarnation: Incarnation, slots: u32, solves: bool, holding: Vec<Lease> },
     /// Giver: do these.
     Give { gifts: Vec<Gift> },
     /// Giver: stop these; nobody waits for them any more.
@@ -28,11 +27,13 @@ pub enum Message {
     Decline { leases: Vec<Lease>, why: Decline },
     /// Lender: I live, I can take so much, and this is what I hold of yours. Said again and again, so that any other
     /// message may be lost.
-    Alive { slots: u32, memory: u64, holding: Vec<Lease> },
+    Alive { slots: u32, holding: Vec<Lease> },
     /// Lender: answers.
     Done { lease: Lease, answers: Vec<Answer> },
     /// Lender: I go; give what I hold to somebody else.
     Bye,
+    /// Lender: one part may have so many bytes of memory here. Where nothing is said it may have what it wants.
+    Memory { bytes: u64 },
 }
 
 /// Pieces of one task, lent under one lease.

@@ -311,7 +311,7 @@ impl Node {
             return;
         }
         self.lost(node);
-        self.offers(node, 0, 0);
+        self.offers(node, 0);
         if self.presence.get(&node).is_some_and(|peer| peer.linked) {
             self.look_again(node, self.now.plus(self.config.lease));
         }

@@ -115,9 +115,16 @@ pub enum ConfigError {
 }
 
 impl Settings {
-    /// Bytes that one part may have; 0 for as many as a job allows.
+    /// Slots of a lender: fewer, where otherwise none would have the memory that most jobs ask for.
+    pub fn lent_slots(&self) -> u32 {
+        let usual = grove_core::job::Caps::default().memory_bytes;
+        let fit = u32::try_from(self.memory_bytes / usual).unwrap_or(u32::MAX).max(1);
+        if self.memory_bytes == 0 { self.slots } else { self.slots.min(fit) }
+    }
+
+    /// Bytes that one part may have at a lender; 0 for as many as a job allows.
     pub fn memory_of_a_part(&self) -> u64 {
-        self.memory_bytes / u64::from(self.slots.max(1))
+        self.memory_bytes / u64::from(self.lent_slots().max(1))
     }
 
     /// What flags, environment, file and defaults come to.
@@ -226,7 +233,7 @@ impl Layer {
             address: addresses(&self.address.unwrap_or_default())?,
             announce: self.announce.unwrap_or_default(),
             hub: self.hub.filter(|hub| !hub.is_empty()),
-            slots: slots_within(memory_bytes, self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores)),
+            slots: self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores),
             memory_bytes,
             disk_bytes: parse_bytes(&self.disk.unwrap_or_default()).map_err(amount("disk"))?,
             keep: parse_millis(&self.keep.unwrap_or_default()).map_err(amount("keep"))?,
@@ -257,13 +264,6 @@ impl Layer {
             ..usual
         })
     }
-}
-
-/// Fewer parts at one time, where otherwise none would have what most jobs ask for.
-fn slots_within(memory_bytes: u64, slots: u32) -> u32 {
-    let usual = grove_core::job::Caps::default().memory_bytes;
-    let fit = u32::try_from(memory_bytes / usual).unwrap_or(u32::MAX).max(1);
-    if memory_bytes == 0 { slots } else { slots.min(fit) }
 }
 
 fn address(name: &'static str, value: String) -> Result<SocketAddr, ConfigError> {
@@ -329,7 +329,7 @@ mod tests {
         assert!(settings.slots > 0 && settings.memory_bytes == 0 && settings.memory_of_a_part() == 0);
         let limited = |memory: &str| {
             let limited = settled(Layer { memory: Some(memory.into()), slots: Some(4), ..Layer::default() });
-            (limited.slots, limited.memory_of_a_part() >> 20)
+            (limited.lent_slots(), limited.memory_of_a_part() >> 20)
         };
         assert_eq!([limited("8GiB"), limited("2.5GiB"), limited("512MiB")], [(4, 2_048), (2, 1_280), (1, 512)]);
         assert!(DEFAULTS.lines().all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = ")));

@@ -383,8 +383,7 @@ mod tests {
         assert_eq!(ask(&mut node, claim(2, LENDER)), taken);
         assert_eq!(ask(&mut node, claim(2, NodeId(1))), taken, "the hub itself");
         assert_eq!(ask(&mut node, claim(3, NodeId(5))), Reply::Denied { why: Denied::NotAllowed });
-        let hello =
-            Message::Hello { incarnation: Incarnation(2), slots: 4, memory: 0, solves: false, holding: Vec::new() };
+        let hello = Message::Hello { incarnation: Incarnation(2), slots: 4, solves: false, holding: Vec::new() };
         let now = node.now;
         node.handle(now, vec![Event::Linked { node: LENDER }, Event::Heard { from: LENDER, message: hello.clone() }]);
         assert_eq!(node.slots_all, 4);

@@ -184,6 +184,10 @@ impl Node {
         if from != me && self.desk.slots == 0 {
             return Err(Decline::Paused);
         }
+        if from != me && self.config.memory > 0 && gift.tool.caps.memory_bytes > self.config.memory {
+            // It would fail here for want of what it may have elsewhere.
+            return Err(Decline::Full);
+        }
         if self.desk.of(from).count() >= limits::GIFTS_PER_PEER_MAX {
             return Err(Decline::Full);
         }
@@ -279,7 +283,7 @@ impl Node {
     pub(super) fn lends(&mut self, slots: u32) {
         self.desk.slots = slots;
         let me = self.config.id;
-        self.offers(me, slots, self.config.memory);
+        self.offers(me, slots);
         if slots == 0 {
             let unfinished = self.desk.gifts.iter().filter(|(_, held)| held.stage != HeldStage::Finished);
             let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
@@ -321,7 +325,8 @@ impl Node {
         }
         for node in self.neighbours() {
             let holding = self.desk.holding(node);
-            self.send(node, Message::Alive { slots: self.desk.slots, memory: self.config.memory, holding });
+            self.say_memory(node);
+            self.send(node, Message::Alive { slots: self.desk.slots, holding });
         }
     }
 

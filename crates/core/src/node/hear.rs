@@ -16,7 +16,8 @@ impl Node {
         }
         let now = self.now;
         let peer = self.presence.entry(node).or_default();
-        (peer.linked, peer.heard) = (true, now);
+        // A bound is said before anything is lent.
+        (peer.linked, peer.heard, peer.memory) = (true, now, 0);
         self.look_again(node, now.plus(self.config.lease));
         self.touched.insert(node);
         self.greet(node);
@@ -43,14 +44,14 @@ impl Node {
             }
         }
         match message {
-            Message::Hello { incarnation, slots, memory, solves, holding } => {
+            Message::Hello { incarnation, slots, solves, holding } => {
                 self.hello(from, incarnation, &holding);
                 if let Some(peer) = self.presence.get_mut(&from) {
                     peer.solves = solves;
                 }
-                self.offers(from, slots, memory);
+                self.offers(from, slots);
             }
-            Message::Alive { slots, memory, holding } => self.alive(from, (slots, memory), &holding),
+            Message::Alive { slots, holding } => self.alive(from, slots, &holding),
             Message::Give { gifts } => self.taken(from, gifts),
             Message::Cancel { leases } => self.called_back(from, &leases),
             Message::Noted { noted } => self.desk.noted(from, &noted, &mut self.actions),
@@ -59,7 +60,13 @@ impl Node {
             Message::Done { lease, answers } => self.answers(from, lease, answers),
             Message::Bye => {
                 self.lost(from);
-                self.offers(from, 0, 0);
+                self.offers(from, 0);
+            }
+            Message::Memory { bytes } => {
+                if let Some(peer) = self.presence.get_mut(&from) {
+                    peer.memory = bytes;
+                }
+                self.touched.insert(from);
             }
         }
     }
@@ -69,11 +76,18 @@ impl Node {
         let hello = Message::Hello {
             incarnation: self.state.incarnation(),
             slots: self.desk.slots(),
-            memory: self.config.memory,
             solves: self.config.solves,
             holding: self.desk.holding(node),
         };
+        self.say_memory(node);
         self.send(node, hello);
+    }
+
+    /// Says how much memory a part may have here, if that is bounded.
+    pub(super) fn say_memory(&mut self, node: NodeId) {
+        if self.config.memory > 0 {
+            self.send(node, Message::Memory { bytes: self.config.memory });
+        }
     }
 
     fn hello(&mut self, from: NodeId, incarnation: Incarnation, holding: &[Lease]) {
@@ -96,8 +110,8 @@ impl Node {
 
     /// A neighbour says what it holds. What it was given a while ago and does not hold was lost on the way, there or
     /// back.
-    fn alive(&mut self, from: NodeId, (slots, memory): (u32, u64), holding: &[Lease]) {
-        self.offers(from, slots, memory);
+    fn alive(&mut self, from: NodeId, slots: u32, holding: &[Lease]) {
+        self.offers(from, slots);
         self.to_pay.insert(from);
         let grace = self.alive_every();
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
@@ -113,14 +127,14 @@ impl Node {
         }
     }
 
-    /// A neighbour lends so many slots, each for parts of so much memory.
-    pub(super) fn offers(&mut self, from: NodeId, slots: u32, memory: u64) {
+    /// A neighbour lends so many slots.
+    pub(super) fn offers(&mut self, from: NodeId, slots: u32) {
         let Some(peer) = self.presence.get_mut(&from) else {
             return;
         };
         let slots = slots.min(limits::SLOTS_MAX);
         self.slots_all = self.slots_all - u64::from(peer.slots) + u64::from(slots);
-        (peer.slots, peer.memory) = (slots, memory);
+        peer.slots = slots;
         self.touched.insert(from);
     }
 

@@ -59,7 +59,7 @@ impl Hub {
     fn arrives(&mut self, lender: NodeId) -> String {
         self.on(Event::Linked { node: lender });
         let incarnation = Incarnation(lender.0);
-        self.hear(lender, Message::Hello { incarnation, slots: 1, memory: 0, solves: false, holding: Vec::new() })
+        self.hear(lender, Message::Hello { incarnation, slots: 1, solves: false, holding: Vec::new() })
     }
 
     fn answers(&mut self, from: NodeId, lease: Lease, items: &[u64], word: &str) -> String {

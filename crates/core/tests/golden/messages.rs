@@ -15,7 +15,6 @@ pub(super) fn samples() -> Vec<(String, Message)> {
         Hello => [Message::Hello {
             incarnation: Incarnation(0x1234_5678_9abc),
             slots: 8,
-            memory: 2 << 30,
             solves: true,
             holding: vec![Lease(5), Lease(1 << 40)],
         }],
@@ -24,9 +23,10 @@ pub(super) fn samples() -> Vec<(String, Message)> {
         Noted => [Message::Noted { noted: vec![(Lease(7), Span { first: 1_000, len: 24 })] }],
         Pay => [Message::Pay { total: Credits(123_456_789) }],
         Decline => [Message::Decline { leases: vec![Lease(9)], why: Decline::Paused }],
-        Alive => [Message::Alive { slots: 2, memory: 1 << 30, holding: vec![Lease(11)] }],
+        Alive => [Message::Alive { slots: 2, holding: vec![Lease(11)] }],
         Done => [Message::Done { lease: Lease(11), answers: vec![right(), trapped()] }],
         Bye => [Message::Bye],
+        Memory => [Message::Memory { bytes: 2 << 30 }],
     )
 }
 

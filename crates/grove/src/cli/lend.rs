@@ -125,12 +125,12 @@ impl Lend {
                 let message = format!("this machine cannot lend: {}", failure.message);
                 return Err(Failure { message, ..failure }.into());
             }
-            let slots = settings.slots;
+            let slots = settings.lent_slots();
             let stop = node::asked_to_stop()?;
             let setup = Setup {
                 rules: settings.rules.clone(),
                 slots,
-                limits: node::limits(&settings),
+                limits: node::limits(&settings, slots, settings.memory_of_a_part()),
                 home: settings.home.path().to_owned(),
                 folder,
                 fake: self.terms.fake_owner.clone(),
@@ -219,7 +219,7 @@ async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<(Hoste
         let plan = Plan {
             folder: folder.clone(),
             role: Role {
-                slots: settings.slots,
+                slots: settings.lent_slots(),
                 memory: settings.memory_of_a_part(),
                 hub: false,
                 keep: settings.keep,

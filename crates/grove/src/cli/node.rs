@@ -49,14 +49,14 @@ impl Write for Plain {
 }
 
 /// What jobs may use on this machine, and who sees to it.
-pub(super) fn limits(settings: &Settings) -> Vec<String> {
-    let memory = match settings.memory_of_a_part() {
+pub(super) fn limits(settings: &Settings, slots: u32, memory: u64) -> Vec<String> {
+    let memory = match memory {
         0 => "as much memory as a job allows".to_owned(),
         bytes => format!("{} of memory", bytes_text(bytes)),
     };
     let rank = if settings.rules.heeds_owner { "; last in the system's queue (nice 19)" } else { "" };
     vec![
-        format!("{} at one time, on one thread each", say::many(settings.slots.into(), "part")),
+        format!("{} at one time, on one thread each", say::many(slots.into(), "part")),
         format!("{memory} for each (the system's RLIMIT_DATA)"),
         format!("{} on the disk{rank}", bytes_text(settings.disk_bytes)),
     ]

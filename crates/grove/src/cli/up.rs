@@ -121,7 +121,7 @@ async fn watch(settings: &Settings, hosted: &Hosted, slots: u32) -> anyhow::Resu
     let setup = Setup {
         rules: settings.rules.clone().of_a_hub(),
         slots,
-        limits: node::limits(settings),
+        limits: node::limits(settings, slots, 0),
         home: folder.clone(),
         folder,
         fake: None,
@@ -155,13 +155,7 @@ impl Up {
         let early = if doors.is_open { None } else { Some(api::bind(doors.listen).await?) };
         let hosted = shell::host(Plan {
             folder: home.path().to_owned(),
-            role: Role {
-                slots,
-                memory: settings.memory_of_a_part(),
-                keep: settings.keep,
-                disk_bytes: settings.disk_bytes,
-                ..Role::default()
-            },
+            role: Role { slots, keep: settings.keep, disk_bytes: settings.disk_bytes, ..Role::default() },
             token: Some(token.parse::<Token>()?),
             listen: Some(doors.link),
             hears: doors.device.as_ref().map(|device| device.hears(Speech::Nodes)).transpose()?,

@@ -19,7 +19,6 @@ pub fn message(frame: wire::Frame) -> Result<Message, Flaw> {
         Kind::Hello(hello) => Message::Hello {
             incarnation: Incarnation(hello.incarnation),
             slots: hello.slots,
-            memory: hello.memory,
             solves: hello.solves,
             holding: leases(hello.holding),
         },
@@ -28,14 +27,13 @@ pub fn message(frame: wire::Frame) -> Result<Message, Flaw> {
         Kind::Noted(list) => Message::Noted { noted: noted(&list.noted)? },
         Kind::Pay(pay) => Message::Pay { total: Credits(pay.total) },
         Kind::Declined(declined) => Message::Decline { why: decline(declined.why())?, leases: leases(declined.leases) },
-        Kind::Alive(alive) => {
-            Message::Alive { slots: alive.slots, memory: alive.memory, holding: leases(alive.holding) }
-        }
+        Kind::Alive(alive) => Message::Alive { slots: alive.slots, holding: leases(alive.holding) },
         Kind::Done(done) => Message::Done {
             lease: Lease(done.lease),
             answers: done.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
         },
         Kind::Bye(wire::Bye {}) => Message::Bye,
+        Kind::Memory(memory) => Message::Memory { bytes: memory.bytes },
     })
 }
 

@@ -5,7 +5,7 @@
 /// One message, or one page of a long one.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Frame {
-    #[prost(oneof = "frame::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "frame::Kind", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub kind: ::core::option::Option<frame::Kind>,
 }
 /// Nested message and enum types in `Frame`.
@@ -30,6 +30,8 @@ pub mod frame {
         Done(super::Done),
         #[prost(message, tag = "9")]
         Bye(super::Bye),
+        #[prost(message, tag = "10")]
+        Memory(super::Memory),
     }
 }
 /// Both: who speaks, what it can take, and what it still holds of the hearer's.
@@ -43,9 +45,6 @@ pub struct Hello {
     pub solves: bool,
     #[prost(uint64, repeated, tag = "4")]
     pub holding: ::prost::alloc::vec::Vec<u64>,
-    /// Bytes that one part may have there; 0 where nothing is said.
-    #[prost(uint64, tag = "5")]
-    pub memory: u64,
 }
 /// Giver: do these.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -90,9 +89,6 @@ pub struct Alive {
     pub slots: u32,
     #[prost(uint64, repeated, tag = "2")]
     pub holding: ::prost::alloc::vec::Vec<u64>,
-    /// Bytes that one part may have there; 0 where nothing is said.
-    #[prost(uint64, tag = "3")]
-    pub memory: u64,
 }
 /// Lender: answers.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -105,6 +101,12 @@ pub struct Done {
 /// Lender: I go.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Bye {}
+/// Lender: one part may have so much memory here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Memory {
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
+}
 /// Pieces of one task, lent under one lease.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Gift {

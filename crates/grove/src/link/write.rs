@@ -41,12 +41,11 @@ pub fn frames(message: Message) -> Vec<wire::Frame> {
                 Kind::Noted(wire::Noted { noted })
             },
         ),
-        Message::Hello { incarnation, slots, memory, solves, holding } => {
-            one(Kind::Hello(wire::Hello { incarnation: incarnation.0, slots, memory, solves, holding: held(holding) }))
+        Message::Hello { incarnation, slots, solves, holding } => {
+            one(Kind::Hello(wire::Hello { incarnation: incarnation.0, slots, solves, holding: held(holding) }))
         }
-        Message::Alive { slots, memory, holding } => {
-            one(Kind::Alive(wire::Alive { slots, memory, holding: held(holding) }))
-        }
+        Message::Alive { slots, holding } => one(Kind::Alive(wire::Alive { slots, holding: held(holding) })),
+        Message::Memory { bytes } => one(Kind::Memory(wire::Memory { bytes })),
         Message::Pay { total } => one(Kind::Pay(wire::Pay { total: total.0 })),
         Message::Bye => one(Kind::Bye(wire::Bye {})),
     }
@@ -61,7 +60,7 @@ pub(super) fn weight(message: &Message) -> (usize, usize) {
         Message::Cancel { leases } | Message::Decline { leases, .. } => (ITEM_BYTES + 8 * leases.len(), 0),
         Message::Hello { holding, .. } | Message::Alive { holding, .. } => (ITEM_BYTES + 8 * holding.len(), 0),
         Message::Noted { noted } => (ITEM_BYTES + 24 * noted.len(), 0),
-        Message::Pay { .. } | Message::Bye => (ITEM_BYTES, 0),
+        Message::Pay { .. } | Message::Bye | Message::Memory { .. } => (ITEM_BYTES, 0),
     }
 }
 

@@ -142,7 +142,7 @@ impl Draw {
 
     /// Any message.
     pub(super) fn message(&mut self) -> Message {
-        let kind = self.below(9);
+        let kind = self.below(10);
         self.message_of(kind)
     }
 
@@ -154,7 +154,6 @@ impl Draw {
             0 => Message::Hello {
                 incarnation: Incarnation(self.number()),
                 slots,
-                memory: self.number(),
                 solves: self.flip(),
                 holding: self.some(20, Draw::lease),
             },
@@ -166,9 +165,10 @@ impl Draw {
             3 => Message::Noted { noted: self.some(20, |draw| (draw.lease(), draw.span())) },
             4 => Message::Pay { total: Credits(self.number()) },
             5 => Message::Decline { leases: self.some(20, Draw::lease), why: self.pick(&whys) },
-            6 => Message::Alive { slots, memory: self.number(), holding: self.some(20, Draw::lease) },
+            6 => Message::Alive { slots, holding: self.some(20, Draw::lease) },
             7 => Message::Done { lease: self.lease(), answers: self.some(20, Draw::answer) },
-            _ => Message::Bye,
+            8 => Message::Bye,
+            _ => Message::Memory { bytes: self.number() },
         }
     }
 }

@@ -50,7 +50,7 @@ fn no_list_is_longer_than_its_limit() {
     done.answers = vec![done.answers[0].clone(); limits::ANSWERS_MAX + 1];
     let over = [
         Kind::Hello(wire::Hello { holding: lots(held), ..wire::Hello::default() }),
-        Kind::Alive(wire::Alive { holding: lots(held), slots: 1, memory: 0 }),
+        Kind::Alive(wire::Alive { holding: lots(held), slots: 1 }),
         Kind::Cancel(wire::Cancel { leases: lots(4_096) }),
         Kind::Declined(wire::Declined { leases: lots(4_096), why: 1 }),
         Kind::Noted(wire::Noted { noted: lots(3 * 4_096) }),

@@ -9,7 +9,7 @@ use prost::Message as _;
 use std::fmt::Write;
 use std::path::Path;
 
-const NAMES: [&str; 9] = ["hello", "give", "cancel", "noted", "pay", "decline", "alive", "done", "bye"];
+const NAMES: [&str; 10] = ["hello", "give", "cancel", "noted", "pay", "decline", "alive", "done", "bye", "memory"];
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

@@ -1,6 +1,7 @@
 //! Why nothing moves.
 
 use super::*;
+use crate::job::Caps;
 use crate::message::Decline;
 use crate::view::{Crew, Reason};
 
@@ -25,14 +26,36 @@ fn why_nobody_works_is_said_as_it_is() {
     hub.on(Event::Woke);
     assert_eq!(why(&hub), [Reason::LendersGone { lenders: 1 }, caught.clone()]);
     hub.arrives(BOB);
-    hub.hear(BOB, Message::Alive { slots: 0, memory: 0, holding: vec![hub.lease_of(BOB)] });
+    hub.hear(BOB, Message::Alive { slots: 0, holding: vec![hub.lease_of(BOB)] });
     hub.hear(BOB, Message::Decline { leases: vec![hub.lease_of(BOB)], why: Decline::Paused });
     assert_eq!(why(&hub), [Reason::LendersPaused { lenders: 1 }, caught.clone()]);
-    hub.hear(BOB, Message::Alive { slots: 1, memory: 0, holding: Vec::new() });
+    hub.hear(BOB, Message::Alive { slots: 1, holding: Vec::new() });
     assert_eq!(why(&hub), [Reason::LendersResting { lenders: 1 }, caught], "it declined a moment ago");
     let crew = Crew { resting: 1, caught: 1, ..Crew::default() };
     assert_eq!(hub.node.crew(), crew);
     hub.now += 1_000;
     hub.on(Event::Woke);
     assert_eq!(why(&hub), [Reason::AtWork { lenders: 1, parts: 1 }]);
+}
+
+#[test]
+fn a_part_is_given_to_nobody_who_lends_less_memory_than_it_may_want() {
+    let mut hub = Hub::new();
+    let small = |hub: &mut Hub, lender: NodeId| {
+        hub.on(Event::Linked { node: lender });
+        hub.hear(lender, Message::Memory { bytes: Caps::default().memory_bytes / 2 });
+        let incarnation = Incarnation(lender.0);
+        hub.hear(lender, Message::Hello { incarnation, slots: 1, solves: false, holding: Vec::new() })
+    };
+    hub.ask(Wish::Submit { job: job(2, Check::Spot { per_mille: 0 }) });
+    let told = small(&mut hub, ANN);
+    assert!(!told.contains("give"), "{told}");
+    let wanted = Caps::default().memory_bytes;
+    assert_eq!(hub.node.why(JobId(9)), [Reason::LendersSmall { lenders: 1, wanted }]);
+    assert_eq!((hub.node.waiting_jobs(), hub.node.soonest(JobId(9))), (1, None));
+    let seen = hub.node.view_peers().into_iter().find(|peer| peer.node == ANN).unwrap();
+    assert_eq!((seen.memory, seen.too_large), (wanted / 2, 1));
+    assert!(hub.arrives(BOB).contains("give 3"), "who sets no bound gets it");
+    hub.on(Event::Unlinked { node: ANN });
+    assert!(hub.arrives(ANN).contains("give 2"), "after a new start without a bound");
 }
