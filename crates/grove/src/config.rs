@@ -331,7 +331,7 @@ mod tests {
             let limited = settled(Layer { memory: Some(memory.into()), slots: Some(4), ..Layer::default() });
             (limited.lent_slots(), limited.memory_of_a_part() >> 20)
         };
-        assert_eq!([limited("8GiB"), limited("2.5GiB"), limited("512MiB")], [(4, 2_048), (2, 1_280), (1, 512)]);
+        assert_eq!([limited("8GiB"), limited("2560MiB"), limited("512MiB")], [(4, 2_048), (2, 1_280), (1, 512)]);
         assert!(DEFAULTS.lines().all(|line| line.is_empty() || line.starts_with('#') || line.contains(" = ")));
     }
 

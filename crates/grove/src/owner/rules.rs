@@ -221,7 +221,9 @@ impl Judge {
             return pause(Why::Memory { free });
         }
         let load_most = if lends { rules.load_most } else { rules.load_most / 3 * 2 };
-        let Some(percent) = signs.load.filter(|percent| rules.heeds_owner && *percent > load_most) else {
+        // Who allows other work to take everything does not care how much it is.
+        let heeds_load = rules.heeds_owner && rules.load_most < 100;
+        let Some(percent) = signs.load.filter(|percent| heeds_load && *percent > load_most) else {
             self.busy_since = None;
             return None;
         };

@@ -41,7 +41,7 @@ fn scripts_run_through_a_hub_on_a_lender() {
         std::fs::write(path, text).unwrap();
     };
     let _hub = Process::start(&home, &["up", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0", "--no-lend"]);
-    let _lender = Process::start(&home, &["lend", "--slots", "2"]);
+    let _lender = Process::start(&home, &["lend", "--always", "--slots", "2"]);
     let run = |words: &[&str]| grove(&home, &image, &[&["run"], words].concat());
 
     write(
