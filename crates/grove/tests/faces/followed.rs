@@ -119,7 +119,7 @@ fn the_guide_to_lending_is_true() {
     let guide = LENDING.replace("grove1-word", word).replace("\ngrove doctor ", "\ngrove doctor || true ");
     let said = reader.follow(&guide);
     assert!(said.contains("joined") || said.contains("Root"), "{said}");
-    assert!(reader.ran.len() > 20, "{:?}", reader.ran);
+    assert!(reader.ran.len() > 17, "{:?}", reader.ran);
     assert!(!reader.home.exists(), "--purge leaves nothing");
 }
 

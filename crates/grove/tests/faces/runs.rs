@@ -124,7 +124,7 @@ fn results_become_files_named_after_their_inputs() {
     assert!(!hub.dir.path().join("out/fail.txt").exists(), "what a failed part printed is no result");
     let ran = hub.grove(&["get", "last", "-o", "again"]);
     assert_eq!(ran.code, 3, "{}", ran.err);
-    assert_eq!(fs::read_to_string(hub.dir.path().join("again/input 1.txt")).unwrap(), "[x/a.csv]\n");
+    assert_eq!(fs::read_to_string(hub.dir.path().join("again/a.csv.txt")).unwrap(), "[x/a.csv]\n");
 }
 
 #[test]
@@ -139,11 +139,11 @@ fn what_failed_parts_printed_is_never_among_the_results() {
     assert_eq!((ran.out.as_str(), ran.code), ("[a]\n[b]\n", 3), "{}", ran.err);
     let ran = hub.grove(&["get", "last", "--failed"]);
     assert_eq!((ran.out.as_str(), ran.code), ("[fail 1]\n[fail 2]\n", 3), "{}", ran.err);
-    assert!(ran.err.contains("part 4 (input 4) failed: exit code 3") && !ran.err.contains("it printed"), "{}", ran.err);
+    assert!(ran.err.contains("part 4 (fail 2) failed: exit code 3") && !ran.err.contains("it printed"), "{}", ran.err);
     let ran = hub.grove(&["get", "last", "--failed", "-o", "bad"]);
     let read = |name: &str| fs::read_to_string(hub.dir.path().join("bad").join(name));
-    assert_eq!((read("input 4.txt").unwrap().as_str(), ran.code), ("[fail 2]\n", 3), "{}", ran.err);
-    assert!(read("input 1.txt").is_err(), "only what failed");
+    assert_eq!((read("fail 2.txt").unwrap().as_str(), ran.code), ("[fail 2]\n", 3), "{}", ran.err);
+    assert!(read("a.txt").is_err(), "only what failed");
     let lines = |ran: super::Ran| ran.out.lines().filter(|line| line.contains(r#""type":"result""#)).count();
     assert_eq!(lines(hub.grove(&["get", "last", "--json"])), 4, "each says how it ended");
     assert_eq!(lines(hub.grove(&["get", "last", "--json", "--failed"])), 2);

@@ -55,7 +55,6 @@ fn a_part_is_given_to_nobody_who_lends_less_memory_than_it_may_want() {
     assert_eq!((hub.node.waiting_jobs(), hub.node.soonest(JobId(9))), (1, None));
     let seen = hub.node.view_peers().into_iter().find(|peer| peer.node == ANN).unwrap();
     assert_eq!((seen.memory, seen.too_large), (wanted / 2, 1));
-    assert!(hub.arrives(BOB).contains("give 3"), "who sets no bound gets it");
     hub.on(Event::Unlinked { node: ANN });
     assert!(hub.arrives(ANN).contains("give 2"), "after a new start without a bound");
 }
