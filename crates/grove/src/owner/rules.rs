@@ -57,10 +57,11 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// For whoever starts a hub: it begins with jobs of their own, and must not wait for them to go away or plug in.
+    /// For whoever starts a hub: it begins with jobs of their own, and must not wait for them to go away or plug in. On a
+    /// full disk it waits by itself.
     #[must_use]
     pub fn of_a_hub(self) -> Rules {
-        Rules { heeds_owner: false, on_battery: true, on_metered: true, memory_least: 0, ..self }
+        Rules { heeds_owner: false, on_battery: true, on_metered: true, memory_least: 0, disk_least: 0, ..self }
     }
 }
 
