@@ -43,11 +43,11 @@ pub const DEPTH_MAX: u8 = 8;
 /// Outputs merged by one run of a tool; a tree of merges does the rest.
 pub const MERGE_FAN: u64 = 256;
 /// Inputs being split at one time: enough to keep lenders busy, few enough to hold in memory.
-pub const OPEN_TASKS_MAX: usize = 4_096;
+pub const OPEN_TASKS_MAX: usize = if cfg!(test) { 200 } else { 4_096 };
 /// Tasks a peer holds for its neighbours at one time.
 pub const TASKS_FOR_PEERS_MAX: usize = 64;
-/// Jobs on the books, finished ones included until they expire.
-pub const JOBS_MAX: usize = 100_000;
+/// Jobs on the books, finished ones included until they expire. Tests fill them.
+pub const JOBS_MAX: usize = if cfg!(test) { 500 } else { 100_000 };
 /// Outputs up to this size travel in messages and lie in the store; larger ones are blobs.
 pub const INLINE_MAX: usize = 4_096;
 /// Jobs of one person that run at one time: a tenth of what the node keeps, so that ten people fit beside one another.

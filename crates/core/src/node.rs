@@ -74,6 +74,8 @@ pub struct Node {
     hungry: BTreeSet<(Want, NodeId)>,
     /// Neighbours about which something changed in this batch.
     touched: BTreeSet<NodeId>,
+    /// Tasks in which something failed just now.
+    failing: BTreeSet<TaskId>,
     /// Neighbours to be told what they were paid in all.
     to_pay: BTreeSet<NodeId>,
     /// What a lender was given beyond its window, for somebody who had nothing.
@@ -134,6 +136,7 @@ impl Node {
             unproved_until: BTreeMap::new(),
             hungry: BTreeSet::new(),
             touched: BTreeSet::from([config.id]),
+            failing: BTreeSet::new(),
             to_pay: BTreeSet::new(),
             beyond: BTreeMap::new(),
             long_at: BTreeSet::new(),
@@ -257,12 +260,15 @@ impl Node {
         self.record(Fact::Started { incarnation, secret });
         self.lost(self.config.id);
         self.earn_for_the_founder(self.config.id);
-        let holders: Vec<NodeId> =
-            self.state.peers().iter().filter(|(_, record)| !record.leases.is_empty()).map(|(node, _)| *node).collect();
-        for node in holders {
+        let known: Vec<(NodeId, bool)> =
+            self.state.peers().iter().map(|(node, record)| (*node, !record.leases.is_empty())).collect();
+        for (node, holds) in known {
+            // When it was heard last nobody has written down: not since now.
             let now = self.now;
             self.presence.entry(node).or_default().heard = now;
-            self.look_again(node, now.plus(self.config.lease));
+            if holds {
+                self.look_again(node, now.plus(self.config.lease));
+            }
         }
     }
 

@@ -140,7 +140,11 @@ impl Api {
     }
 
     fn may_name(&self, blob: &BlobId, name: &str) -> Result<(), Problem> {
-        if self.knows(blob) { Ok(()) } else { Err(submit::no_blob(name)) }
+        if !self.knows(blob) {
+            return Err(submit::no_blob(name));
+        }
+        // What is named now is about to be used: the next sweep is to leave it.
+        Ok(self.door.blobs().renew(blob)?)
     }
 
     /// How lenders are called for whoever asks: two jobs do not show that the same machine worked on both.

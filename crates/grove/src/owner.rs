@@ -12,6 +12,7 @@ mod watch;
 
 pub use asked::{AskedError, pause, resume};
 pub use diary::{Done, Entry, diary};
+pub(crate) use machine::is_alive;
 pub use note::{Note, Returns, notes};
 pub use probe::{NoSight, Probes};
 pub use rules::{Pause, Rules};

@@ -41,7 +41,7 @@ pub use rows::RowError;
 pub use side::Side;
 pub use start::{Opened, Role, Running, ShellError, open};
 pub use wires::{Passing, Soon, WireError, Wires};
-pub use work::{Executors, Order, Processes, Results, RunError};
+pub use work::{Executors, Order, Results, RunError};
 
 use crate::door::Told;
 use crate::store::{Commit, Store};
@@ -151,6 +151,7 @@ impl Shell {
             self.act_then_keep(rest, &mut batch)?;
         } else {
             self.commit(&mut batch, lazy, &rest)?;
+            self.feeding.expect(&[]);
             self.act(rest);
         }
         self.keep_up()?;
@@ -165,9 +166,16 @@ impl Shell {
     fn act_then_keep(&mut self, actions: Vec<Action>, batch: &mut Batch) -> Result<(), ShellError> {
         let (promises, others): (Vec<Action>, Vec<Action>) =
             actions.into_iter().partition(|action| self.is_promise(action));
-        self.feeding.expect(batch.inputs());
-        self.act(others);
-        self.commit(batch, true, &promises)?;
+        // Inputs that another thread makes are read from their rows.
+        let rows_first = !batch.inputs().is_empty() && others.iter().any(Feeding::is_slow);
+        self.feeding.expect(if rows_first { &[] } else { batch.inputs() });
+        if rows_first {
+            self.commit(batch, true, &promises)?;
+            self.act(others);
+        } else {
+            self.act(others);
+            self.commit(batch, true, &promises)?;
+        }
         if !promises.is_empty() && self.behind.is_some() {
             self.sync()?;
         }

@@ -13,6 +13,7 @@ use crate::units::Fuel;
 impl Node {
     /// Goes on with every task that is complete, up the tree.
     pub(super) fn finish(&mut self) {
+        std::mem::take(&mut self.failing).into_iter().for_each(|id| self.check_failures(id));
         while let Some(id) = self.state.wants().complete.first().copied() {
             self.complete(id);
         }
@@ -99,7 +100,7 @@ impl Node {
     }
 
     /// A job with too many failures is not worth going on with.
-    pub(super) fn check_failures(&mut self, id: TaskId) {
+    fn check_failures(&mut self, id: TaskId) {
         let Some(task) = self.state.task(id) else { return };
         if task.parts.ending.is_none() && !task.over && task.parts.failed.count() > task.terms.fails_max {
             self.end_tree(task.root, Standing::Failed);

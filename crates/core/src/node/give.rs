@@ -216,7 +216,9 @@ impl Node {
 
     /// An input becomes a task of its own, so that its tool can cut it.
     fn open_input(&mut self) -> bool {
-        if self.state.wants().splitting.len() >= SPLITTING_MAX || self.state.tasks().len() >= limits::OPEN_TASKS_MAX {
+        // A job's own task stays for as long as the job is on the books.
+        let open = self.state.tasks().len().saturating_sub(self.state.jobs().len());
+        if self.state.wants().splitting.len() >= SPLITTING_MAX || open >= limits::OPEN_TASKS_MAX {
             return false;
         }
         let Some(parent) = self.state.wants().openings.first() else {

@@ -256,6 +256,9 @@ impl Node {
     /// Tells whoever watches that inputs of a job have their answer.
     pub(super) fn finished_items(&mut self, id: TaskId, spans: Vec<Span>, failed: bool, by: NodeId) {
         let Some(task) = self.state.task(id) else { return };
+        if failed {
+            self.failing.insert(id);
+        }
         if task.owner == Owner::Person && task.stage == Stage::Work {
             let job = task.job;
             for span in spans {

@@ -9,6 +9,7 @@ use crate::node::Action;
 use crate::state::{Fact, open};
 use crate::task::{Grant, Stage, Why};
 use crate::units::{Credits, Millis};
+use std::collections::BTreeMap;
 
 impl Node {
     pub(super) fn asked(&mut self, ask: AskId, wish: Wish) {
@@ -49,7 +50,7 @@ impl Node {
         }
         job.examine()?;
         if self.state.jobs().len() >= limits::JOBS_MAX {
-            return Err(Refusal::TooManyJobs);
+            self.forget_oldest()?;
         }
         self.examine_quotas(job.owner, 1, open::counted(Some(job.source), job.source.count()))?;
         self.afford(&job, job.budget)?;
@@ -60,7 +61,22 @@ impl Node {
         Ok(Reply::Accepted { job: id, root })
     }
 
-    /// One person does not fill the books of all.
+    /// The books are full: whoever has most jobs that ended loses the oldest of them, many at a time, since it takes a
+    /// look at all.
+    fn forget_oldest(&mut self) -> Result<(), Refusal> {
+        let mut ended: BTreeMap<PersonId, Vec<(Millis, JobId)>> = BTreeMap::new();
+        for book in self.state.jobs().values() {
+            if let (Some(at), true) = (book.ended, self.state.task(book.root).is_none_or(|root| root.over)) {
+                ended.entry(book.job.owner).or_default().push((at, book.job.id));
+            }
+        }
+        let mut most = ended.into_values().max_by_key(Vec::len).ok_or(Refusal::TooManyJobs)?;
+        most.sort_unstable();
+        most.truncate(limits::JOBS_MAX / 100);
+        most.into_iter().try_for_each(|(_, job)| self.forget(job).map(drop))
+    }
+
+    /// One person does not fill the books of all with what runs.
     fn examine_quotas(&self, owner: PersonId, jobs: u64, inputs: u64) -> Result<(), Refusal> {
         let open = self.state.open(owner);
         if open.jobs + jobs > limits::JOBS_OF_ONE_MAX {
@@ -134,9 +150,9 @@ impl Node {
 
     /// A whole tree is wanted no more: nothing is placed, what is out is called back, what is pending is judged.
     pub(super) fn end_tree(&mut self, root: TaskId, standing: Standing) {
-        let tree: Vec<TaskId> =
-            self.state.tasks().iter().filter(|(_, task)| task.root == root).map(|(id, _)| *id).collect();
-        for id in tree {
+        let mut tree = vec![root];
+        while let Some(id) = tree.pop() {
+            tree.extend(self.state.task(id).into_iter().flat_map(|task| task.parts.opened.values()));
             if self.state.task(id).is_some_and(|task| task.parts.ending.is_none()) {
                 self.record(Fact::Ending { task: id, standing });
             }

@@ -1,5 +1,6 @@
 //! Short scenarios, told whole: what happens to a node, and everything that it wants done about it.
 
+mod books;
 mod bounds;
 mod honest;
 mod shares;

@@ -106,10 +106,10 @@ pub(super) async fn head(Mine(api): Mine, Path(name): Path<String>) -> Result<Re
     if api.knows(&id)
         && let Some(len) = api.door.blobs().len(&id)?
     {
+        api.door.blobs().renew(&id)?;
         return Ok((StatusCode::OK, [(header::CONTENT_LENGTH, HeaderValue::from(len))]).into_response());
     }
-    let blobs = api.door.blobs().clone();
-    let offset = blocking(move || blobs.upload(id)).await.map_or(0, |upload| upload.offset());
+    let offset = api.door.blobs().begun(&id)?;
     Ok((StatusCode::NOT_FOUND, [(OFFSET, HeaderValue::from(offset))]).into_response())
 }
 

@@ -6,6 +6,7 @@
 use crate::doorstep::network;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use grove_core::limits;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -128,8 +129,9 @@ impl Passwords {
             guesses.retain(|_, one| one.last.elapsed() < FORGOTTEN_AFTER);
         }
         while guesses.len() + 2 > REMEMBERED_MAX {
-            // Who fills this with names of no account is forgotten first.
-            guesses.pop_first();
+            // Whoever fills this cannot make it forget what was guessed a moment ago.
+            let oldest = guesses.iter().min_by_key(|(_, one)| one.last).map(|(place, _)| place.clone());
+            oldest.and_then(|place| guesses.remove(&place));
         }
         for place in places {
             let one = guesses.entry(place.clone()).or_insert_with(|| Guesses { wrong: 0, last: Instant::now() });
@@ -151,7 +153,8 @@ fn wait_after(wrong: u32) -> Duration {
 }
 
 fn places(name: &str, from: Option<IpAddr>) -> [Place; 2] {
-    let name = name.to_lowercase();
+    // No account has a longer name: they all are one that is guessed at.
+    let name = if name.len() > limits::NAME_MAX { String::new() } else { name.to_lowercase() };
     [(name.clone(), Some(network(from.unwrap_or(NOWHERE)))), (name, None)]
 }
 

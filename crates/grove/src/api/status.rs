@@ -2,7 +2,8 @@
 
 use super::error::Problem;
 use super::guard::{Mine, Who};
-use super::render;
+
+use super::render::{self, Names};
 use super::sent::Asked;
 use crate::shape::{
     AccountShape, Big, CreditsShape, DiskShape, EntryShape, HeldShape, Peers, Signed, Status, V, Version,
@@ -33,8 +34,8 @@ pub(super) async fn version() -> Json<Version> {
 }
 
 pub(super) async fn credits(Mine(api): Mine) -> Result<Json<CreditsShape>, Problem> {
-    let who = api.who;
-    Ok(Json(api.door.look(move |node| books(node, who)).await?))
+    let (who, names) = (api.who, api.names());
+    Ok(Json(api.door.look(move |node| books(node, who, names)).await?))
 }
 
 pub(super) async fn peers(Mine(api): Mine) -> Result<Json<Peers>, Problem> {
@@ -45,8 +46,8 @@ pub(super) async fn peers(Mine(api): Mine) -> Result<Json<Peers>, Problem> {
 }
 
 pub(super) async fn status(Mine(api): Mine) -> Result<Json<Status>, Problem> {
-    let who = api.who;
-    let mut status = api.door.look(move |node| seen(node, who)).await?;
+    let (who, names) = (api.who, api.names());
+    let mut status = api.door.look(move |node| seen(node, who, names)).await?;
     status.walls.clone_from(&api.about.walls);
     if !who.roles.admin {
         // Other members need no name of the hub but its key.
@@ -68,7 +69,7 @@ fn seen_peers(node: &Node, who: Who) -> Vec<PeerView> {
     node.view_peers().into_iter().filter(own).collect()
 }
 
-fn seen(node: &Node, who: Who) -> Status {
+fn seen(node: &Node, who: Who, names: Names) -> Status {
     let state = node.state();
     let here = node.config().id;
     let peers = node.view_peers();
@@ -89,7 +90,7 @@ fn seen(node: &Node, who: Who) -> Status {
         jobs_ended: (own.len() - running.len()) as u64,
         parts_running: counts().map(|counts| counts.running).sum(),
         parts_waiting: counts().map(|counts| counts.waiting).sum(),
-        credits: books(node, who),
+        credits: books(node, who, names),
         refused: state.refused(),
         misfits: state.misfits(),
         walls: Vec::new(),
@@ -100,11 +101,11 @@ fn seen(node: &Node, who: Who) -> Status {
     }
 }
 
-fn books(node: &Node, who: Who) -> CreditsShape {
+fn books(node: &Node, who: Who, names: Names) -> CreditsShape {
     let (state, ledger) = (node.state(), node.state().ledger());
     let mut held_by: Vec<HeldShape> = ledger
         .accounts()
-        .filter_map(|(account, balance)| held(node, who, account, u64::try_from(balance).unwrap_or(0)))
+        .filter_map(|(account, balance)| held(node, (who, names), account, u64::try_from(balance).unwrap_or(0)))
         .collect();
     held_by.sort_by_key(|held| std::cmp::Reverse(held.held));
     let held = held_by.iter().fold(0_u64, |sum, held| sum.saturating_add(held.held.0));
@@ -125,12 +126,12 @@ fn books(node: &Node, who: Who) -> CreditsShape {
 }
 
 /// What is set aside for a job that somebody may see.
-fn held(node: &Node, who: Who, account: Account, balance: u64) -> Option<HeldShape> {
+fn held(node: &Node, (who, names): (Who, Names), account: Account, balance: u64) -> Option<HeldShape> {
     let Account::Hold(root) = account else { return None };
     let book = node.state().job(node.state().task(root)?.job).filter(|book| who.sees(book.job.owner))?;
     let person = node.state().circle().people.get(&book.job.owner);
     Some(HeldShape {
-        job: book.job.id.to_string(),
+        job: names.job(book.job.id),
         name: book.job.name.to_string(),
         person: person.map_or_else(String::new, |person| person.name.to_string()),
         held: Big(balance),
@@ -147,12 +148,13 @@ pub(super) async fn log(Mine(api): Mine, Asked(page): Asked<Page>) -> Result<Jso
     let found = found.map_err(|error| Problem::internal("the store was not asked", &error))?;
     let found = found.map_err(|error| Problem::internal("the store", &error))?;
     let circle = api.door.roll().now();
+    let names = api.names();
     let name = |id| circle.people.get(&id).map(|person| person.name.to_string());
-    let lines = found.lines.into_iter().map(|(number, entry)| line(number, &entry, name)).collect();
+    let lines = found.lines.into_iter().map(|(number, entry)| line(number, &entry, names, name)).collect();
     Ok(Json(AccountShape { v: V, lines, next: found.next.map(Big) }))
 }
 
-fn line(number: u64, entry: &Entry, name: impl Fn(PersonId) -> Option<String>) -> EntryShape {
+fn line(number: u64, entry: &Entry, names: Names, name: impl Fn(PersonId) -> Option<String>) -> EntryShape {
     let (why, with) = match entry.cause {
         Cause::Granted => ("granted", None),
         Cause::Held => ("held", None),
@@ -166,7 +168,7 @@ fn line(number: u64, entry: &Entry, name: impl Fn(PersonId) -> Option<String>) -
         number: Big(number),
         at_ms: entry.at,
         why: why.to_owned(),
-        job: entry.job.map(|job| job.to_string()),
+        job: entry.job.map(|job| names.job(job)),
         with,
         amount: Signed(i128::from(entry.amount)),
         balance: Signed(i128::from(entry.balance)),

@@ -52,11 +52,16 @@ fn look(blobs: &Blobs, module: BlobId) -> Result<Known, Problem> {
     blob.take(limit).read_to_end(&mut bytes).map_err(|error| Problem::internal("a tool cannot be read", &error))?;
     let abilities = crate::tool::inspect(&bytes)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_tool", error.to_string()))?;
-    if let Some(image) = crate::tool::image_of(&bytes)
-        && !blobs.has(&BlobId(image))?
-    {
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_image", "what runs this script is not here");
-        return Err(problem.hint("send the image, a blob of that hash, before the job"));
+    if let Some(image) = crate::tool::image_of(&bytes) {
+        let problem = |why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "no_image", why);
+        match blobs.len(&BlobId(image))? {
+            Some(len) if len <= crate::tool::BYTES_MAX => {}
+            Some(_) => return Err(problem("what is to run this script is larger than a tool may be")),
+            None => {
+                let problem = problem("what runs this script is not here");
+                return Err(problem.hint("send the image, a blob of that hash, before the job"));
+            }
+        }
     }
     let bare = match crate::tool::bare(&bytes) {
         Some(bare) => blobs.put_bytes(&bare)?,

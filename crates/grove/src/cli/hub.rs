@@ -10,9 +10,10 @@ pub(super) use way::{LISTEN, Way, answering, nearby_with, tls};
 
 use super::Place;
 use super::exit::{Exit, Failure};
+use crate::amount::bytes_text;
 use crate::config::{Home, HomeError};
 use crate::device::Speech;
-use crate::shape::{ErrorBody, ErrorShape, Me};
+use crate::shape::{ErrorBody, ErrorShape, Me, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::Read;
@@ -126,8 +127,22 @@ impl Hub {
         let url = self.url(&format!("/v1/blobs/{blob}?offset={offset}"));
         let request = self.shown(self.agent.put(url));
         let mut from = from;
-        let response = request.send(SendBody::from_reader(&mut from)).map_err(|error| self.unreachable(&error))?;
+        let response = request.send(SendBody::from_reader(&mut from)).map_err(|error| self.broke_off(&error))?;
         if response.status().is_success() { Ok(()) } else { Err(self.problem(response)) }
+    }
+
+    /// A hub that wants no more of a blob hangs up before it has been read to its end, and what it said is lost.
+    fn broke_off(&self, error: &ureq::Error) -> Failure {
+        let Ok(status) = self.get::<Status>("/v1/status") else {
+            return self.unreachable(error);
+        };
+        let (kept, quota) = (bytes_text(status.stored_bytes), bytes_text(status.disk.quota_bytes));
+        let free = bytes_text(status.disk.free_bytes);
+        Failure::new(
+            Exit::NotPlaced,
+            format!("the hub takes no more of this input: it keeps {kept} of {quota}, with {free} free on its disk"),
+        )
+        .hint("on the hub: more room with `grove config set disk`, or jobs kept less long with `keep`")
     }
 
     /// A page that is read piece by piece.

@@ -34,6 +34,9 @@ pub struct Lend {
     /// Answer without working: what the demonstration shows to be found out
     #[arg(long, hide = true)]
     pretend: bool,
+    /// Stop when standard input ends
+    #[arg(long, hide = true)]
+    until_eof: bool,
 }
 
 /// When this machine may be used; each is a setting, too.
@@ -126,7 +129,7 @@ impl Lend {
                 return Err(Failure { message, ..failure }.into());
             }
             let slots = settings.lent_slots();
-            let stop = node::asked_to_stop()?;
+            let stop = node::asked_to_stop(self.until_eof)?;
             let setup = Setup {
                 rules: settings.rules.clone(),
                 slots,

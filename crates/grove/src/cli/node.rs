@@ -20,7 +20,27 @@ const THREADS_MAX: usize = 4;
 /// What still runs when a node stops gets this long; then the process ends.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-pub(super) use system::asked_to_stop;
+/// Listens from now on; what it gives comes back when somebody has said stop, or when whoever started this process for
+/// as long as it runs itself is gone: then standard input ends.
+pub(super) fn asked_to_stop(until_eof: bool) -> io::Result<impl Future<Output = io::Result<()>>> {
+    let (asked, (gone, parent)) = (system::asked_to_stop()?, tokio::sync::oneshot::channel::<()>());
+    let mut gone = Some(gone);
+    if until_eof {
+        let gone = gone.take();
+        std::thread::Builder::new().name("parent".to_owned()).spawn(move || {
+            // However it ends, nobody is there any more.
+            let _ = io::copy(&mut io::stdin(), &mut io::sink());
+            drop(gone);
+        })?;
+    }
+    Ok(async move {
+        let _never_gone = gone;
+        tokio::select! {
+            asked = asked => asked,
+            _ = parent => Ok(()),
+        }
+    })
+}
 
 /// Logs go to standard error, which is talk.
 pub(super) fn log(settings: &Settings) -> Result<(), Failure> {

@@ -42,6 +42,9 @@ pub struct Up {
     /// When it is ready, print where it is as one JSON object
     #[arg(long)]
     json: bool,
+    /// Stop when standard input ends
+    #[arg(long, hide = true)]
+    until_eof: bool,
 }
 
 /// What programs are told when the hub is ready.
@@ -187,7 +190,7 @@ impl Up {
         home.announce(&Hub { v: V, api, link, pid, key: key.clone() })?;
         let _known = doors.make_known(address, &settings);
         let words = doors.device.as_ref().map(|device| Words::of(device.fingerprint()).to_string());
-        let stop_asked = node::asked_to_stop()?;
+        let stop_asked = node::asked_to_stop(self.until_eof)?;
         self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key, words }, &hosted)?;
         let watch = watch(&settings, &hosted, slots).await?;
         if slots > 0 {

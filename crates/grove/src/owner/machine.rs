@@ -14,7 +14,7 @@ use other as system;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(super) use system::is_alive;
+pub(crate) use system::is_alive;
 
 /// How often it is looked at: nothing of it changes faster than that matters.
 const EVERY: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use grove_core::id::PersonId;
 use grove_core::node::Entry;
 
 /// Tasks of the node are numbered from below and never come here.
-const FIRST_TASK: u64 = 1 << 63;
+pub(super) const FIRST_TASK: u64 = 1 << 63;
 /// Beyond the stages of any task.
 const STAGE: u8 = 200;
 /// What is read at one time while the newest lines are looked for.

@@ -9,7 +9,7 @@ use super::side::Side;
 use super::wires::Wires;
 use grove_core::id::{Digest, NodeId};
 use grove_core::message::{Answer, Data, Gift, Message, Outcome, Output};
-use grove_core::node::{Event, Feed, Row};
+use grove_core::node::{Action, Event, Feed, Row};
 use grove_core::units::Fuel;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -58,6 +58,11 @@ impl Feeding {
     pub(super) fn expect(&mut self, inputs: &[(Row, Vec<Data>)]) {
         self.quick.fresh.clear();
         self.quick.fresh.extend_from_slice(inputs);
+    }
+
+    /// Whether the inputs of these gifts are made beside the loop.
+    pub(super) fn is_slow(action: &Action) -> bool {
+        matches!(action, Action::Give { gifts, .. } if !gifts.iter().all(|(_, feed)| feed::is_quick(feed)))
     }
 
     /// Lends pieces.

@@ -259,7 +259,11 @@ impl Tools {
 }
 
 fn read_blob(blobs: &Blobs, blob: Digest) -> io::Result<Vec<u8>> {
+    let mut blob = blobs.open_blob(&BlobId(blob.0)).map_err(io::Error::other)?;
+    if blob.len() > crate::tool::BYTES_MAX {
+        return Err(io::Error::other("it is larger than a tool may be"));
+    }
     let mut bytes = Vec::new();
-    blobs.open_blob(&BlobId(blob.0)).map_err(io::Error::other)?.read_to_end(&mut bytes)?;
+    blob.read_to_end(&mut bytes)?;
     Ok(bytes)
 }

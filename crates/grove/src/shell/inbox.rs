@@ -46,7 +46,8 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct Queue {
-    inputs: VecDeque<Input>,
+    /// Each with whether it took room.
+    inputs: VecDeque<(Input, bool)>,
     closed: bool,
 }
 
@@ -68,11 +69,15 @@ impl Inbox {
 
     /// Puts something in that somebody here has made: these are bounded by what the node itself has asked for.
     pub(super) fn put(&self, input: Input) -> Result<(), Gone> {
+        self.push(input, false)
+    }
+
+    fn push(&self, input: Input, took_room: bool) -> Result<(), Gone> {
         let mut queue = self.lock();
         if queue.closed {
             return Err(Gone);
         }
-        queue.inputs.push_back(input);
+        queue.inputs.push_back((input, took_room));
         drop(queue);
         self.filled.notify_one();
         Ok(())
@@ -81,7 +86,7 @@ impl Inbox {
     /// Puts something in that a stranger says or asks; waits while too much of that is waiting.
     pub(super) async fn put_when_there_is_room(&self, input: Input) -> Result<(), Gone> {
         self.room.acquire().await.map_err(|_| Gone)?.forget();
-        self.put(input)
+        self.push(input, true)
     }
 
     /// Takes a batch; waits for the first input until that moment. `None` waits for ever.
@@ -99,13 +104,13 @@ impl Inbox {
             queue = self.filled.wait_timeout(queue, span).unwrap_or_else(PoisonError::into_inner).0;
         }
         let (mut batch, mut answers, mut freed) = (Vec::new(), 0, 0);
-        while let Some(input) = queue.inputs.front() {
+        while let Some((input, took_room)) = queue.inputs.front() {
             answers += answers_in(input);
             if !batch.is_empty() && (batch.len() == BATCH_MAX || answers > BATCH_ANSWERS_MAX) {
                 break;
             }
-            freed += usize::from(input.took_room());
-            batch.extend(queue.inputs.pop_front());
+            freed += usize::from(*took_room);
+            batch.extend(queue.inputs.pop_front().map(|(input, _)| input));
         }
         drop(queue);
         self.room.add_permits(freed);
@@ -114,7 +119,7 @@ impl Inbox {
 
     /// Whether somebody has said stop. Looks at all that waits, so this is for the rare moment.
     pub(super) fn is_to_stop(&self) -> bool {
-        self.lock().inputs.iter().any(|input| matches!(input, Input::Stop))
+        self.lock().inputs.iter().any(|(input, _)| matches!(input, Input::Stop))
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -132,13 +137,6 @@ impl Inbox {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Input {
-    /// Whether it came by [`Inbox::put_when_there_is_room`].
-    fn took_room(&self) -> bool {
-        matches!(self, Input::Event(Event::Heard { .. }) | Input::Asked(_) | Input::Look(_) | Input::Wait(_))
     }
 }
 

@@ -1,10 +1,7 @@
 //! How facts lie in the journal: one after another, so that a batch is a row and a row is a batch.
 
-use crate::store::{Position, Store, StoreError};
+use crate::store::{Position, SNAPSHOT_PIECE_BYTES, Store, StoreError};
 use grove_core::state::{Fact, State};
-
-/// A snapshot is written in pieces of about this size, so that none of them is ever in memory twice.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// Why a journal cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +43,7 @@ pub(super) fn snapshot(state: &State) -> impl Iterator<Item = Vec<u8>> {
     std::iter::from_fn(move || {
         facts.peek()?;
         let mut piece = Vec::new();
-        while piece.len() < PIECE_BYTES {
+        while piece.len() < SNAPSHOT_PIECE_BYTES {
             let Some(fact) = facts.next() else { break };
             encode(&[fact], &mut piece);
         }

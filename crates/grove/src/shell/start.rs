@@ -6,7 +6,7 @@ use super::inbox::Inbox;
 use super::rows::{RowError, Rows};
 use super::upkeep::Upkeep;
 use super::work::{Executors, Work};
-use super::{JournalError, Lent, Passing, Shell, Side, Wires, journal};
+use super::{JournalError, Lent, Passing, Shell, Side, Wires, accounts, journal};
 use crate::door::Door;
 use crate::store::{Commit, Settings, Store, StoreError};
 use grove_core::id::{AskId, Incarnation, NodeId, PersonId, TaskId};
@@ -223,7 +223,8 @@ impl Drop for Closes {
 /// What the node held for its givers it has forgotten, and the numbers of those tasks will be used again: their rows
 /// have to be gone before that.
 fn drop_orphans(store: &mut Store, state: &State) -> Result<(), StoreError> {
-    let orphans: Vec<u64> = store.tasks().filter(|task| state.task(TaskId(*task)).is_none()).collect();
+    let is_orphan = |task: &u64| *task < accounts::FIRST_TASK && state.task(TaskId(*task)).is_none();
+    let orphans: Vec<u64> = store.tasks().filter(is_orphan).collect();
     if !orphans.is_empty() {
         store.commit(&Commit { drop_tasks: &orphans, ..Commit::default() })?;
     }
@@ -247,4 +248,25 @@ fn node_id(store: &mut Store) -> Result<NodeId, ShellError> {
 
 fn random() -> Result<u64, ShellError> {
     getrandom::u64().map_err(|source| ShellError::Chance { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Page;
+    use grove_core::node::{Cause, Entry};
+
+    #[test]
+    fn a_start_drops_the_rows_of_forgotten_tasks_and_keeps_peoples_accounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut store, _) = Store::open(folder.path(), Settings::default()).unwrap();
+        let entry = Entry { at: 1, cause: Cause::Granted, job: None, amount: 5, balance: 5 };
+        let entries = [accounts::page(PersonId(1), 0, &entry).unwrap()];
+        let pages = Page::pack(7, 0, [(0, b"of a task that is gone")]).unwrap();
+        store.commit(&Commit { pages: &pages, entries: &entries, ..Commit::default() }).unwrap();
+        drop_orphans(&mut store, &State::default()).unwrap();
+        let rows = Rows { reader: store.reader(), blobs: store.blobs().clone() };
+        assert_eq!(accounts::lines(&rows, PersonId(1), 0, 10).unwrap().lines, [(0, entry)]);
+        assert!(store.reader().results(7, 0, 0, 10).unwrap().items.is_empty());
+    }
 }

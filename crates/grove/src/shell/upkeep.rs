@@ -4,7 +4,7 @@
 use super::packages::Packages;
 use super::rows::Rows;
 use super::{Shell, ShellError, journal};
-use crate::store::{BlobId, Store};
+use crate::store::{BlobId, Store, StoreError};
 use grove_core::id::{AskId, Digest, TaskId};
 use grove_core::job::Source;
 use grove_core::node::{Event, Wish};
@@ -22,6 +22,8 @@ const FIRST_ROUND: Duration = Duration::from_secs(60);
 const ROUND: Duration = Duration::from_secs(3_600);
 /// A blob that came a moment ago may belong to a job that is just being submitted.
 const BLOB_GRACE: Duration = Duration::from_secs(24 * 3_600);
+/// When a snapshot is tried again for which there was no room.
+const COMPACT_AGAIN: Duration = Duration::from_secs(60);
 /// A node that never has a quiet moment writes its snapshot all the same when the journal is this long.
 const JOURNAL_BYTES_URGENT: u64 = 256 << 20;
 /// Rows looked at in one go while the blobs are counted.
@@ -31,13 +33,15 @@ const ROWS_AT_ONCE: usize = 1_024;
 pub(super) struct Upkeep {
     due: Instant,
     keep: Millis,
+    /// The disk has no room for a snapshot until then.
+    compact_after: Option<Instant>,
     /// A sweep is going on in its own thread.
     sweeping: Arc<AtomicBool>,
 }
 
 impl Upkeep {
     pub(super) fn new(keep: Millis) -> Upkeep {
-        Upkeep { due: Instant::now() + FIRST_ROUND, keep, sweeping: Arc::default() }
+        Upkeep { due: Instant::now() + FIRST_ROUND, keep, compact_after: None, sweeping: Arc::default() }
     }
 
     /// When the next round begins.
@@ -47,7 +51,11 @@ impl Upkeep {
 
     /// Whether there is something that a quiet moment would be good for.
     pub(super) fn is_waiting(&self, store: &Store) -> bool {
-        store.wants_tidying() || store.wants_compaction()
+        store.wants_tidying() || store.wants_compaction() && self.may_compact()
+    }
+
+    fn may_compact(&self) -> bool {
+        self.compact_after.is_none_or(|at| at <= Instant::now())
     }
 }
 
@@ -61,7 +69,8 @@ impl Shell {
         if self.lent.wants_tidying() {
             self.tidy_lent();
         }
-        if self.store.journal_bytes() > JOURNAL_BYTES_URGENT && self.store.wants_compaction() {
+        let urgent = self.store.journal_bytes() > JOURNAL_BYTES_URGENT && self.upkeep.may_compact();
+        if urgent && self.store.wants_compaction() {
             self.compact()?;
         }
         Ok(())
@@ -69,7 +78,7 @@ impl Shell {
 
     /// A quiet moment: one slice of what waits.
     pub(super) fn tidy_up(&mut self) -> Result<(), ShellError> {
-        if self.store.wants_compaction() {
+        if self.store.wants_compaction() && self.upkeep.may_compact() {
             self.compact()
         } else if self.store.wants_tidying() {
             self.store.tidy()?;
@@ -80,7 +89,14 @@ impl Shell {
     }
 
     fn compact(&mut self) -> Result<(), ShellError> {
-        Ok(self.store.compact(journal::snapshot(self.node.state()))?)
+        match self.store.compact(journal::snapshot(self.node.state())) {
+            Err(error @ StoreError::LowSpace { .. }) => {
+                tracing::warn!("the journal stays long for now: {error}");
+                self.upkeep.compact_after = Some(Instant::now() + COMPACT_AGAIN);
+                Ok(())
+            }
+            done => Ok(done?),
+        }
     }
 
     fn tidy_lent(&self) {

@@ -29,7 +29,12 @@ impl Waiting {
             // Whoever asked may have gone meanwhile.
             let _ = wait.done.send(root(node, wait.job));
         } else {
-            self.by_job.entry(wait.job).or_default().push((wait.items, wait.done));
+            let waits = self.by_job.entry(wait.job).or_default();
+            if waits.len() == waits.capacity() {
+                // Before it grows: whoever asks again and again with a short patience leaves many behind.
+                waits.retain(|(_, done)| !done.is_closed());
+            }
+            waits.push((wait.items, wait.done));
         }
     }
 

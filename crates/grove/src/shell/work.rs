@@ -3,10 +3,8 @@
 
 mod inputs;
 mod parts;
-mod processes;
 mod tools;
 
-pub use processes::Processes;
 pub use tools::{Executors, Order, Results, RunError};
 
 use super::answers;

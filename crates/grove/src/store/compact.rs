@@ -4,6 +4,7 @@ use super::Store;
 use super::database::guarded;
 use super::error::{StoreError, database_error};
 use super::row::{JOURNAL, JournalRow, Totals};
+use super::write::admit_on_disk;
 
 /// Below this a journal is replayed in milliseconds, and a snapshot would only cost.
 const COMPACT_JOURNAL_BYTES_MIN: u64 = 16 << 20;
@@ -25,6 +26,8 @@ impl Store {
     /// a crash leaves either journal. The space is used again at once, and given back to the disk at the next start.
     pub fn compact(&mut self, snapshot: impl IntoIterator<Item = Vec<u8>>) -> Result<(), StoreError> {
         self.refuse_if_failed()?;
+        // The new journal is written before the old one goes; it is at most as long.
+        admit_on_disk(self.folder.dir(), self.settings.reserve_bytes, self.totals.journal)?;
         let mut pieces = snapshot.into_iter();
         let outcome = guarded(&self.file, || self.write_snapshot(&mut pieces));
         let totals = self.settle(outcome)?;

@@ -231,6 +231,7 @@ fn every_change_of_a_balance_is_a_line_of_the_account() {
     let lines = log["lines"].as_array().unwrap();
     let whys: Vec<&str> = lines.iter().map(|line| line["why"].as_str().unwrap()).collect();
     assert!(whys.starts_with(&["granted", "held"]) && whys.contains(&"returned"), "{log}");
+    assert!(lines.iter().filter_map(|line| line["job"].as_str()).all(|job| job == id), "{log}");
     let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<i64>().unwrap();
     let mut sum = 0;
     for line in lines {

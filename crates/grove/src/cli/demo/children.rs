@@ -4,6 +4,7 @@ use super::super::{Exit, Failure, Place};
 use super::play::Play;
 use crate::cli::hub::Hub;
 use crate::config::Home;
+use crate::owner::is_alive;
 use crate::shape::Peers;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// A process that is not there after this long will not come.
 const START_TIME: Duration = Duration::from_secs(30);
+/// Behind it stands the number of the demo's own process.
+const FOLDER: &str = "grove-demo-";
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A process told to stop gets this long, then it is killed.
 const STOP_TIME: Duration = Duration::from_secs(3);
@@ -44,7 +47,8 @@ struct Lender {
 impl Children {
     /// Starts the hub and waits until it can be asked.
     pub(super) fn start_hub() -> anyhow::Result<Children> {
-        let home = std::env::temp_dir().join(format!("grove-demo-{}", std::process::id()));
+        sweep();
+        let home = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
         std::fs::create_dir_all(&home)
             .map_err(|error| Failure::new(Exit::Error, format!("cannot make {}: {error}", home.display())))?;
         let up = ["up", "--no-lend", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
@@ -142,6 +146,19 @@ impl Drop for Children {
     }
 }
 
+/// Demos that were killed leave their folders; their processes end by themselves.
+fn sweep() {
+    let folders = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for folder in folders {
+        let name = folder.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse().ok());
+        if pid.is_some_and(|pid| !is_alive(pid)) {
+            // Another user's stays.
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
 fn start(home: &Path, name: &str, arguments: &[&str], role: Role) -> anyhow::Result<Child> {
     let log = std::fs::File::create(home.join(format!("{name}.log")))?;
     let mut command = Command::new(std::env::current_exe()?);
@@ -154,7 +171,7 @@ fn start(home: &Path, name: &str, arguments: &[&str], role: Role) -> anyhow::Res
     {
         command.env_remove(variable);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command.arg("--until-eof").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
     Ok(command.spawn()?)
 }
 

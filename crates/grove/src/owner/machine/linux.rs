@@ -26,7 +26,7 @@ pub(super) fn disk_free(folder: &Path) -> Option<u64> {
 }
 
 /// Whether there is a process of that number; another user's counts too.
-pub(in crate::owner) fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
     !matches!(rustix::process::test_kill_process(pid), Err(rustix::io::Errno::SRCH))
 }

@@ -45,6 +45,6 @@ pub(super) fn runs(_: &str) -> bool {
 }
 
 /// Notes are removed when a lender ends; one that was killed leaves its own behind.
-pub(in crate::owner) fn is_alive(_: u32) -> bool {
+pub(crate) fn is_alive(_: u32) -> bool {
     true
 }

@@ -1,9 +1,10 @@
 //! Writing blobs: hashed while they are written, durable before they have a name.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::SystemTime;
 
 use super::super::error::{StoreError, io_error};
 use super::super::folder::{self, private_options};
@@ -44,7 +45,7 @@ impl Blobs {
             let read = match from.read(&mut buffer) {
                 Ok(0) => return writer.finish(),
                 Ok(read) => read,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(io_error("receive into", &writer.draft.path)(error)),
             };
             if writer.len() + read as u64 > bytes_max {
@@ -68,6 +69,25 @@ impl Blobs {
     /// The same for what work leaves that was accepted before.
     pub fn upload_of_work(&self, id: BlobId) -> Result<Upload, StoreError> {
         self.begin(id, true)
+    }
+
+    /// How much has come of a blob that somebody began to send; making nothing and reading nothing.
+    pub fn begun(&self, id: &BlobId) -> Result<u64, StoreError> {
+        let path = self.partial_path(id);
+        match fs::symlink_metadata(&path) {
+            Ok(found) => Ok(found.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(io_error("look for", &path)(error)),
+        }
+    }
+
+    /// It is as young as one that has just come.
+    pub fn renew(&self, id: &BlobId) -> Result<(), StoreError> {
+        let path = self.path(id);
+        match File::open(&path).and_then(|blob| blob.set_modified(SystemTime::now())) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("renew", &path)(error)),
+            _ => Ok(()),
+        }
     }
 
     fn begin(&self, id: BlobId, of_work: bool) -> Result<Upload, StoreError> {
@@ -223,7 +243,7 @@ pub(super) fn survey(file: &mut File, path: &Path, surveyor: &mut Surveyor) -> R
         match file.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(read) => surveyor.take(&buffer[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(io_error("read", path)(error)),
         }
     }
