@@ -110,14 +110,18 @@ impl fmt::Display for Status {
             Status::OutOfFuel => {
                 write!(f, "the tool used all its fuel\nhint: raise the fuel limit or cut smaller parts")
             }
-            Status::OutOfMemory => write!(f, "the tool needs more memory than allowed\nhint: raise the memory limit"),
+            Status::OutOfMemory => {
+                write!(f, "the tool needs more memory than allowed\nhint: allow more, `--memory`, or cut smaller parts")
+            }
             Status::OutputTooLarge => {
-                write!(f, "the tool printed more than allowed\nhint: print less, or raise the output limit")
+                write!(f, "the tool printed more than allowed\nhint: print less, or write it to files in /out")
             }
             Status::FilesTooLarge => {
-                write!(f, "the tool wrote more to /out than allowed\nhint: write less, or raise the files limit")
+                write!(f, "the tool wrote more to /out than allowed\nhint: write less, or cut smaller parts")
             }
-            Status::TimedOut => write!(f, "the tool ran for longer than allowed\nhint: cut smaller parts"),
+            Status::TimedOut => {
+                write!(f, "the tool ran for longer than allowed\nhint: allow more, `--timeout`, or cut smaller parts")
+            }
             Status::Unsupported(import) => {
                 write!(f, "the tool needs {import}, which is not given\nhint: compile it for wasm32-wasip1")
             }
