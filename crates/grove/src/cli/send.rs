@@ -2,8 +2,8 @@
 
 use super::hub::Hub;
 use super::run::{Inputs, Kept, Out, Reading, words};
-use super::{Exit, Failure, Place, say};
-use crate::shape::{Added, Done, JobShape, More, V};
+use super::{Exit, Failure, Place, interrupt, say};
+use crate::shape::{Added, Done, JobShape, More, Status, V};
 use crate::tokens;
 use clap::Args;
 use std::ffi::OsString;
@@ -67,6 +67,12 @@ impl Send {
         let noted = inputs.noted();
         let mut out = Out::new(hub, self.out.as_deref(), self.json, inputs.names().shifted(job.items))?;
         let wait = if self.no_wait { "" } else { "?wait=true" };
+        if !self.no_wait {
+            let id = say::short_id(&job.id);
+            interrupt::say_on_leaving(format!("what was sent is not lost: grove why {id}, grove get {id}"));
+            let status: Status = hub.get("/v1/status")?;
+            status.nobody.iter().for_each(|reason| say::talk(&format!("waits: {}", reason.text)));
+        }
         for batch in batches {
             let more = More { v: V, from: Some(from), inputs: batch };
             let added: Added = hub.insist(|| hub.post(&super::page(&job.id, &format!("/inputs{wait}")), &more))?;
