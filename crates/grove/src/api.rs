@@ -32,14 +32,15 @@ pub use routes::{Need, listed};
 
 use crate::address::Address;
 use crate::device::Caller;
-use crate::door::{BlobId, Door};
+use crate::door::{BlobId, Door, SHARE_OF_ONE, StoreError};
 use alias::Aliases;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use error::Problem;
-use grove_core::id::Digest;
+use grove_core::circle::FOUNDER;
+use grove_core::id::{Digest, PersonId};
 use guard::Who;
 use passwords::Passwords;
 use render::Names;
@@ -153,6 +154,17 @@ impl Api {
         if self.who.roles.admin { Names::True { jobs } } else { Names::OfTheJob { jobs, secret: self.naming } }
     }
 
+    /// What whoever asks may keep here.
+    fn share(&self) -> Result<u64, StoreError> {
+        Ok(share_of(self.who.person, self.door.blobs().room()?.quota_bytes))
+    }
+
+    /// Whether they may bring so much more.
+    fn may_keep(&self, more: u64) -> Result<(), Problem> {
+        let (kept, most) = (self.door.shares().of(self.who.person), self.share()?);
+        if kept.saturating_add(more) <= most { Ok(()) } else { Err(Problem::your_share(kept, most)) }
+    }
+
     /// Whether whoever asked may still be here.
     fn stands(&self) -> bool {
         self.who.by == guard::By::Token || self.who.stands(&self.door.roll().now())
@@ -162,6 +174,11 @@ impl Api {
     async fn put_out(&self) {
         self.who.put_out(self.door.roll()).await;
     }
+}
+
+/// What one person may keep, of all that may be kept.
+fn share_of(person: PersonId, all: u64) -> u64 {
+    if person == FOUNDER { all } else { all / SHARE_OF_ONE }
 }
 
 async fn in_time(State(door): State<Door>, request: Request, next: middleware::Next) -> Response {

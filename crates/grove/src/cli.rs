@@ -9,6 +9,7 @@ mod diary;
 mod doctor;
 mod exit;
 mod get;
+mod heed;
 mod hub;
 mod interrupt;
 mod invite;

@@ -2,6 +2,7 @@
 
 use crate::shell::Side;
 pub use crate::shell::{Gone, Lines, Roll, RowError};
+pub use crate::shell::{SHARE_OF_ONE, Shares};
 pub use crate::store::{BlobId, BlobReader, Blobs, StoreError, Upload};
 use grove_core::id::{JobId, PersonId, TaskId};
 use grove_core::job::Job;
@@ -29,6 +30,16 @@ pub struct Door {
 impl Door {
     pub(crate) fn new(side: Side) -> Door {
         Door { side }
+    }
+
+    /// How much of what is kept is somebody's.
+    pub fn shares(&self) -> &Shares {
+        self.side.shares()
+    }
+
+    /// From now on so much is kept, and for so long.
+    pub fn heed(&self, disk_bytes: u64, keep: Millis) {
+        self.side.heed(disk_bytes, keep);
     }
 
     /// Submits a job with the inputs that come with it; they are kept in the commit that accepts the job.

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use grove_core::id::Digest;
 use serde::Deserialize;
 use std::io;
 use std::time::Instant;
@@ -42,18 +43,20 @@ pub(super) async fn put(
     if api.knows(&id) && api.door.blobs().has(&id)? {
         return Ok(StatusCode::OK.into_response());
     }
+    api.may_keep(0)?;
     let blobs = api.door.blobs().clone();
     let begun = blocking(move || blobs.upload(id)).await?;
     if begun.offset() != place.offset {
         let problem = Problem::new(StatusCode::CONFLICT, "wrong_offset", "the upload goes on elsewhere");
         return Err(problem.hint("send from `offset` on").offset(begun.offset()));
     }
-    receive(&api, begun, body).await?;
+    receive(&api, Digest(id.0), begun, body).await?;
     api.shown.note(api.who.person, id);
     Ok(StatusCode::CREATED.into_response())
 }
 
-async fn receive(api: &Api, upload: Upload, body: Body) -> Result<(), Problem> {
+async fn receive(api: &Api, blob: Digest, upload: Upload, body: Body) -> Result<(), Problem> {
+    let mut whole_bytes = upload.offset();
     let mut body = body.into_data_stream();
     let (mut gathered, mut bytes, mut pending) = (Vec::new(), 0, Pending::default());
     let mut writing = tokio::task::spawn_blocking(move || Ok::<Upload, StoreError>(upload));
@@ -71,11 +74,15 @@ async fn receive(api: &Api, upload: Upload, body: Body) -> Result<(), Problem> {
             Ok(Some(Err(_))) | Err(_) => break,
         }
         if bytes >= PIECE_BYTES {
-            bytes = 0;
             writing = write(writing.await, std::mem::take(&mut gathered))?;
+            whole_bytes += std::mem::take(&mut bytes) as u64;
+            // What has come of it is theirs, whether they go on with it or not.
+            api.door.shares().brought(api.who.person, blob, whole_bytes);
+            api.may_keep(0)?;
         }
     }
     let upload = written(write(writing.await, gathered)?.await)?;
+    api.door.shares().brought(api.who.person, blob, upload.offset());
     if !whole {
         return Err(Problem::bad("broken_off", "the upload broke off")
             .hint("send the rest from `offset` on")

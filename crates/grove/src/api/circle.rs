@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::guard::{By, Mine};
 use super::login::{name_of, no_account};
 use super::sent::Short;
-use super::{Api, named};
+use super::{Api, named, share_of};
 use crate::invite::{self, Invite as Word, SECRET_BYTES};
 use crate::shape::{
     Big, InvitationShape, Invitations, Invite, InvitedShape, Join, JoinedShape, MachineShape, Machines, Me, PayShape,
@@ -82,7 +82,9 @@ pub(super) async fn me(Mine(api): Mine) -> Json<Me> {
 }
 
 pub(super) async fn people(Mine(api): Mine) -> Result<Json<People>, Problem> {
-    let people = api.door.look(|node| {
+    let all = api.door.blobs().room()?.quota_bytes;
+    let shares = api.door.shares().clone();
+    let people = api.door.look(move |node| {
         let (circle, ledger) = (node.state().circle(), node.state().ledger());
         let shape = |(id, person): (&_, &grove_core::circle::Person)| PersonShape {
             name: person.name.to_string(),
@@ -95,6 +97,8 @@ pub(super) async fn people(Mine(api): Mine) -> Result<Json<People>, Problem> {
             jobs_most: limits::JOBS_OF_ONE_MAX,
             inputs: node.state().open(*id).inputs,
             inputs_most: limits::INPUTS_OF_ONE_MAX,
+            bytes: shares.of(*id),
+            bytes_most: share_of(*id, all),
         };
         circle.people.iter().map(shape).collect()
     });

@@ -62,6 +62,14 @@ impl Problem {
             .hint("free some space there: then it goes on by itself, and nothing that it accepted is lost")
     }
 
+    pub(super) fn your_share(kept: u64, most: u64) -> Problem {
+        let text = crate::amount::bytes_text;
+        let message = format!("{} of yours are kept here, of at most {}", text(kept), text(most));
+        Problem::new(StatusCode::INSUFFICIENT_STORAGE, "your_share_is_full", message).hint(
+            "what finished jobs left goes after a while; whoever looks after the hub can say `keep` and `disk`: `grove config`",
+        )
+    }
+
     pub(super) fn no_such_job(name: &str) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "no_such_job", format!("there is no job {name:?}"))
             .hint("`grove jobs` lists them")

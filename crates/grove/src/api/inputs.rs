@@ -28,6 +28,7 @@ pub(super) async fn add(
 ) -> Result<Json<Added>, Problem> {
     let job = lookup::job_id(&api, &name).await?;
     api.door.blobs().has_room()?;
+    api.may_keep(0)?;
     let inputs = inputs(&api, more.inputs)?;
     if inputs.is_empty() {
         return Err(Refusal::NoInputs.into());

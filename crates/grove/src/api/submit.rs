@@ -32,6 +32,7 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
     let blobs = api.door.blobs();
     // A job whose results cannot be kept need not begin.
     blobs.has_room()?;
+    api.may_keep(0)?;
     let module = blob_id(&sent.tool.module)?;
     api.may_name(&module, &sent.tool.module)?;
     let tool = api.tools.look(blobs, module).await?;

@@ -1,7 +1,8 @@
 //! `grove config`: every setting, what it means and what it is, and changing one.
 
 use super::{Exit, Failure, say};
-use crate::config::{Settings, change, user_file};
+use crate::config::change::{self, Holds};
+use crate::config::{Settings, user_file};
 use crate::shape::V;
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -103,10 +104,12 @@ fn told(key: &str, value: Option<&str>) -> anyhow::Result<()> {
     let now = change::get(key).map_err(usage)?;
     let holds = if now.from.starts_with("GROVE_") {
         format!("but the variable {} comes before the file", now.from)
-    } else if change::waits_for_a_start(key) {
-        "holds after a restart of `grove up` or `grove lend`".to_owned()
     } else {
-        "holds from the next command on".to_owned()
+        match change::holds(key) {
+            Holds::AtOnce => "holds at once, where no flag of `grove up` or `grove lend` says otherwise".to_owned(),
+            Holds::NextCommand => "holds from the next command on".to_owned(),
+            Holds::AfterRestart => "holds after a restart of `grove up` or `grove lend`".to_owned(),
+        }
     };
     say::talk(&format!("{key} = {:?} in {}; {holds}", now.value, path.display()));
     Ok(())

@@ -206,7 +206,7 @@ fn told(status: StatusCode, error: ErrorBody) -> Failure {
     let exit = match (status.as_u16(), error.code.as_str()) {
         (401 | 403, _) => Exit::NotAuthorised,
         (402, _) => Exit::Credits,
-        (_, "disk_full") => Exit::NotPlaced,
+        (_, "disk_full" | "your_share_is_full") => Exit::NotPlaced,
         // What may be otherwise in a moment counts as not reached, and is tried again.
         (_, "stopping" | "too_slow" | "uploading" | "wrong_offset" | "broken_off") => Exit::Unreachable,
         (_, "no_inputs") => Exit::Usage,

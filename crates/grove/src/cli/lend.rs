@@ -1,6 +1,7 @@
 //! `grove lend`: lend this machine to a hub.
 
 use super::demo::Pretender;
+use super::heed::Heeding;
 use super::hub::{Hub, Way};
 use super::{Exit, Failure, Place, node, promise, say};
 use crate::address::reached;
@@ -115,7 +116,8 @@ struct Ready<'a> {
 
 impl Lend {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let settings = place.settings_with(Layer { slots: self.slots, ..self.terms.layer() })?;
+        let flags = Layer { slots: self.slots, ..self.terms.layer() };
+        let settings = place.settings_with(flags.clone())?;
         node::log(&settings)?;
         let way = to_hub(place, &settings)?;
         let hub = way.address.clone();
@@ -145,6 +147,9 @@ impl Lend {
             } else {
                 lent(&hub, slots, &settings.rules, pause.as_ref()).iter().for_each(|line| say::talk(line));
             }
+            let (door, rules) = (hosted.door.clone(), Some(watch.rules()));
+            let heeding = Heeding { place: place.clone(), flags, door, rules, is_hub: false };
+            tokio::spawn(heeding.go(settings.clone()));
             let ended = node::until_stopped(hosted, stop).await;
             // A node that has stopped has nothing to be watched.
             drop(watch);

@@ -3,7 +3,7 @@
 use super::hub::Hub;
 use super::invite::words;
 use super::{Exit, Failure, Place, say};
-use crate::amount::{credits_text, parse_credits};
+use crate::amount::{bytes_text, credits_text, parse_credits};
 use crate::shape::{Big, MachineShape, Machines as MachineList, PayShape, People as PersonList, RevokeShape, Told};
 use clap::Args;
 
@@ -29,7 +29,12 @@ impl People {
             let machines = say::many(person.machines, "machine");
             let credits = credits_text(i128::from(person.available.0));
             let jobs = format!("{} of {} jobs", person.jobs, person.jobs_most);
-            let what = format!("{:<20} {:<14} {machines}  {credits} credits  {jobs}", person.name, words(person.roles));
+            let kept = format!("{} of {} kept", bytes_text(person.bytes), bytes_text(person.bytes_most));
+            let what = format!(
+                "{:<20} {:<14} {machines}  {credits} credits  {jobs}  {kept}",
+                person.name,
+                words(person.roles)
+            );
             say::line(&format!("{what}{out}"))?;
         }
         Ok(Exit::Done)

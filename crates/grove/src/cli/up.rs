@@ -1,5 +1,6 @@
 //! `grove up`: a hub that also lends this machine.
 
+use super::heed::Heeding;
 use super::{Exit, Failure, Place, node, promise, say};
 use crate::address::{Address, reached};
 use crate::api::{self, About, Reach};
@@ -143,12 +144,12 @@ impl Up {
             address: (!named.is_empty()).then(|| named.join(",")),
             ..Layer::default()
         };
-        let settings = place.settings_with(flags)?;
+        let settings = place.settings_with(flags.clone())?;
         node::log(&settings)?;
-        node::live(self.live(settings))
+        node::live(self.live(settings, place, flags))
     }
 
-    async fn live(&self, settings: Settings) -> anyhow::Result<Exit> {
+    async fn live(&self, settings: Settings, place: &Place, flags: Layer) -> anyhow::Result<Exit> {
         let home = &settings.home;
         home.create()?;
         let token = home.token_or_new()?;
@@ -196,6 +197,9 @@ impl Up {
         if slots > 0 {
             hosted.compile_ahead();
         }
+        let rules = watch.as_ref().map(Watch::rules);
+        let heeding = Heeding { place: place.clone(), flags, door: hosted.door.clone(), rules, is_hub: true };
+        tokio::spawn(heeding.go(settings.clone()));
         let ended = node::until_stopped(hosted, stop_asked).await;
         drop(watch);
         stop.send_replace(true);

@@ -5,8 +5,22 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use toml_edit::{DocumentMut, Item, Value};
 
-/// Settings that commands read each time; all others are a node's, which reads them when it starts.
+/// When a setting holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// A node that runs heeds it too, a moment after it was said.
+    AtOnce,
+    /// Commands read it each time.
+    NextCommand,
+    /// A node reads it when it starts.
+    AfterRestart,
+}
+
+/// Settings that commands read each time.
 const READ_EACH_TIME: [&str; 1] = ["hub"];
+/// Settings that a node reads again while it runs.
+const HEEDED: [&str; 9] =
+    ["disk", "keep", "idle_after", "hours", "on_battery", "on_metered", "load", "temperature", "unless"];
 
 /// One setting as it holds here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +50,13 @@ pub fn get(key: &str) -> Result<Setting, ConfigError> {
         .unwrap_or_else(|| setting(key.to_owned(), &Layer::default(), &Layer::default())))
 }
 
-/// Whether a node has to be started again before it heeds that setting.
-pub fn waits_for_a_start(key: &str) -> bool {
-    !READ_EACH_TIME.contains(&key)
+/// When what was said of that setting holds.
+pub fn holds(key: &str) -> Holds {
+    match key {
+        key if HEEDED.contains(&key) => Holds::AtOnce,
+        key if READ_EACH_TIME.contains(&key) => Holds::NextCommand,
+        _ => Holds::AfterRestart,
+    }
 }
 
 /// Says what a setting is from now on, in the user's file; without a value, what it is by default. The path of the file.

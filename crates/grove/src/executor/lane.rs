@@ -51,8 +51,8 @@ pub(super) struct Lane {
     unwritten: Arc<AtomicUsize>,
 }
 
-/// A frame, or the rest of one, and what goes with it.
-type Outgoing = (Vec<u8>, Option<Arc<File>>);
+/// A frame, how much of it was sent already, and what goes with it.
+type Outgoing = (Vec<u8>, usize, Option<Arc<File>>);
 
 /// Parts given and not all answered.
 #[derive(Debug)]
@@ -116,17 +116,16 @@ impl Lane {
     }
 
     fn try_ask(&self, ask: &Ask, file: Option<Arc<File>>) -> Result<(), FrameError> {
-        let mut frame = frame(ask)?;
+        let (frame, mut sent) = (frame(ask)?, 0);
         if file.is_none() && self.unwritten.load(Ordering::Acquire) == 0 {
-            let sent = offer(self.process.link(), &frame)?;
+            sent = offer(self.process.link(), &frame)?;
             if sent == frame.len() {
                 return Ok(());
             }
-            frame.drain(..sent);
         }
         self.unwritten.fetch_add(1, Ordering::AcqRel);
         // When the writing thread has ended, the reading one is about to say so.
-        let _ = self.asks.send((frame, file));
+        let _ = self.asks.send((frame, sent, file));
         Ok(())
     }
 
@@ -225,8 +224,8 @@ fn read(id: LaneId, socket: &UnixStream, dispatch: &Arc<Dispatch>) {
 }
 
 fn write(socket: &UnixStream, asked: &mpsc::Receiver<Outgoing>, unwritten: &AtomicUsize) {
-    for (frame, file) in asked {
-        if send_frame(socket, &frame, file.as_ref().map(|file| file.as_fd()).as_slice()).is_err() {
+    for (frame, sent, file) in asked {
+        if send_frame(socket, &frame[sent..], file.as_ref().map(|file| file.as_fd()).as_slice()).is_err() {
             // Wakes the reading thread, which reports it.
             let _ = socket.shutdown(Shutdown::Both);
             return;

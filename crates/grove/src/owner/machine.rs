@@ -56,6 +56,11 @@ impl Machine {
         }
     }
 
+    /// Looks for other programs from now on, and at once.
+    pub(super) fn heed(&mut self, unless: Vec<String>) {
+        (self.unless, self.looked) = (unless, None);
+    }
+
     pub(super) fn facts(&mut self) -> &Facts {
         if self.looked.is_none_or(|looked| looked.elapsed() >= EVERY) {
             self.looked = Some(Instant::now());

@@ -155,6 +155,11 @@ impl Judge {
         Judge { rules, lends: true, busy_since: None, flickered: None }
     }
 
+    /// Judges by other rules from now on.
+    pub fn heed(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
     pub fn rules(&self) -> &Rules {
         &self.rules
     }

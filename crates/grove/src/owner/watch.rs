@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// While something may run, the owner is looked for so often: half of it is what a return costs on average.
 const LOOK_LENDING: Duration = Duration::from_millis(100);
@@ -44,6 +44,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Watch {
     stop: Option<oneshot::Sender<()>>,
+    rules: watch::Sender<Rules>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -63,9 +64,10 @@ impl Watch {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
         let (judged, first) = oneshot::channel();
+        let (rules, heeds) = watch::channel(setup.rules.clone());
         let life = move || {
             runtime.block_on(async {
-                let round = Round::new(setup, reins);
+                let round = Round::new(setup, heeds, reins);
                 tokio::select! {
                     () = round.go(judged) => {}
                     _ = stopped => {}
@@ -75,7 +77,12 @@ impl Watch {
         let thread = std::thread::Builder::new().name("owner".into()).spawn(life).map_err(failed)?;
         let broken = |_| WatchError::Start { source: io::Error::other("it ended at once") };
         let pause = first.await.map_err(broken)?;
-        Ok((Watch { stop: Some(stop), thread: Some(thread) }, pause))
+        Ok((Watch { stop: Some(stop), rules, thread: Some(thread) }, pause))
+    }
+
+    /// Where other rules are said while it watches.
+    pub fn rules(&self) -> watch::Sender<Rules> {
+        self.rules.clone()
     }
 }
 
@@ -96,6 +103,8 @@ struct Round {
     probes: Probes,
     machine: Machine,
     setup: Setup,
+    /// Rules that are said later.
+    heeds: watch::Receiver<Rules>,
     reins: Arc<dyn Reins>,
     /// Not known before the first verdict.
     lends: Option<bool>,
@@ -107,7 +116,7 @@ struct Round {
 }
 
 impl Round {
-    fn new(setup: Setup, reins: Arc<dyn Reins>) -> Round {
+    fn new(setup: Setup, heeds: watch::Receiver<Rules>, reins: Arc<dyn Reins>) -> Round {
         Round {
             judge: Judge::new(setup.rules.clone()),
             probes: Probes::new(setup.fake.clone()),
@@ -115,6 +124,7 @@ impl Round {
             written: Instant::now(),
             machine: Machine::new(&setup.folder, setup.rules.unless.clone()),
             setup,
+            heeds,
             reins,
             lends: None,
             since: now(),
@@ -126,6 +136,7 @@ impl Round {
     async fn go(mut self, judged: oneshot::Sender<Option<Pause>>) {
         let mut judged = Some(judged);
         loop {
+            self.heed();
             let signs = self.look().await;
             let pause = match self.judge.judge(&signs) {
                 Verdict::Lend => None,
@@ -139,6 +150,14 @@ impl Round {
                 let _ = judged.send(pause);
             }
             tokio::time::sleep(if self.lends == Some(true) { LOOK_LENDING } else { LOOK_PAUSED }).await;
+        }
+    }
+
+    fn heed(&mut self) {
+        if self.heeds.has_changed().unwrap_or(false) {
+            let rules = self.heeds.borrow_and_update().clone();
+            self.machine.heed(rules.unless.clone());
+            self.judge.heed(rules);
         }
     }
 

@@ -96,6 +96,11 @@ pub struct PersonShape {
     pub inputs: u64,
     #[serde(default)]
     pub inputs_most: u64,
+    /// Bytes of theirs that are kept, of at most so many.
+    #[serde(default)]
+    pub bytes: u64,
+    #[serde(default)]
+    pub bytes_most: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

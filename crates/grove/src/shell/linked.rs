@@ -134,7 +134,7 @@ impl Wires for Linked {
         Box::pin(async move {
             let failed = |source: Reason| WireError { giver, lease, blob, source };
             let whole = Arc::new(Mutex::new(None));
-            let sink = Gathering { bytes: Vec::with_capacity(len), len, blob, whole: Arc::clone(&whole) };
+            let sink = Gathering::new(blob, len, Arc::clone(&whole));
             let fetched = self.links.fetch_blob(giver, lease, blob, Box::new(sink)).await;
             fetched.map_err(|error| failed(error.into()))?;
             let bytes = whole.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -197,34 +197,42 @@ impl Source for Lending {
     }
 }
 
-/// A blob on its way into memory.
+/// A blob on its way into memory: hashed as it comes, while each piece is at hand, and never copied again.
 struct Gathering {
-    bytes: Vec<u8>,
-    /// So many are room enough.
-    len: usize,
+    bytes: Arc<[u8]>,
+    /// So many have come.
+    filled: usize,
+    hash: blake3::Hasher,
     blob: Digest,
     /// Where it is found when it is whole.
     whole: Arc<Mutex<Option<Arc<[u8]>>>>,
 }
 
+impl Gathering {
+    fn new(blob: Digest, len: usize, whole: Arc<Mutex<Option<Arc<[u8]>>>>) -> Gathering {
+        let bytes = std::iter::repeat_n(0, len).collect();
+        Gathering { bytes, filled: 0, hash: blake3::Hasher::new(), blob, whole }
+    }
+}
+
 impl Sink for Gathering {
     fn offset(&self) -> u64 {
-        self.bytes.len() as u64
+        self.filled as u64
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() > self.len - self.bytes.len() {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.bytes.extend_from_slice(bytes);
+        let room = Arc::get_mut(&mut self.bytes).and_then(|all| all.get_mut(self.filled..)?.get_mut(..bytes.len()));
+        room.ok_or(io::ErrorKind::InvalidData)?.copy_from_slice(bytes);
+        self.hash.update(bytes);
+        self.filled += bytes.len();
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> io::Result<()> {
-        if self.bytes.len() != self.len || *blake3::hash(&self.bytes).as_bytes() != self.blob.0 {
+        if self.filled != self.bytes.len() || *self.hash.finalize().as_bytes() != self.blob.0 {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.bytes.into());
+        *self.whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.bytes);
         Ok(())
     }
 }

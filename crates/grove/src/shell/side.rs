@@ -6,6 +6,7 @@ use super::inbox::{Asked, Gone, Inbox, Input};
 use super::roll::{Pen, Roll};
 use super::room::Room;
 use super::rows::{RowError, Rows};
+use super::shares::Shares;
 use super::waiting::Wait;
 use crate::door::Told;
 use crate::store::{Blobs, StoreError};
@@ -16,7 +17,9 @@ use grove_core::limits;
 use grove_core::message::{Data, Message};
 use grove_core::node::{Event, Kept, Node, Reply, Wish};
 use grove_core::task::Span;
+use grove_core::units::Millis;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{broadcast, oneshot};
 
@@ -34,11 +37,30 @@ pub struct Side {
     rows: Rows,
     roll: Arc<Pen>,
     room: Room,
+    /// How long finished jobs stay on the books, in milliseconds.
+    keep: Arc<AtomicU64>,
+    shares: Shares,
 }
 
 impl Side {
-    pub(super) fn new(inbox: Arc<Inbox>, rows: Rows) -> Side {
-        Side { inbox, news: broadcast::Sender::new(NEWS_MAX), rows, roll: Arc::new(Pen::new()), room: Room::new() }
+    pub(super) fn new(inbox: Arc<Inbox>, rows: Rows, keep: Millis) -> Side {
+        let (news, keep) = (broadcast::Sender::new(NEWS_MAX), Arc::new(keep.0.into()));
+        Side { inbox, news, rows, roll: Arc::new(Pen::new()), room: Room::new(), keep, shares: Shares::default() }
+    }
+
+    /// From now on so much is kept, and for so long.
+    pub(crate) fn heed(&self, disk_bytes: u64, keep: Millis) {
+        self.rows.blobs.set_quota(disk_bytes);
+        self.keep.store(keep.0, Ordering::Relaxed);
+    }
+
+    /// How much each person keeps here.
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    pub(super) fn keep(&self) -> Millis {
+        Millis(self.keep.load(Ordering::Relaxed))
     }
 
     /// Something happened to this node or its executors.

@@ -106,7 +106,7 @@ pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
     drop_orphans(&mut store, &state)?;
     let rows = Rows { reader: store.reader(), blobs: store.blobs().clone() };
     let inbox = Arc::new(Inbox::new());
-    let side = Side::new(Arc::clone(&inbox), rows.clone());
+    let side = Side::new(Arc::clone(&inbox), rows.clone(), role.keep);
     side.admit(state.circle());
     Ok(Opened { role, id, store, state, rows, inbox, side, lent: Lent::default() })
 }
@@ -167,7 +167,7 @@ impl Opened {
             feeding,
             work,
             lent,
-            upkeep: Upkeep::new(role.keep),
+            upkeep: Upkeep::new(),
             waiting: Default::default(),
             echo,
             asked: Default::default(),

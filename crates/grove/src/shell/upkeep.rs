@@ -3,15 +3,16 @@
 
 use super::packages::Packages;
 use super::rows::Rows;
+use super::shares::{Counted, Shares};
 use super::{Shell, ShellError, journal};
 use crate::store::{BlobId, Store, StoreError};
-use grove_core::id::{AskId, Digest, TaskId};
+use grove_core::id::{AskId, Digest, PersonId, TaskId};
 use grove_core::job::Source;
 use grove_core::node::{Event, Wish};
 use grove_core::state::State;
-use grove_core::task::Stage;
+use grove_core::task::{Stage, Task};
 use grove_core::units::Millis;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -32,7 +33,6 @@ const ROWS_AT_ONCE: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Upkeep {
     due: Instant,
-    keep: Millis,
     /// The disk has no room for a snapshot until then.
     compact_after: Option<Instant>,
     /// A sweep is going on in its own thread.
@@ -40,8 +40,8 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn new(keep: Millis) -> Upkeep {
-        Upkeep { due: Instant::now() + FIRST_ROUND, keep, compact_after: None, sweeping: Arc::default() }
+    pub(super) fn new() -> Upkeep {
+        Upkeep { due: Instant::now() + FIRST_ROUND, compact_after: None, sweeping: Arc::default() }
     }
 
     /// When the next round begins.
@@ -106,17 +106,18 @@ impl Shell {
 
     fn begin_round(&mut self) {
         let now = self.clock.now();
-        let before = Millis(now.since(self.upkeep.keep).0);
+        let before = Millis(now.since(self.side.keep()).0);
         self.echo.push(Event::Asked { ask: AskId(0), wish: Wish::Expire { before } });
         self.tidy_lent();
         let named = named_by(self.node.state(), self.lent.blobs());
+        let (owners, shares) = (owners(self.node.state()), self.side.shares().clone());
         let tasks: Vec<u64> = self.store.tasks().collect();
         if self.rows.blobs.used_bytes() == 0 || self.upkeep.sweeping.swap(true, Ordering::AcqRel) {
             return;
         }
         let (rows, sweeping) = (self.rows.clone(), Arc::clone(&self.upkeep.sweeping));
         let thread = std::thread::Builder::new().name("grove-sweep".into()).spawn(move || {
-            if let Err(error) = sweep(&rows, tasks, named) {
+            if let Err(error) = sweep(&rows, tasks, named, &owners, &shares) {
                 tracing::warn!("blobs could not be swept: {error}");
             }
             sweeping.store(false, Ordering::Release);
@@ -140,30 +141,52 @@ fn named_by(state: &State, lent: Vec<Digest>) -> BTreeSet<Digest> {
     named
 }
 
-/// Removes the blobs that neither the books nor any row names.
-fn sweep(rows: &Rows, tasks: Vec<u64>, mut named: BTreeSet<Digest>) -> Result<(), super::RowError> {
+/// Whose tasks they are that people wait for.
+fn owners(state: &State) -> BTreeMap<TaskId, PersonId> {
+    let owner = |task: &Task| state.job(task.job).map(|book| book.job.owner);
+    state.tasks().iter().filter_map(|(id, task)| Some((*id, owner(task)?))).collect()
+}
+
+/// Removes the blobs that neither the books nor any row names, and counts whose the others are.
+fn sweep(
+    rows: &Rows,
+    tasks: Vec<u64>,
+    mut named: BTreeSet<Digest>,
+    owners: &BTreeMap<TaskId, PersonId>,
+    shares: &Shares,
+) -> Result<(), super::RowError> {
+    let mut counted: BTreeMap<PersonId, Counted> = BTreeMap::new();
     let packages = Packages::new(rows.blobs.clone());
     named.extend(named.iter().filter_map(|tool| packages.image_of(*tool)).collect::<Vec<_>>());
     let Some(older_than) = SystemTime::now().checked_sub(BLOB_GRACE) else {
         return Ok(());
     };
     for task in tasks.into_iter().map(TaskId) {
+        // What nobody's job is, is dropped soon.
+        let mut nobodys = Counted::default();
+        let theirs = owners.get(&task).map_or(&mut nobodys, |owner| counted.entry(*owner).or_default());
         let mut item = Some(0);
         while let Some(from) = item {
             let (inputs, next) = rows.kept_inputs(task, from, ROWS_AT_ONCE)?;
+            inputs.iter().for_each(|input| theirs.add(input));
             named.extend(inputs.iter().filter_map(super::answers::blob_of));
             item = next;
         }
         for stage in (Stage::INPUTS + 1)..=LAST_STAGE {
             let mut item = Some(0);
             while let Some(from) = item {
-                let (kept, next) = rows.answers(task, stage, from, ROWS_AT_ONCE)?;
-                named.extend(kept.iter().flat_map(|kept| super::answers::blobs_of(&kept.output)));
+                let (answers, next) = rows.answers(task, stage, from, ROWS_AT_ONCE)?;
+                for output in answers.iter().map(|answer| &answer.output) {
+                    theirs.add(&output.stdout);
+                    output.files.iter().for_each(|(_, data)| theirs.add(data));
+                    named.extend(super::answers::blobs_of(output));
+                }
                 item = next;
             }
         }
     }
     let swept = rows.blobs.sweep(|id: &BlobId| named.contains(&Digest(id.0)), older_than)?;
+    shares.count(counted, |blob| rows.blobs.has(&BlobId(blob.0)).unwrap_or(true));
     if swept.bytes > 0 {
         tracing::info!(blobs = swept.blobs, bytes = swept.bytes, "swept blobs that nothing names any more");
     }

@@ -95,6 +95,11 @@ impl Blobs {
         }
     }
 
+    /// So much may be kept from now on, in rows and blobs.
+    pub fn set_quota(&self, bytes: u64) {
+        self.0.usage.set_quota(bytes);
+    }
+
     /// Bytes kept in blobs, whole and partial.
     pub fn used_bytes(&self) -> u64 {
         self.0.usage.blobs()
@@ -179,7 +184,17 @@ impl Blobs {
     /// One level of 256 folders keeps each at 40,000 files for ten million blobs, and costs one more folder sync at
     /// most; a second level would cost two.
     fn shelf(&self, id: &BlobId) -> PathBuf {
-        self.0.dir.join(format!("{:02x}", id.0[0]))
+        self.shelf_of(id.0[0])
+    }
+
+    fn shelf_of(&self, first: u8) -> PathBuf {
+        self.0.dir.join(format!("{first:02x}"))
+    }
+
+    /// All at once, so that their folder is synced once and not for each.
+    fn make_shelves(&self) -> Result<(), StoreError> {
+        (0..=u8::MAX).try_for_each(|first| folder::create_private(&self.shelf_of(first)))?;
+        folder::sync_dir(&self.0.dir)
     }
 
     fn path(&self, id: &BlobId) -> PathBuf {

@@ -11,7 +11,7 @@ pub(super) struct Usage(Arc<Counts>);
 
 #[derive(Debug)]
 struct Counts {
-    quota: u64,
+    quota: AtomicU64,
     /// Work that was accepted is let in beyond the quota.
     keeps_promises: bool,
     rows: AtomicU64,
@@ -20,6 +20,7 @@ struct Counts {
 
 impl Usage {
     pub(super) fn new(quota: u64, keeps_promises: bool) -> Self {
+        let quota = quota.into();
         Self(Arc::new(Counts { quota, keeps_promises, rows: AtomicU64::new(0), blobs: AtomicU64::new(0) }))
     }
 
@@ -28,7 +29,11 @@ impl Usage {
     }
 
     pub(super) fn quota(&self) -> u64 {
-        self.0.quota
+        self.0.quota.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_quota(&self, bytes: u64) {
+        self.0.quota.store(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn blobs(&self) -> u64 {
@@ -37,7 +42,7 @@ impl Usage {
 
     /// Whether `wanted` more bytes would fit.
     pub(super) fn admit(&self, wanted: u64) -> Result<(), StoreError> {
-        let (used, quota) = (self.used(), self.0.quota);
+        let (used, quota) = (self.used(), self.quota());
         if used.saturating_add(wanted) <= quota { Ok(()) } else { Err(StoreError::OverQuota { used, wanted, quota }) }
     }
 

@@ -135,6 +135,32 @@ fn an_account_is_used_from_a_machine_that_has_not_joined() {
 }
 
 #[test]
+fn one_person_does_not_fill_the_disk_of_all() {
+    let (_dir, root) = home();
+    std::fs::create_dir_all(root.join("grove")).unwrap();
+    std::fs::write(root.join("grove/config.toml"), "disk = \"16MiB\"\n").unwrap();
+    let _hub = hub(&root);
+    let ann = beside(&root, "ann");
+    join(&ann, &invite(&root, &[]), "Ann");
+    let file = |name: &str| {
+        let path = beside(&root, name);
+        let mut bytes = vec![0; 5 << 20];
+        blake3::Hasher::new().update(name.as_bytes()).finalize_xof().fill(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (first, second) = (file("first"), file("second"));
+    let run = |home: &Path, file: &str| grove(home, &["run", "--detach", "--stdin", &noop(), ":::", file]);
+    assert_eq!(run(&ann, &first).code, 0);
+    let full = run(&ann, &second);
+    let told = full.err.contains("of yours are kept here, of at most 8") && full.err.contains("\nhint: ");
+    assert!(full.code == 4 && told, "{full:?}");
+    assert_eq!(run(&root, &second).code, 0, "others have room all the same");
+    let people = grove(&root, &["people"]).out;
+    assert!(people.lines().any(|line| line.contains("Ann") && line.contains(" of 8.0 MiB kept")), "{people}");
+}
+
+#[test]
 fn a_hub_is_reached_by_its_name() {
     let (_dir, root) = home();
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -213,6 +213,28 @@ fn a_disk_that_runs_short_during_a_job_makes_the_hub_wait_and_loses_nothing() {
 }
 
 #[test]
+fn settings_that_can_hold_at_once_do() {
+    let (_dir, home) = home();
+    let _hub = Process::hub(&home, "0");
+    let set = |key: &str, value: &str| super::grove_in(&home, &home, &["config", "set", key, value], b"");
+    let told = set("disk", "3MiB");
+    assert!(told.code == 0 && told.err.contains("holds at once"), "{told:?}");
+    let begun = std::time::Instant::now();
+    while !grove(&home, &["status", "--json"]).out.contains(r#""quota_bytes":3145728"#) {
+        assert!(begun.elapsed().as_secs() < 10, "{:?}", grove(&home, &["status"]));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    // What is wrong changes nothing.
+    let file = home.join("grove/config.toml");
+    std::fs::write(&file, "disk = \"lots\"\n").unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(grove(&home, &["status", "--json"]).out.contains(r#""quota_bytes":3145728"#));
+    std::fs::remove_file(&file).unwrap();
+    assert!(set("listen", "127.0.0.1:9").err.contains("holds after a restart"));
+    assert!(set("hub", "127.0.0.1:9").err.contains("holds from the next command on"));
+}
+
+#[test]
 fn a_lender_without_a_hub_says_so() {
     let (_dir, home) = home();
     std::fs::create_dir_all(&home).unwrap();

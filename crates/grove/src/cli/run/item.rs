@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// A file up to this size travels in the request, a larger one as a blob.
 pub(super) const INLINE_FILE_MAX: u64 = 64 << 10;
 /// Blobs that are sent at one time.
-const SENDERS: usize = 4;
+const SENDERS: usize = 8;
 /// All that one request carries.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
 

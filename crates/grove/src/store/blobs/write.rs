@@ -213,8 +213,7 @@ impl Draft {
         self.file.sync_all().map_err(io_error("sync", &self.path))?;
         let shelf = self.blobs.shelf(id);
         if !fs::exists(&shelf).map_err(io_error("look for", &shelf))? {
-            folder::create_private(&shelf)?;
-            folder::sync_dir(&self.blobs.0.dir)?;
+            self.blobs.make_shelves()?;
         }
         if map.is_kept() {
             map.save(id, &self.blobs.new_path(), &self.blobs.map_path(id))?;
