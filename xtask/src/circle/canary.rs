@@ -122,8 +122,9 @@ impl Side {
 /// The fingerprint of somebody's machine, as the hub lists it.
 fn key_of(net: &Net, person: &str) -> anyhow::Result<String> {
     let listed = net.place("hub").right(&["machines", "--json"])?;
-    let line = listed.lines().find(|line| line.contains(person)).context("the machine is listed")?;
-    let machine: serde_json::Value = serde_json::from_str(line)?;
+    let listed: serde_json::Value = serde_json::from_str(&listed)?;
+    let machine = listed["machines"].as_array().into_iter().flatten().find(|machine| machine["person"] == person);
+    let machine = machine.with_context(|| format!("{person}'s machine is listed: {listed}"))?;
     Ok(machine["key"].as_str().context("a machine has a key")?.to_owned())
 }
 
@@ -156,7 +157,7 @@ fn work(runner: &Side, lending: &Running) -> anyhow::Result<(Vec<u8>, Vec<u8>)> 
             1 => drop(told(&[0], &["run", "--json", "--stdin", &counts, ":::", &input])?),
             2 => drop(told(&[3], &["run", "--json", &module, ":::", "a"])?),
             3 => drop(told(&[0], &["run", "--name", job, "--check", "trust", &noop, "{}", ":::", "x"])?),
-            4 => drop(told(&[0], &["run", "--check", "spot=1000", &noop, "{}", ":::", "x", "y"])?),
+            4 => drop(told(&[0], &["run", "--check", "spot=100", &noop, "{}", ":::", "x", "y"])?),
             5 => {
                 let spinning = told(&[0], &["run", "--detach", &spin, ":::", "1000000000000"])?;
                 told(&[0], &["cancel", spinning.out.trim()])?;

@@ -216,7 +216,7 @@ fn a_disk_that_runs_short_during_a_job_makes_the_hub_wait_and_loses_nothing() {
 fn settings_that_can_hold_at_once_do() {
     let (_dir, home) = home();
     let _hub = Process::hub(&home, "0");
-    let set = |key: &str, value: &str| super::grove_in(&home, &home, &["config", "set", key, value], b"");
+    let set = |key: &str, value: &str| grove_in(&home, &home, &["config", "set", key, value], b"");
     let told = set("disk", "3MiB");
     assert!(told.code == 0 && told.err.contains("holds at once"), "{told:?}");
     let begun = std::time::Instant::now();
