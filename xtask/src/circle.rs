@@ -55,6 +55,7 @@ impl Circle {
         kept_apart(&net)?;
         drop((cat, dan));
         canary::kept(&net)?;
+        let _hub = moved(&net, hub)?;
         left(&net)?;
         println!("ok: all of it holds");
         Ok(())
@@ -231,6 +232,19 @@ fn kept_apart(net: &Net) -> anyhow::Result<()> {
     }
     println!("ok: no packet between runners and lenders");
     Ok(())
+}
+
+/// The hub has another port from now on; its machines find it by its key.
+fn moved(net: &Net, hub: Running) -> anyhow::Result<Running> {
+    drop(hub);
+    let up = ["up", "--no-lend", "--listen", "10.77.0.1:7520", "--link", "10.77.0.1:7521"];
+    let hub = net.place("hub").start(&up)?;
+    net.place("ann").right(&["jobs"])?;
+    let began = Instant::now();
+    net.place("ann").right(&["jobs"])?;
+    ensure!(began.elapsed() < Duration::from_secs(1), "it is looked for again and again");
+    println!("ok: a hub that has moved is found by its key");
+    Ok(hub)
 }
 
 fn left(net: &Net) -> anyhow::Result<()> {

@@ -28,6 +28,9 @@ mod say;
 mod send;
 mod sim;
 mod status;
+#[cfg_attr(unix, path = "cli/terminal_unix.rs")]
+#[cfg_attr(not(unix), path = "cli/terminal_other.rs")]
+mod terminal;
 mod up;
 mod usage;
 mod watch;

@@ -181,7 +181,7 @@ impl Hub {
             if matches!(error, ureq::Error::Other(_)) {
                 "ask whoever invited this machine; if the hub was set up anew, leave and join again"
             } else {
-                "start it with `grove up`, or name another with --hub"
+                "start it with `grove up`; where it has moved: `grove config set hub ADDRESS:PORT`, or --hub"
             },
         )
     }

@@ -1,7 +1,7 @@
 //! `grove invite`: one word that lets another machine, or somebody else, into the circle.
 
 use super::hub::Hub;
-use super::{Exit, Failure, Place, say};
+use super::{Exit, Failure, Place, say, terminal};
 use crate::amount::{parse_credits, parse_millis};
 use crate::shape::{Big, Invitations, Invite as Wish, InvitedShape, RolesShape};
 use clap::Args;
@@ -56,7 +56,14 @@ impl Invite {
         // Letters of one height make a smaller picture.
         let drawn = QrCode::new(invited.invitation.to_uppercase()).ok().filter(|_| std::io::stderr().is_terminal());
         if let Some(code) = drawn {
-            say::talk(&code.render::<Dense1x2>().build());
+            // With four empty columns on both sides; broken lines are no picture.
+            let wide = code.width() + 8;
+            match terminal::columns(std::io::stderr()) {
+                Some(columns) if columns < wide => {
+                    say::talk(&format!("(a terminal of {wide} columns shows it as a QR code, too)"))
+                }
+                _ => say::talk(&code.render::<Dense1x2>().build()),
+            }
         }
         say::line(&line)?;
         say::talk(&format!("holds for {}; to take it back: grove revoke {}", self.expires, invited.id));

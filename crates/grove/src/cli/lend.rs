@@ -4,7 +4,7 @@ use super::demo::Pretender;
 use super::heed::Heeding;
 use super::hub::{Hub, Way};
 use super::{Exit, Failure, Place, node, promise, say};
-use crate::address::reached;
+use crate::address::{Address, reached};
 use crate::amount::time_text;
 use crate::config::{Home, Layer, Settings};
 use crate::device::Speech;
@@ -14,6 +14,7 @@ use crate::shape::{Me, Status, V};
 use crate::shell::{self, HostError, Hosted, Plan, Role};
 use clap::Args;
 use serde::Serialize;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -188,6 +189,7 @@ fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
         may_lend(&way, home)?;
     }
     let address = match way.link.clone() {
+        Some(link) if way.token.is_none() => link_now(&way, home).unwrap_or(link),
         Some(link) => link,
         // Where it hears nodes, only the hub knows.
         None => {
@@ -197,6 +199,13 @@ fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
     };
     let token = way.token.as_deref().map(str::parse).transpose()?;
     Ok(ToHub { address, token, calls: way.tls(home, Speech::Nodes)? })
+}
+
+/// Where the hub hears nodes, if it can be asked: it may have moved to another port since this machine has joined.
+fn link_now(way: &Way, home: &Home) -> Option<String> {
+    let said: Status = Hub::at(way, home, None).ok()?.get("/v1/status").ok()?;
+    let (api, link): (Address, SocketAddr) = (way.api.parse().ok()?, said.link.parse().ok()?);
+    Some(api.at_port(link.port()).to_string())
 }
 
 /// A machine that may not lend is told so at once, and what to do about it.

@@ -1,11 +1,7 @@
 //! `grove status`: the hub, its lenders, its work and its books, on one screen.
 
-#[cfg_attr(unix, path = "status/system_unix.rs")]
-#[cfg_attr(not(unix), path = "status/system_other.rs")]
-mod system;
-
 use super::hub::Hub;
-use super::{Exit, Place, own, say};
+use super::{Exit, Place, own, say, terminal};
 use crate::amount::{bytes_text, credits_text, time_text};
 use crate::owner::{self, Note};
 use crate::shape::{CreditsShape, DiskShape, PeerShape, Peers, Status as Shape, V, Version};
@@ -134,7 +130,7 @@ fn work(status: &Shape) -> Vec<String> {
 
 /// Side by side where there is room, else one below the other.
 fn boxes(all: &[(&str, Vec<String>)]) -> Vec<String> {
-    laid(all, system::columns().filter(|_| std::io::stdout().is_terminal()).unwrap_or(0))
+    laid(all, terminal::columns(std::io::stdout()).filter(|_| std::io::stdout().is_terminal()).unwrap_or(0))
 }
 
 fn laid(all: &[(&str, Vec<String>)], columns: usize) -> Vec<String> {

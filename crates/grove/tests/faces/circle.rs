@@ -181,6 +181,26 @@ fn a_hub_is_reached_by_its_name() {
 }
 
 #[test]
+fn a_hub_that_has_moved_is_told_to_a_machine_once() {
+    let (_dir, root) = home();
+    let first = hub(&root);
+    let ann = beside(&root, "ann");
+    join(&ann, &invite(&root, &[]), "Ann");
+    drop(first);
+    let lost = grove(&ann, &["jobs"]);
+    assert!(lost.code == 6 && lost.err.contains("grove config set hub"), "{lost:?}");
+    let second = hub(&root);
+    let (api, link) = (second.ready["api"].as_str().unwrap(), second.ready["link"].as_str().unwrap());
+    let set = grove(&ann, &["config", "set", "hub", api]);
+    assert!(set.code == 0 && set.err.contains("from the next command on"), "{set:?}");
+    assert_eq!(grove(&ann, &["jobs"]).code, 0, "the key is the one that it has joined");
+    // Machines are heard at another port, too.
+    let lender = Process::start(&ann, &["--hub", api, "lend", "--always", "--slots", "1"]);
+    assert_eq!(lender.ready["hub"], link);
+    assert_eq!(grove(&ann, &["run", &noop(), ":::", "a"]).code, 0);
+}
+
+#[test]
 fn machines_that_may_not_lend_are_told_what_to_do() {
     let (_dir, root) = home();
     let _hub = hub(&root);

@@ -3,7 +3,7 @@
 use super::refused;
 use crate::address::{Address, reached};
 use crate::cli::exit::{Exit, Failure};
-use crate::config::{Home, HomeError, Known, Settings};
+use crate::config::{Home, HomeError, Joined, Known, Settings};
 use crate::device::{Device, Pin, Speech};
 use crate::nearby::{self, Nearby};
 use grove_core::id::Digest;
@@ -16,6 +16,9 @@ use std::time::Duration;
 pub(in crate::cli) const TRY: Duration = Duration::from_secs(2);
 /// A hub on the same network answers within this.
 pub(in crate::cli) const LISTEN: Duration = Duration::from_secs(3);
+
+/// Places of a hub that are kept in mind: those of its invitation, and where it has been since.
+const PLACES_MAX: usize = 8;
 
 /// The way to a hub.
 #[derive(Debug)]
@@ -45,9 +48,10 @@ impl Way {
             return Ok(Way { api: hub.api.to_string(), link, key, token: Some(token) });
         }
         if let Ok(joined) = home.joined() {
-            let (address, api) = answering(&joined.api)?;
+            let key = fingerprint(&joined.key)?;
+            let (address, api) = still_there(home, joined.clone(), key)?;
             let link = Some(address.at_port(joined.link_port).to_string());
-            return Ok(Way { api: api.to_string(), link, key: Some(fingerprint(&joined.key)?), token: None });
+            return Ok(Way { api: api.to_string(), link, key: Some(key), token: None });
         }
         let session = home.session().map_err(|error| refused(&error))?;
         match session.and_then(|session| session.hub) {
@@ -89,6 +93,20 @@ impl Way {
 pub(in crate::cli) fn tls(home: &Home, speech: Speech, key: impl Into<Pin>) -> Result<Arc<ClientConfig>, Failure> {
     let device = Device::of(home).map_err(|error| Failure::caused(Exit::Error, &error))?;
     device.calls(speech, key).map_err(|error| Failure::caused(Exit::Error, &error))
+}
+
+/// Where the hub is that this machine has joined. One that has moved within the local network is found by its key, and
+/// its new place is kept in mind.
+fn still_there(home: &Home, joined: Joined, key: Digest) -> Result<(Address, SocketAddr), Failure> {
+    if let Some(found) = first_answering(&joined.api) {
+        return Ok(found);
+    }
+    let Ok(api) = nearby_with(Pin::Key(key)) else { return answering(&joined.api) };
+    let moved = Address::Ip(api);
+    let api_now = std::iter::once(moved.clone()).chain(joined.api.iter().filter(|one| **one != moved).cloned());
+    // Where it cannot be written down it is looked for again the next time.
+    let _ = home.keep_joined(&Joined { api: api_now.take(PLACES_MAX).collect(), ..joined });
+    Ok((moved, api))
 }
 
 /// A hub by its address. Its key must be known: in the clear, only this machine is spoken to.
