@@ -138,7 +138,7 @@ fn work(runner: &Side, lending: &Running) -> anyhow::Result<(Vec<u8>, Vec<u8>)> 
     let input = home.join(format!("{maker}.txt"));
     std::fs::write(&input, "three words here\n")?;
     let script = home.join(format!("{maker}.py"));
-    std::fs::write(&script, format!("def work(text):\n    raise ValueError('broken')\n\n# {maker}\n"))?;
+    std::fs::write(&script, "def work(text):\n    raise ValueError('broken')\n")?;
     let [module, input, script] = [module, input, script].map(|path| path.display().to_string());
     let (noop, counts, spin) = (tool("noop"), tool("wordcount"), tool("spin"));
     let python = crate::python::there().is_some();
@@ -163,7 +163,7 @@ fn work(runner: &Side, lending: &Running) -> anyhow::Result<(Vec<u8>, Vec<u8>)> 
                 told(&[0], &["cancel", spinning.out.trim()])?;
             }
             // A tool that is told what it does not know, and a budget that pays for nothing.
-            6 => drop(told(&[0, 3], &["run", "--json", &tool("factor"), ":::", maker])?),
+            6 => drop(told(&[0, 3], &["run", "--json", &tool("factor"), ":::", "no number"])?),
             _ if python && nth < 24 => drop(told(&[3], &["run", "--json", &script, ":::", "a"])?),
             _ => drop(told(&[7], &["run", "--budget", "0.000001", &counts, ":::", "a"])?),
         }

@@ -189,7 +189,7 @@ fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
         may_lend(&way, home)?;
     }
     let address = match way.link.clone() {
-        Some(link) if way.token.is_none() => link_now(&way, home).unwrap_or(link),
+        Some(link) if way.token.is_none() => link_now(&way, home, &link).unwrap_or(link),
         Some(link) => link,
         // Where it hears nodes, only the hub knows.
         None => {
@@ -202,10 +202,10 @@ fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
 }
 
 /// Where the hub hears nodes, if it can be asked: it may have moved to another port since this machine has joined.
-fn link_now(way: &Way, home: &Home) -> Option<String> {
+fn link_now(way: &Way, home: &Home, before: &str) -> Option<String> {
     let said: Status = Hub::at(way, home, None).ok()?.get("/v1/status").ok()?;
-    let (api, link): (Address, SocketAddr) = (way.api.parse().ok()?, said.link.parse().ok()?);
-    Some(api.at_port(link.port()).to_string())
+    let (before, link): (Address, SocketAddr) = (before.parse().ok()?, said.link.parse().ok()?);
+    Some(before.at_port(link.port()).to_string())
 }
 
 /// A machine that may not lend is told so at once, and what to do about it.
