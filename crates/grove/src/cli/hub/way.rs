@@ -101,6 +101,10 @@ fn still_there(home: &Home, joined: Joined, key: Digest) -> Result<(Address, Soc
     if let Some(found) = first_answering(&joined.api) {
         return Ok(found);
     }
+    // One that only its own machine can reach makes itself known to nobody.
+    if joined.api.iter().all(Address::is_here) {
+        return answering(&joined.api);
+    }
     let Ok(api) = nearby_with(Pin::Key(key)) else { return answering(&joined.api) };
     let moved = Address::Ip(api);
     let api_now = std::iter::once(moved.clone()).chain(joined.api.iter().filter(|one| **one != moved).cloned());
