@@ -30,6 +30,8 @@ const TOLD: [&str; 14] = [
     "XDG_SESSION_ID",
     "GIT_AUTHOR_NAME",
 ];
+/// So much of what stands around a canary is told.
+const AROUND: usize = 80;
 /// A lender is linked within this.
 const LINKED: Duration = Duration::from_secs(20);
 /// A memory region larger than this is address space set aside, and not in use.
@@ -67,13 +69,17 @@ pub(super) fn kept(net: &Net) -> anyhow::Result<()> {
         .sum();
     ensure!(together == 0, "{together} packets between runner and lender");
     ensure!(packets_here.len() > JOBS && packets_there.len() > JOBS, "the packets are not seen");
-    let of_lender = [packets_there.concat(), folder_of(&lender)?, in_memory].concat();
-    let of_runner = [packets_here.concat(), folder_of(&runner)?, printed].concat();
-    ensure!(found(&of_lender, "three words here") && found(&of_runner, "outcome"), "the work itself is not seen");
+    let of_lender = [("packets", packets_there.concat()), ("folder", folder_of(&lender)?), ("memory", in_memory)];
+    let of_runner = [("packets", packets_here.concat()), ("folder", folder_of(&runner)?), ("words", printed)];
+    let seen = |all: &[(&str, Vec<u8>)], what| all.iter().any(|(_, bytes)| found(bytes, what).is_some());
+    ensure!(seen(&of_lender, "three words here") && seen(&of_runner, "outcome"), "the work itself is not seen");
     let mut leaks = Vec::new();
-    for (side, bytes, other) in [(&runner, &of_lender, "lender"), (&lender, &of_runner, "runner")] {
-        let met = side.secrets.iter().filter(|(_, canary)| found(bytes, canary));
-        leaks.extend(met.map(|(what, canary)| format!("the {other} learns {what}: {canary}")));
+    for (side, heard, other) in [(&runner, &of_lender, "lender"), (&lender, &of_runner, "runner")] {
+        for ((what, canary), (place, bytes)) in
+            side.secrets.iter().flat_map(|one| heard.iter().map(move |all| (one, all)))
+        {
+            leaks.extend(found(bytes, canary).map(|around| format!("the {other}'s {place} hold {what}: {around}")));
+        }
     }
     ensure!(leaks.is_empty(), "{}", leaks.join("\n"));
     println!(
@@ -81,7 +87,7 @@ pub(super) fn kept(net: &Net) -> anyhow::Result<()> {
         runner.secrets.len(),
         lender.secrets.len(),
         took.as_secs_f64(),
-        (of_lender.len() + of_runner.len()) >> 20,
+        of_lender.iter().chain(&of_runner).map(|(_, bytes)| bytes.len()).sum::<usize>() >> 20,
         packets_here.len() + packets_there.len(),
     );
     Ok(())
@@ -137,7 +143,8 @@ fn work(runner: &Side, lending: &Running) -> anyhow::Result<(Vec<u8>, Vec<u8>)> 
     std::fs::write(&module, breaker(maker))?;
     let input = home.join(format!("{maker}.txt"));
     std::fs::write(&input, "three words here\n")?;
-    let script = home.join(format!("{maker}.py"));
+    // A script travels as it is, with the names of its files.
+    let script = home.join("script.py");
     std::fs::write(&script, "def work(text):\n    raise ValueError('broken')\n")?;
     let [module, input, script] = [module, input, script].map(|path| path.display().to_string());
     let (noop, counts, spin) = (tool("noop"), tool("wordcount"), tool("spin"));
@@ -229,8 +236,11 @@ fn base64(bytes: &[u8]) -> String {
     bytes.chunks_exact(3).flat_map(|some| four(three(some))).collect()
 }
 
-fn found(bytes: &[u8], canary: &str) -> bool {
-    clothes(canary).iter().any(|dressed| memmem::find(bytes, dressed).is_some())
+/// What stands around a canary, if it is there.
+fn found(bytes: &[u8], canary: &str) -> Option<String> {
+    let at = clothes(canary).iter().find_map(|dressed| memmem::find(bytes, dressed))?;
+    let around = &bytes[at.saturating_sub(AROUND)..bytes.len().min(at + canary.len() + AROUND)];
+    Some(around.escape_ascii().to_string())
 }
 
 /// Whether somebody speaks to the other directly.
@@ -298,9 +308,9 @@ mod tests {
             let hex: String = said.bytes().map(|byte| format!("{byte:02x}")).collect();
             let padded = format!("{said}  ");
             for bytes in [said.clone().into_bytes(), hex.into_bytes(), base64(padded.as_bytes()).into_bytes()] {
-                assert!(found(&bytes, canary), "{}", String::from_utf8_lossy(&bytes));
+                assert!(found(&bytes, canary).is_some(), "{}", String::from_utf8_lossy(&bytes));
             }
         }
-        assert!(!found(b"something else altogether", canary));
+        assert_eq!(found(b"something else altogether", canary), None);
     }
 }
