@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A file up to this size travels in the request, a larger one as a blob.
 pub(super) const INLINE_FILE_MAX: u64 = 64 << 10;
-/// Blobs that are sent at one time.
+/// Blobs that are sent at one time: while some wait for the hub's disk, others are on their way.
 const SENDERS: usize = 8;
 /// All that one request carries.
 const BATCH_BYTES_MAX: u64 = 8 << 20;
