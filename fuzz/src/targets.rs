@@ -298,7 +298,7 @@ fn announcement(bytes: &[u8]) -> u64 {
     let hub = nearby::Nearby::said(key, ips, port);
     let usable = |hub: &nearby::Nearby| hub.api.iter().all(|at| at.port() > 0 && !at.ip().is_unspecified());
     assert!(hub.as_ref().is_none_or(|hub| hub.api.len() <= 8 && usable(hub)), "{hub:?}");
-    hub.map_or(u64::from(key.is_some()), |hub| 2 + hub.api.len() as u64)
+    hub.map_or_else(|| key.is_some().into(), |hub| 2 + hub.api.len() as u64)
 }
 
 /// What a hub says of itself, and some addresses behind it.
