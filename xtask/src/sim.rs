@@ -1,5 +1,6 @@
 //! `cargo xtask sim`: runs seeds of the simulator on all cores. It does not know what a seed stands for; the core does.
 
+mod crowd;
 mod planted;
 
 use std::num::NonZero;
@@ -32,17 +33,45 @@ pub(crate) struct Sim {
     /// Plant known bugs instead, one at a time, and say which seed finds each
     #[arg(long, conflicts_with_all = ["seed", "first", "peers", "hub"])]
     planted: bool,
+    /// Sixty-four peers and one large job: how near to the ideal they come
+    #[arg(long, conflicts_with_all = ["seed", "peers", "hub", "planted"])]
+    makespan: bool,
+    /// The same while three of ten peers die: is the answer right, and what was done in vain
+    #[arg(long, conflicts_with_all = ["seed", "peers", "hub", "planted", "makespan"])]
+    mortal: bool,
+    /// A thousand peers, three of ten never give: who waits how long
+    #[arg(long, conflicts_with_all = ["seed", "peers", "hub", "planted", "makespan", "mortal"])]
+    favours: bool,
 }
 
 impl Sim {
     /// The first seeds, of any shape.
     pub(crate) fn of(seeds: u64) -> Sim {
-        Sim { seeds, first: 0, seed: None, peers: false, hub: false, planted: false }
+        Sim {
+            seeds,
+            first: 0,
+            seed: None,
+            peers: false,
+            hub: false,
+            planted: false,
+            makespan: false,
+            mortal: false,
+            favours: false,
+        }
     }
 
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         if self.planted {
             return planted::run(self.seeds);
+        }
+        if self.makespan {
+            return crowd::makespan(self.first);
+        }
+        if self.mortal {
+            return crowd::mortal(self.first, self.seeds);
+        }
+        if self.favours {
+            return crowd::favours(self.first);
         }
         let (first, seeds) = self.seed.map_or((self.first, self.seeds), |seed| (seed, 1));
         let mode = self.mode();
@@ -80,14 +109,14 @@ impl Sim {
             Mode::Any => "",
         };
         format!(
-            "seed {seed}: {what}\n  peers {}, slots {:?}, {:?}\n  {:?}\n  {} errands, leaver {:?}, faults until {} ms\n  \
+            "seed {seed}: {what}\n  peers {}, slots {:?}, {:?}\n  {:?}\n  {} errands, leavers {:?}, faults until {} ms\n  \
              repeat: cargo xtask sim --seed {seed}{flag}",
             plan.peers,
             plan.slots,
             plan.honesty,
             plan.faults,
             plan.errands.len(),
-            plan.leaver,
+            plan.leavers,
             plan.faults_until.0,
         )
     }

@@ -38,13 +38,15 @@ pub const ITEMS_MAX: u64 = 1 << 40;
 pub const WAYS_MAX: u64 = 4_096;
 /// Parts of a tool's own split that each slot should get, so that uneven parts even out.
 pub const WAYS_PER_SLOT: u64 = 4;
+/// Ways into which a peer asks a tool to cut at the least: its giver runs one part again, which then costs it little.
+pub const WAYS_LEAST: u64 = 32;
 /// Levels of split below a job: each level costs a round trip.
 pub const DEPTH_MAX: u8 = 8;
 /// Outputs merged by one run of a tool; a tree of merges does the rest.
 pub const MERGE_FAN: u64 = 256;
 /// Inputs being split at one time: enough to keep lenders busy, few enough to hold in memory.
 pub const OPEN_TASKS_MAX: usize = if cfg!(test) { 200 } else { 4_096 };
-/// Tasks a peer holds for its neighbours at one time.
+/// Tasks a peer holds for its neighbours at one time; those who have given nothing may fill half of that.
 pub const TASKS_FOR_PEERS_MAX: usize = 64;
 /// Jobs on the books, finished ones included until they expire. Tests fill them.
 pub const JOBS_MAX: usize = if cfg!(test) { 500 } else { 100_000 };
@@ -62,6 +64,9 @@ pub const NAME_MAX: usize = 128;
 pub const ARGS_BYTES_MAX: usize = 64 << 10;
 /// First fuel limit of a part whose cost nobody knows: about a second. Dearer parts are tried again with more.
 pub const FUEL_FIRST: Fuel = Fuel(10_000_000_000);
+/// What a piece may cost that is split further, as long as nobody knows: ten minutes of a core. Stopped short it would
+/// lose the work of many.
+pub const FUEL_PIECE: Fuel = Fuel(640_000_000_000);
 /// No part gets less than this, so that a lucky first estimate does not stop the next part.
 pub const FUEL_LEAST: Fuel = Fuel(200_000_000);
 /// A part may cost this many times the dearest one seen before it is stopped and tried again with more.
@@ -80,8 +85,23 @@ pub const SLOW_MAX: u32 = 2;
 pub const BROKEN_PAUSE: Millis = Millis(3_000);
 /// A neighbour that declined is not asked again for this long.
 pub const DECLINE_PAUSE: Millis = Millis(500);
+/// A neighbour that was full, or had a part of the same job, is not asked again for this long, unless it says that it
+/// has room: it does, as soon as it has.
+pub const FULL_PAUSE: Millis = Millis(3_000);
+/// What a peer holds is not left for longer with it when it cannot be reached: many may wait for one piece of a tree.
+pub const GONE: Millis = Millis(2_000);
+/// Of so many gifts that a contended node begins, one is that which has waited longest, whoever gave it: nobody is
+/// locked out, and whoever has given something gets most of what there is.
+pub const TURN: u32 = 4;
+/// A piece that waits to be split is begun after so long although everybody is busy with others.
+pub const PIECE_WAIT: Millis = Millis(2_000);
+/// Gifts that a node holds for all its neighbours; those who have given nothing may fill half of that.
+pub const GIFTS_HELD_MAX: usize = 1_024;
 /// A child whose giver vanished keeps its answers for this long.
 pub const SPOOL: Millis = Millis(40 * 60_000);
+/// Times that a lender shows what one answer is made of: each costs it as much as the answer itself, and messages are
+/// rarely lost.
+pub const SHOWS_MAX: u32 = 16;
 /// Finished jobs stay on the books for thirty days.
 pub const KEEP_JOBS: Millis = Millis(30 * 24 * 3_600_000);
 /// People and machines that were ever let in; each costs some hundred bytes.

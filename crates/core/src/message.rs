@@ -34,6 +34,13 @@ pub enum Message {
     Bye,
     /// Lender: one part may have so many bytes of memory here. Where nothing is said it may have what it wants.
     Memory { bytes: u64 },
+    /// Lender: the answer of a piece that I have solved, into how many ways I asked its tool to cut it, and what it is
+    /// made of.
+    Solved { lease: Lease, answer: Answer, ways: u64, parts: Vec<Part> },
+    /// Giver: show me what that answer is made of.
+    Show { lease: Lease },
+    /// Lender: the answers of its parts, by their numbers.
+    Shown { lease: Lease, answers: Vec<Answer> },
 }
 
 /// Pieces of one task, lent under one lease.
@@ -85,6 +92,16 @@ pub struct Answer {
     pub output: Output,
     /// What a split cut the input into; 0 means that the tool is satisfied.
     pub pieces: u64,
+}
+
+/// One of the parts of which an answer is made, as whoever merged them says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The hash over its outcome and output.
+    pub digest: Digest,
+    pub fuel: Fuel,
+    /// It was cut further: its fuel is that of several runs.
+    pub inner: bool,
 }
 
 /// What a run leaves behind.

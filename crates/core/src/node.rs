@@ -7,16 +7,19 @@ mod action;
 mod circle;
 mod desk;
 mod event;
+mod favours;
 mod finish;
 mod give;
 mod hear;
 mod inputs;
 mod judge;
+mod made;
 mod people;
 mod posts;
 mod proofs;
 mod prove;
 mod share;
+mod shown;
 #[cfg(test)]
 mod stories;
 
@@ -28,7 +31,7 @@ use crate::estimate::Estimate;
 use crate::id::{Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::Standing;
 use crate::limits;
-use crate::message::Gift;
+use crate::message::{Gift, Message};
 use crate::peer::Presence;
 use crate::place::Want;
 use crate::planted::{self, Bug};
@@ -36,6 +39,8 @@ use crate::state::{Fact, State};
 use crate::units::{Fuel, Millis};
 use crate::view::{self, JobView, PeerView, Reason};
 use desk::Desk;
+use made::Trees;
+use shown::Shows;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a node is set up to be.
@@ -97,6 +102,8 @@ pub struct Node {
     /// The number of the last line in an account.
     posted: u64,
     desk: Desk,
+    shows: Shows,
+    trees: Trees,
     facts: Vec<Fact>,
     actions: Vec<Action>,
 }
@@ -147,6 +154,8 @@ impl Node {
             cut: BTreeMap::new(),
             submits: BTreeMap::new(),
             posted: 0,
+            shows: Shows::default(),
+            trees: Trees::default(),
             facts: Vec::new(),
             actions: Vec::new(),
         }
@@ -162,12 +171,14 @@ impl Node {
         self.ring_alarms();
         self.make_room();
         self.tend_desk();
+        self.tend_shows();
         loop {
             self.finish();
-            if !self.place() {
+            if !self.place() && !self.begin_piece() {
                 break;
             }
         }
+        self.tend_shows();
         self.tell_payments();
         #[cfg(debug_assertions)]
         if let Err(imbalance) = self.state.check() {
@@ -189,7 +200,7 @@ impl Node {
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let slow = self.slow_at();
         let long = self.long_at.first().map(|(at, ..)| *at);
-        [alarm, slow, long, self.desk.next_wake()]
+        [alarm, slow, long, self.desk.next_wake(), self.shows.next_wake()]
             .into_iter()
             .flatten()
             .min()
@@ -248,6 +259,8 @@ impl Node {
             Event::Unlinked { node } => self.unlinked(node),
             Event::Heard { from, message } => self.heard(from, message),
             Event::Ran { giver, lease, answers } => self.ran(giver, lease, answers),
+            Event::Solved { giver, lease, answer, parts } => self.has_solved(giver, lease, answer, parts),
+            Event::Shown { giver, lease, answers } => self.send(giver, Message::Shown { lease, answers }),
             Event::Lends { slots } => self.lends(slots),
             Event::Leaves => self.leaves(),
             Event::Woke => {}
@@ -272,6 +285,12 @@ impl Node {
         }
     }
 
+    /// Slots that could work on a task and what it is cut into: not those of whoever gave it.
+    fn slots_below(&self, giver: Option<NodeId>) -> u64 {
+        let givers = giver.and_then(|giver| self.presence.get(&giver)).map_or(0, |peer| u64::from(peer.slots));
+        self.slots_all.saturating_sub(givers)
+    }
+
     /// The only way to change the state: what is recorded is applied at once and journaled with the batch.
     fn record(&mut self, fact: Fact) {
         let journaled = self.state.is_journaled(&fact);
@@ -279,12 +298,34 @@ impl Node {
         self.state.apply(&fact);
         self.post(accounts);
         debug_assert_eq!(self.state.misfits(), 0, "{fact:?} does not fit");
+        self.take_note(&fact);
         if journaled {
             self.facts.push(fact);
         }
     }
 
-    fn send(&mut self, to: NodeId, message: crate::message::Message) {
+    /// The evidence of what is judged is not needed any more.
+    fn take_note(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Proved { task, .. }
+            | Fact::Unsettled { task, .. }
+            | Fact::Refuted { task, .. }
+            | Fact::Believed { task, .. }
+            | Fact::Withdrawn { task, .. }
+            | Fact::GaveUp { task, .. }
+            | Fact::Ended { task, .. } => self.shows.judged(*task),
+            Fact::Caught { .. } => self.shows.all_judged(),
+            _ => {}
+        }
+    }
+
+    /// The task for which a neighbour may bring something under that lease: an answer, or what one is made of.
+    pub fn awaited(&self, from: NodeId, lease: Lease) -> Option<TaskId> {
+        let given = self.state.lease(lease).filter(|(_, grant)| grant.to == from);
+        given.map(|(task, _)| task).or_else(|| self.shows.task_of(from, lease))
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
         self.actions.push(Action::Send { to, message });
     }
 
@@ -301,7 +342,10 @@ impl Node {
             self.alarms.remove(&(at, node));
             self.touched.insert(node);
             let Some(peer) = self.presence.get(&node) else { continue };
-            let end = peer.heard.plus(self.config.lease);
+            let (end, linked) = (peer.heard.plus(self.config.lease), peer.linked);
+            if !linked {
+                self.is_gone(node);
+            }
             if end > self.now {
                 self.alarms.insert((end, node));
             } else {
@@ -329,7 +373,7 @@ impl Node {
             let Some(record) = self.state.peer(node) else { continue };
             if node != self.config.id && self.presence.get(&node).is_some_and(|peer| peer.linked) {
                 let total = record.paid_them;
-                self.send(node, crate::message::Message::Pay { total });
+                self.send(node, Message::Pay { total });
             }
         }
     }

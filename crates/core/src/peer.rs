@@ -17,6 +17,37 @@ pub struct Record {
     pub paid_us: Credits,
     /// What this node has paid it in all.
     pub paid_them: Credits,
+    /// Journaled by a fact of its own.
+    #[serde(skip)]
+    pub favours: Favours,
+}
+
+/// What a neighbour and this node have done for one another, by this node's own count and never by anybody's word.
+/// Nothing here can fall below nothing, so whoever has never given anything stands where a stranger stands: taking
+/// more makes nobody worse off than a new name would, and a new name makes nobody better off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Favours {
+    /// What it has done for this node and not had back: the more, the sooner it is served.
+    pub theirs: Credits,
+    /// What this node has done for it and not had back: it keeps the same count on its side.
+    pub ours: Credits,
+    /// All that this node ever did for it.
+    pub served: Credits,
+}
+
+impl Favours {
+    /// It has worked for this node.
+    pub fn they_did(&mut self, work: Credits) {
+        self.theirs = self.theirs.plus(work);
+        self.ours = self.ours.minus(work);
+    }
+
+    /// This node has worked for it.
+    pub fn we_did(&mut self, work: Credits) {
+        self.served = self.served.plus(work);
+        self.ours = self.ours.plus(work);
+        self.theirs = self.theirs.minus(work);
+    }
 }
 
 /// What audits have shown about a neighbour.
@@ -49,6 +80,8 @@ pub struct Presence {
     pub trusted: bool,
     /// Gets no work until then: it declined, or its machine broke tries.
     pub resting_until: Millis,
+    /// It was full: it gets nothing until then either, unless it says before that it has room.
+    pub declined_until: Millis,
     /// Work it holds, as expected when it was given.
     pub load: Fuel,
     /// Fuel per millisecond of one slot, as measured; zero when unknown.
@@ -58,7 +91,12 @@ pub struct Presence {
 impl Presence {
     /// Whether it takes work at all now.
     pub fn is_able(&self, now: Millis) -> bool {
-        self.linked && self.slots > 0 && self.resting_until <= now
+        self.linked && self.slots > 0 && !self.rests(now)
+    }
+
+    /// Whether it is left alone for now, because it declined or its machine broke something.
+    pub fn rests(&self, now: Millis) -> bool {
+        self.resting_until.max(self.declined_until) > now
     }
 
     /// Whether a part that may want so many bytes could run there.

@@ -37,11 +37,15 @@ pub enum Bug {
     KeepTheLies,
     /// Whoever came first is served first, whatever it has already.
     OldestFirst,
+    /// What a neighbour says that it has paid counts as a favour.
+    WordsAreFavours,
+    /// What a neighbour has merged is believed.
+    BlindMerge,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 17] = [
+    pub const ALL: [Bug; 19] = [
         Bug::PayTwice,
         Bug::AnswersFromAnybody,
         Bug::ForgetTheLost,
@@ -59,6 +63,8 @@ impl Bug {
         Bug::IgnoreBudget,
         Bug::KeepTheLies,
         Bug::OldestFirst,
+        Bug::WordsAreFavours,
+        Bug::BlindMerge,
     ];
 }
 

@@ -6,12 +6,14 @@
 //! wrong any more, and everything must end, with the answers that one computer alone would have given.
 
 mod chance;
+mod crowd;
 mod disk;
 mod plan;
 mod toy;
 mod world;
 
 pub use chance::Chance;
+pub use crowd::{Reciprocity, Spread, Waits, makespan, mortal, one_bad, reciprocity};
 pub use plan::{Honesty, Mode, Plan};
 pub use world::{Moment, Stats, World};
 

@@ -2,7 +2,7 @@
 
 use crate::job::Tool;
 use crate::limits;
-use crate::task::{Owner, Stage};
+use crate::task::{Owner, Stage, Task};
 
 /// The ways into which a tool is asked to cut one input, by the slots that could work on it.
 pub fn ways(slots: u64) -> u64 {
@@ -11,13 +11,22 @@ pub fn ways(slots: u64) -> u64 {
 
 /// Whether an input of a task becomes a task of its own, so that its tool can cut it.
 pub fn opens(tool: &Tool, owner: Owner, stage: Stage) -> bool {
-    let joins = tool.abilities.merge || tool.abilities.first;
-    tool.abilities.split && joins && owner == Owner::Person && stage == Stage::Work
+    joins(tool) && owner == Owner::Person && stage == Stage::Work
+}
+
+/// Whether what a tool cuts can be made one answer again.
+pub fn joins(tool: &Tool) -> bool {
+    tool.abilities.split && (tool.abilities.merge || tool.abilities.first)
+}
+
+/// Whether the parts of a task are pieces of a cut, of which the tool may want to cut each one further.
+pub fn is_cut(task: &Task) -> bool {
+    joins(&task.terms.tool) && !task.satisfied && task.stage == Stage::Work && task.depth < limits::DEPTH_MAX
 }
 
 /// How a task that a neighbour gave begins: by asking the tool, while somebody below could take a piece.
 pub fn first_stage(tool: &Tool, depth: u8, slots_below: u64) -> Stage {
-    if tool.abilities.split && depth < limits::DEPTH_MAX && slots_below > 1 { Stage::Split } else { Stage::Work }
+    if joins(tool) && depth < limits::DEPTH_MAX && slots_below > 1 { Stage::Split } else { Stage::Work }
 }
 
 /// How many items one merge of that level covers.

@@ -19,7 +19,7 @@ use crate::circle::Circle;
 use crate::id::{Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Chunk, Job, Standing};
 use crate::ledger::{Account, Ledger};
-use crate::peer::Record;
+use crate::peer::{Favours, Record};
 use crate::task::{Grant, Owner, Stage, Task, Terms};
 use crate::units::{Credits, Fuel, Millis};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub struct State {
     wants: Wants,
     circle: Circle,
     open: BTreeMap<PersonId, open::Open>,
+    /// Into how many ways the tools of tasks were asked to cut.
+    ways: BTreeMap<TaskId, u64>,
 }
 
 /// A job on the books.
@@ -140,6 +142,19 @@ impl State {
         left.min(self.ledger.balance(purse.from))
     }
 
+    /// Into how many ways a task's tool was asked to cut its input.
+    pub fn ways(&self, task: TaskId) -> Option<u64> {
+        self.ways.get(&task).copied()
+    }
+
+    /// For whom a task is done in the end: `None` is somebody of this node's own.
+    pub fn customer(&self, task: TaskId) -> Option<NodeId> {
+        match self.tasks.get(&self.tasks.get(&task)?.root)?.owner {
+            Owner::Peer { node, .. } => Some(node),
+            Owner::Person | Owner::Parent { .. } => None,
+        }
+    }
+
     pub fn peers(&self) -> &BTreeMap<NodeId, Record> {
         &self.peers
     }
@@ -190,6 +205,8 @@ impl State {
             | Fact::Vested { task, .. }
             | Fact::Staged { task, .. }
             | Fact::Believed { task, .. }
+            | Fact::Cut { task, .. }
+            | Fact::Withdrawn { task, .. }
             | Fact::Ended { task, .. } => self.is_durable(*task),
             Fact::Answered { lease, .. }
             | Fact::SetAside { lease, .. }
@@ -210,8 +227,10 @@ impl State {
         facts.extend(self.ledger.accounts().map(|(account, balance)| Fact::Balance { account, balance }));
         facts.extend(self.peers.iter().map(|(node, record)| Fact::Known {
             node: *node,
-            record: Record { leases: Default::default(), ..record.clone() },
+            record: Record { leases: Default::default(), favours: Favours::default(), ..record.clone() },
         }));
+        let favoured = self.peers.iter().filter(|(_, record)| record.favours != Favours::default());
+        facts.extend(favoured.map(|(node, record)| Fact::Favoured { node: *node, favours: record.favours }));
         facts.extend(
             self.jobs.values().map(|book| Fact::JobStands {
                 book: Box::new(book.clone()),
@@ -221,6 +240,8 @@ impl State {
         facts.extend(self.circle_facts());
         let durable = self.tasks.iter().filter(|(id, _)| self.is_durable(**id));
         facts.extend(durable.map(|(id, task)| Fact::TaskStands { task: *id, whole: Box::new(task.clone()) }));
+        let cut = self.ways.iter().filter(|(id, _)| self.is_durable(**id));
+        facts.extend(cut.map(|(id, ways)| Fact::Cut { task: *id, ways: *ways }));
         facts
     }
 }

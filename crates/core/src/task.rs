@@ -81,6 +81,10 @@ impl Stage {
 
     /// The number under which the inputs that came with a job are kept.
     pub const INPUTS: u8 = 0;
+    /// The number under which the parts of a neighbour's answer are kept while they are looked at.
+    pub const SHOWN: u8 = 200;
+    /// The number under which its piece is kept, cut anew.
+    pub const RECUT: u8 = 201;
 }
 
 /// What a lender is asked to do with a piece.

@@ -3,7 +3,7 @@
 use crate::id::{JobId, NodeId, TaskId};
 use crate::job::{Job, Standing};
 use crate::ledger::Account;
-use crate::peer::{Presence, Record};
+use crate::peer::{Favours, Presence, Record};
 use crate::state::{JobBook, State};
 use crate::task::{Owner, Stage, Task};
 use crate::units::{Credits, Fuel, Millis};
@@ -62,6 +62,10 @@ pub struct PeerView {
     pub balance: i64,
     pub silent: Millis,
     pub resting: bool,
+    /// Takes whole pieces and splits them further: a peer.
+    pub solves: bool,
+    /// What it and this node have done for one another.
+    pub favours: Favours,
 }
 
 /// Who lends, told apart by what keeps them from work. Each lender is counted once.
@@ -110,6 +114,8 @@ pub enum Reason {
     Budget { left: Credits },
     /// The job is open and has no inputs to work on.
     NoInputs,
+    /// None of these peers owes this node anything: when they are busy, whoever has worked for them is served first.
+    LastInLine { peers: u64 },
 }
 
 /// Counts the items of a root task.
@@ -173,7 +179,9 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
             speed: here.speed,
             balance: state.ledger().signed(Account::Node(node)),
             silent: now.since(here.heard),
-            resting: here.resting_until > now,
+            resting: here.rests(now),
+            solves: here.solves,
+            favours: record.favours,
         }
     };
     nodes.into_iter().map(view).collect()
@@ -205,7 +213,7 @@ pub fn crew(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -
             // A hub need not lend.
             Some(peer) if peer.trusted && peer.slots == 0 => continue,
             Some(peer) if peer.linked && peer.slots == 0 => &mut crew.paused,
-            Some(peer) if peer.linked && peer.resting_until > now => &mut crew.resting,
+            Some(peer) if peer.linked && peer.rests(now) => &mut crew.resting,
             Some(peer) if peer.linked => &mut crew.able,
             Some(_) | None => &mut crew.gone,
         };
@@ -286,7 +294,18 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
     let small = (lenders > 0).then_some(Reason::LendersSmall { lenders, wanted });
     let busy = (lenders < crew.able)
         .then(|| shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able - lenders }));
-    busy.into_iter().chain(small).collect()
+    busy.into_iter().chain(small).chain(last_in_line(state, presence)).collect()
+}
+
+/// How many peers might help, if this node has done nothing for any of them that they have not given back.
+fn last_in_line(state: &State, presence: &BTreeMap<NodeId, Presence>) -> Option<Reason> {
+    let here = presence.iter().filter(|(_, peer)| peer.linked && peer.solves);
+    let (mut peers, mut owing) = (0, 0);
+    for (node, _) in here {
+        peers += 1;
+        owing += u64::from(state.peer(*node).is_some_and(|record| record.favours.ours > Credits(0)));
+    }
+    (peers > 0 && owing == 0).then_some(Reason::LastInLine { peers })
 }
 
 /// With how many the owner of a job shares the lenders, if it is several.

@@ -279,7 +279,10 @@ impl Shell {
                     self.work.stop(giver, lease);
                 }
                 Action::Hold { task, gift } => self.hold(task, &gift),
-                Action::Deliver { to, lease, row, outcome, fuel } => self.deliver(to, lease, row, outcome, fuel),
+                Action::Deliver { to, lease, row, outcome, fuel, parts } => {
+                    self.deliver(to, lease, row, (outcome, fuel, parts));
+                }
+                Action::Show { to, lease, task, parts } => self.work.show(to, lease, self.rows.clone(), task, parts),
                 Action::Reply { ask, reply } => {
                     if let Some(asked) = self.asked.remove(&ask) {
                         self.reply(asked, reply);
@@ -328,11 +331,11 @@ impl Shell {
     }
 
     /// Answers a neighbour with what lies at that row, after the blobs that it names.
-    fn deliver(&mut self, to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel) {
+    fn deliver(&mut self, to: NodeId, lease: Lease, row: Row, what: (Outcome, Fuel, u64)) {
         let Some(span) = self.holds.remove(&(to, lease)) else {
             return;
         };
-        self.work.deliver(to, lease, span, self.rows.clone(), row, (outcome, fuel));
+        self.work.deliver(to, lease, span, self.rows.clone(), row, what);
     }
 }
 

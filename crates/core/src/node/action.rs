@@ -30,8 +30,12 @@ pub enum Action {
     Stop { giver: NodeId, lease: Lease },
     /// Keep a neighbour's piece, which is now a task of this node.
     Hold { task: TaskId, gift: Box<Gift> },
-    /// Answer a neighbour with what lies at this row.
-    Deliver { to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel },
+    /// Answer a neighbour with what lies at this row. Where the outcome is a failure, it is that of the row.
+    /// What it was made of, if anything, are so many answers of the stage of work, in order; each is an answer whose
+    /// items count as one.
+    Deliver { to: NodeId, lease: Lease, row: Row, outcome: Outcome, fuel: Fuel, parts: u64 },
+    /// Show a neighbour so many answers of a task's stage of work: of what it was delivered, those are the parts.
+    Show { to: NodeId, lease: Lease, task: TaskId, parts: u64 },
     /// Answer a person.
     Reply { ask: AskId, reply: Reply },
     /// Who may come in has changed.

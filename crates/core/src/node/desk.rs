@@ -2,6 +2,8 @@
 //!
 //! None of this is on the books: the giver will place it again. Answers are kept until the giver has noted them.
 
+use super::favours::Line;
+use super::made::Made;
 use super::{Action, Config, Node};
 use crate::id::{JobId, Lease, NodeId, TaskId};
 use crate::limits;
@@ -9,16 +11,24 @@ use crate::message::{Answer, Decline, Gift, Inputs, Message};
 use crate::split;
 use crate::state::Fact;
 use crate::task::{Act, Span, Why};
-use crate::units::Millis;
+use crate::units::{Credits, Millis};
 use std::collections::{BTreeMap, VecDeque};
 
 /// All gifts at hand.
 #[derive(Debug)]
 pub(super) struct Desk {
     me: NodeId,
-    slots: u32,
-    gifts: BTreeMap<(NodeId, Lease), Held>,
+    solves: bool,
+    pub(super) slots: u32,
+    pub(super) gifts: BTreeMap<(NodeId, Lease), Held>,
     queue: VecDeque<(NodeId, Lease)>,
+    /// Gifts that wait to become tasks, the oldest first.
+    pub(super) pieces: VecDeque<(NodeId, Lease)>,
+    /// Gifts that are tasks, or wait to be, by job and by levels of split above them.
+    pub(super) trees: BTreeMap<JobId, BTreeMap<u8, u32>>,
+    /// Gifts that are tasks of this node.
+    pub(super) tasks: usize,
+    pub(super) line: Line,
     running: u32,
     /// Gifts at work, by job.
     at_work: BTreeMap<JobId, u32>,
@@ -26,15 +36,19 @@ pub(super) struct Desk {
 }
 
 #[derive(Debug)]
-struct Held {
-    gift: Gift,
+pub(super) struct Held {
+    pub(super) gift: Gift,
     stage: HeldStage,
     /// Answers that the giver has not noted.
     unnoted: BTreeMap<u64, Answer>,
     /// Runs without an answer.
     left: u64,
+    /// What its answer is made of, once it has one that is made of parts.
+    pub(super) made: Option<Made>,
     /// When the giver was last at hand; after [`limits::SPOOL`] its answers are dropped.
     since: Millis,
+    /// When it came.
+    pub(super) taken: Millis,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +60,37 @@ enum HeldStage {
     Finished,
 }
 
+impl Held {
+    /// The one answer of a piece.
+    pub(super) fn answer(&self) -> Option<&Answer> {
+        self.unnoted.first_key_value().map(|(_, answer)| answer)
+    }
+}
+
 impl Desk {
     pub(super) fn new(config: Config) -> Desk {
         Desk {
             me: config.id,
+            solves: config.solves,
             slots: config.slots,
             gifts: BTreeMap::new(),
             queue: VecDeque::new(),
+            pieces: VecDeque::new(),
+            trees: BTreeMap::new(),
+            tasks: 0,
+            line: Line::default(),
             running: 0,
             at_work: BTreeMap::new(),
             alive_at: Millis(0),
         }
+    }
+
+    pub(super) fn queue(&self) -> &VecDeque<(NodeId, Lease)> {
+        &self.queue
+    }
+
+    fn is_made(&self, giver: NodeId, lease: Lease) -> bool {
+        self.gifts.get(&(giver, lease)).is_some_and(|held| held.made.is_some())
     }
 
     pub(super) fn slots(&self) -> u32 {
@@ -85,6 +119,10 @@ impl Desk {
     /// A giver can be reached again: it is told all answers that it has not noted.
     pub(super) fn send_again(&mut self, giver: NodeId, actions: &mut Vec<Action>) {
         for (lease, held) in self.of(giver) {
+            if let Some(solved) = held.solved(lease) {
+                actions.push(Action::Send { to: giver, message: solved });
+                continue;
+            }
             let answers: Vec<Answer> = held.unnoted.values().cloned().collect();
             for some in answers.chunks(limits::ANSWERS_MAX) {
                 let message = Message::Done { lease, answers: some.to_vec() };
@@ -94,10 +132,14 @@ impl Desk {
     }
 
     pub(super) fn next_wake(&self) -> Option<Millis> {
-        (self.alive_at > Millis(0)).then_some(self.alive_at)
+        // A piece is begun after a while, whoever is busy.
+        let piece = self.pieces.front().and_then(|key| self.gifts.get(key));
+        let piece = piece.filter(|_| self.tasks < limits::TASKS_FOR_PEERS_MAX);
+        let piece = piece.map(|held| held.taken.plus(limits::PIECE_WAIT));
+        (self.alive_at > Millis(0)).then_some(self.alive_at).into_iter().chain(piece).min()
     }
 
-    fn of(&self, giver: NodeId) -> impl Iterator<Item = (Lease, &Held)> + '_ {
+    pub(super) fn of(&self, giver: NodeId) -> impl Iterator<Item = (Lease, &Held)> + '_ {
         let all = (giver, Lease(0))..=(giver, Lease(u64::MAX));
         self.gifts.range(all).map(|((_, lease), held)| (*lease, held))
     }
@@ -111,30 +153,72 @@ impl Desk {
                 self.ended(held.gift.job);
                 actions.push(Action::Stop { giver, lease });
             }
-            HeldStage::Queued => self.queue.retain(|queued| *queued != (giver, lease)),
-            HeldStage::Task(_) | HeldStage::Finished => {}
+            HeldStage::Queued => {
+                let is_piece = matches!(held.gift.act, Act::Solve { .. });
+                let line = if is_piece { &mut self.pieces } else { &mut self.queue };
+                line.retain(|queued| *queued != (giver, lease));
+                self.leave_tree(&held.gift);
+            }
+            HeldStage::Task(_) => {
+                self.tasks -= 1;
+                self.leave_tree(&held.gift);
+            }
+            HeldStage::Finished => {}
+        }
+        if let Some(made) = held.made.filter(|_| held.stage == HeldStage::Finished) {
+            actions.push(Action::Drop { task: made.task });
         }
     }
 
-    /// Runs the next gifts while slots are free. A hub that does not lend still proves answers, one at a time.
-    fn start(&mut self, actions: &mut Vec<Action>) {
-        let slots = self.slots.max(1);
-        while self.running < slots.saturating_mul(2) {
-            let spare = self.running < slots;
-            let beyond = self.running == slots;
-            // The slot beyond is for this node's own proofs, splits and merges: they must not wait for long parts. Nor
-            // must a job of which nothing runs here: what runs at one time is for the executors to share among jobs.
-            let may = |key: &(NodeId, Lease)| spare || beyond && key.0 == self.me || self.is_new(key);
-            let next = self.queue.iter().position(may);
-            let Some(key) = next.and_then(|at| self.queue.remove(at)) else {
-                return;
-            };
-            let Some(held) = self.gifts.get_mut(&key) else { continue };
-            held.stage = HeldStage::Running;
-            self.running += 1;
-            *self.at_work.entry(held.gift.job).or_default() += 1;
-            actions.push(Action::Run { giver: key.0, gift: Box::new(held.gift.clone()) });
+    /// A piece of a job is here.
+    pub(super) fn join_tree(&mut self, gift: &Gift) {
+        if let Act::Solve { depth } = gift.act {
+            *self.trees.entry(gift.job).or_default().entry(depth).or_default() += 1;
         }
+    }
+
+    /// A piece of a job is not here any more. When it was the last one, others of this job are welcome again.
+    fn leave_tree(&mut self, gift: &Gift) {
+        let Act::Solve { depth } = gift.act else { return };
+        let Some(levels) = self.trees.get_mut(&gift.job) else { return };
+        if let Some(count) = levels.get_mut(&depth) {
+            *count -= 1;
+            if *count == 0 {
+                levels.remove(&depth);
+            }
+        }
+        if levels.is_empty() {
+            self.trees.remove(&gift.job);
+            self.line.job_is_gone(gift.job);
+        }
+    }
+
+    /// Whether another gift may begin at all.
+    pub(super) fn has_slot(&self) -> bool {
+        !self.queue.is_empty() && self.running < self.slots.max(1).saturating_mul(2)
+    }
+
+    /// Whether this gift may begin now. A hub that does not lend still proves answers, one at a time.
+    pub(super) fn may_start(&self, key: &(NodeId, Lease)) -> bool {
+        let slots = self.slots.max(1);
+        // The slot beyond is for this node's own proofs, splits and merges: they must not wait for long parts. Nor
+        // must a job of which nothing runs here: what runs at one time is for the executors to share among jobs.
+        self.running < slots || self.running == slots && self.is_own(key) || self.is_new(key)
+    }
+
+    /// Whether a gift is for the slot beyond: a peer's own parts are not, since it has parts as long as others have.
+    fn is_own(&self, key: &(NodeId, Lease)) -> bool {
+        let free = || self.gifts.get(key).is_some_and(|held| held.gift.price == Credits(0));
+        key.0 == self.me && (!self.solves || free())
+    }
+
+    pub(super) fn start(&mut self, at: usize, actions: &mut Vec<Action>) {
+        let Some(key) = self.queue.remove(at) else { return };
+        let Some(held) = self.gifts.get_mut(&key) else { return };
+        held.stage = HeldStage::Running;
+        self.running += 1;
+        *self.at_work.entry(held.gift.job).or_default() += 1;
+        actions.push(Action::Run { giver: key.0, gift: Box::new(held.gift.clone()) });
     }
 
     fn is_new(&self, key: &(NodeId, Lease)) -> bool {
@@ -188,17 +272,24 @@ impl Node {
             // It would fail here for want of what it may have elsewhere.
             return Err(Decline::Full);
         }
-        if self.desk.of(from).count() >= limits::GIFTS_PER_PEER_MAX {
+        if self.desk.of(from).count() >= limits::GIFTS_PER_PEER_MAX || from != me && self.is_crowded(from) {
             return Err(Decline::Full);
         }
         let key = (from, gift.lease);
-        let mut held = Held { stage: HeldStage::Queued, unnoted: BTreeMap::new(), left: runs, since: self.now, gift };
+        let held = Held {
+            stage: HeldStage::Queued,
+            unnoted: BTreeMap::new(),
+            left: runs,
+            made: None,
+            since: self.now,
+            taken: self.now,
+            gift,
+        };
         if let Act::Solve { depth } = held.gift.act {
             if runs != 1 {
                 return Err(Decline::Absurd);
             }
-            let task = self.take_task(from, &held.gift, depth)?;
-            held.stage = HeldStage::Task(task);
+            self.take_piece(key, &held.gift, depth)?;
         } else if from == me && self.is_proof(held.gift.lease) {
             self.desk.queue.push_front(key);
         } else {
@@ -208,27 +299,19 @@ impl Node {
         Ok(())
     }
 
-    /// A piece becomes a task of this node, unless it holds some of that job already: no piece goes round in circles.
-    fn take_task(&mut self, from: NodeId, gift: &Gift, depth: u8) -> Result<TaskId, Decline> {
-        if depth > limits::DEPTH_MAX {
-            return Err(Decline::TooDeep);
-        }
-        let for_peers = self.desk.gifts.values().filter(|held| matches!(held.stage, HeldStage::Task(_))).count();
-        if for_peers >= limits::TASKS_FOR_PEERS_MAX {
-            return Err(Decline::Full);
-        }
-        let ancestor = self.state.job(gift.job).is_some()
-            || self.state.tasks().values().any(|task| task.job == gift.job && !task.over && task.depth != depth);
-        if ancestor {
-            return Err(Decline::Ancestor);
-        }
+    /// A piece that waited becomes a task of this node.
+    pub(super) fn make_task(&mut self, key: (NodeId, Lease)) {
+        let Some(held) = self.desk.gifts.get(&key) else { return };
+        let (gift, Act::Solve { depth }) = (held.gift.clone(), held.gift.act) else { return };
         let task = self.state.next_task();
-        let below = self.slots_all.saturating_sub(self.presence.get(&from).map_or(0, |peer| u64::from(peer.slots)));
-        let stage = split::first_stage(&gift.tool, depth, below);
+        let stage = split::first_stage(&gift.tool, depth, self.slots_below(Some(key.0)));
         let without_inputs = Gift { inputs: Inputs::Carried { data: Vec::new() }, ..gift.clone() };
-        self.record(Fact::Taken { task, from, gift: Box::new(without_inputs), stage });
-        self.actions.push(Action::Hold { task, gift: Box::new(gift.clone()) });
-        Ok(task)
+        self.record(Fact::Taken { task, from: key.0, gift: Box::new(without_inputs), stage });
+        self.actions.push(Action::Hold { task, gift: Box::new(gift) });
+        self.desk.tasks += 1;
+        if let Some(held) = self.desk.gifts.get_mut(&key) {
+            held.stage = HeldStage::Task(task);
+        }
     }
 
     fn is_proof(&self, lease: Lease) -> bool {
@@ -248,6 +331,7 @@ impl Node {
         held.left = held.left.saturating_sub(answers.len() as u64);
         let (job, all) = (held.gift.job, held.left == 0);
         let was = if all { std::mem::replace(&mut held.stage, HeldStage::Finished) } else { held.stage };
+        let gift = matches!(was, HeldStage::Task(_)).then(|| held.gift.clone());
         if giver != self.config.id {
             held.unnoted.extend(answers.iter().map(|answer| (answer.span.first, answer.clone())));
         }
@@ -260,11 +344,18 @@ impl Node {
             }
             return self.answers(giver, lease, answers);
         }
-        if let (true, HeldStage::Task(task)) = (all, was) {
-            self.actions.push(Action::Drop { task });
+        self.serve(giver, &answers);
+        self.not_ready(giver, lease);
+        if let (true, HeldStage::Task(task), Some(gift)) = (all, was, gift) {
+            self.desk.tasks -= 1;
+            self.desk.leave_tree(&gift);
+            if !self.desk.is_made(giver, lease) {
+                self.actions.push(Action::Drop { task });
+            }
         }
         if self.presence.get(&giver).is_some_and(|peer| peer.linked) {
-            self.send(giver, Message::Done { lease, answers });
+            let solved = self.desk.gifts.get(&(giver, lease)).and_then(|held| held.solved(lease));
+            self.send(giver, solved.unwrap_or(Message::Done { lease, answers }));
         }
     }
 
@@ -273,6 +364,7 @@ impl Node {
         for lease in leases {
             let stage = self.desk.gifts.get(&(giver, *lease)).map(|held| held.stage);
             self.desk.forget(giver, *lease, &mut self.actions);
+            self.not_ready(giver, *lease);
             if let Some(HeldStage::Task(task)) = stage {
                 self.abandon(task);
             }
@@ -308,9 +400,11 @@ impl Node {
 
     /// Starts what can start, says that it lives, and drops answers that nobody has asked for in a long time.
     pub(super) fn tend_desk(&mut self) {
-        self.desk.start(&mut self.actions);
+        self.start_gifts();
+        self.call_again();
         if self.desk.alive_at <= self.now {
             if self.desk.alive_at > Millis(0) {
+                self.write_favours();
                 self.say_alive();
                 self.neighbours().into_iter().for_each(|node| self.desk.send_again(node, &mut self.actions));
                 self.drop_spool();
@@ -320,14 +414,15 @@ impl Node {
     }
 
     fn say_alive(&mut self) {
-        if self.config.slots == 0 {
-            return;
+        if self.config.slots > 0 {
+            self.neighbours().into_iter().for_each(|node| self.say_alive_to(node));
         }
-        for node in self.neighbours() {
-            let holding = self.desk.holding(node);
-            self.say_memory(node);
-            self.send(node, Message::Alive { slots: self.desk.slots, holding });
-        }
+    }
+
+    pub(super) fn say_alive_to(&mut self, node: NodeId) {
+        self.say_memory(node);
+        let holding = self.desk.holding(node);
+        self.send(node, Message::Alive { slots: self.desk.slots, holding });
     }
 
     fn drop_spool(&mut self) {

@@ -3,7 +3,7 @@
 use crate::circle::{Invitation, Session};
 use crate::id::{AskId, Digest, Incarnation, JobId, Lease, NodeId, PersonId};
 use crate::job::Job;
-use crate::message::{Answer, Message};
+use crate::message::{Answer, Message, Part};
 use crate::units::{Credits, Millis};
 use std::sync::Arc;
 
@@ -22,6 +22,10 @@ pub enum Event {
     Heard { from: NodeId, message: Message },
     /// An executor has answers for a gift that this node holds.
     Ran { giver: NodeId, lease: Lease, answers: Vec<Answer> },
+    /// A piece that this node took as a task has its answer: so it lies in the store, and so do its parts.
+    Solved { giver: NodeId, lease: Lease, answer: Answer, parts: Vec<Part> },
+    /// What such an answer is made of can be shown: whatever it names is within the giver's reach.
+    Shown { giver: NodeId, lease: Lease, answers: Vec<Answer> },
     /// The owner of this machine comes back (no slots) or leaves (some).
     Lends { slots: u32 },
     /// This node is about to stop in good order.

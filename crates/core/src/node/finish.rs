@@ -1,9 +1,9 @@
 //! Tasks that have all their answers: they are paid for, go on to their next stage, or end.
 
 use super::{Action, News, Node, Row};
-use crate::id::{Lease, NodeId, TaskId};
+use crate::id::{Digest, Lease, NodeId, TaskId};
 use crate::job::Standing;
-use crate::message::{Outcome, Trap};
+use crate::message::{Answer, Data, Outcome, Output, Trap};
 use crate::planted::{self, Bug};
 use crate::split;
 use crate::state::{Fact, answer_row};
@@ -49,6 +49,13 @@ impl Node {
         let (job, root, owner) = (task.job, task.root, task.owner);
         let row = answer(id, task, standing);
         let fuel = self.state.purse(root).map(|purse| purse.paid).unwrap_or_default();
+        let parts = match owner {
+            Owner::Peer { node, lease } => {
+                let task = task.clone();
+                self.makes((node, lease), id, &task, standing)
+            }
+            Owner::Person | Owner::Parent { .. } => 0,
+        };
         let told = self.state.job(job).is_some_and(|book| book.ended.is_some());
         self.record(Fact::Ended { task: id, standing, fuel, at: self.now });
         self.cut.remove(&id);
@@ -61,6 +68,8 @@ impl Node {
                 }
             }
             Owner::Parent { task: parent, item } => {
+                self.part_ends(id, parent, item);
+                self.estimates.remove(&id);
                 let stage = Stage::Work.row();
                 self.actions.push(Action::Lift { from: row, to: Row { task: parent, stage, first: item } });
                 self.actions.push(Action::Drop { task: id });
@@ -72,31 +81,50 @@ impl Node {
                 }
                 self.check_failures(parent);
             }
-            Owner::Peer { node, lease } => self.deliver(node, lease, id, row, standing, fuel),
+            Owner::Peer { node, lease } => self.deliver((node, lease), id, row, standing, (fuel, parts)),
         }
     }
 
-    fn deliver(&mut self, to: NodeId, lease: Lease, task: TaskId, row: Row, standing: Standing, fuel: Fuel) {
+    fn deliver(
+        &mut self,
+        (to, lease): (NodeId, Lease),
+        task: TaskId,
+        row: Row,
+        standing: Standing,
+        (fuel, parts): (Fuel, u64),
+    ) {
         self.estimates.remove(&task);
         match standing {
             Standing::Done => {
-                self.actions.push(Action::Deliver { to, lease, row, outcome: Outcome::Right, fuel });
+                let outcome = Outcome::Right;
+                self.actions.push(Action::Deliver { to, lease, row, outcome, fuel, parts });
             }
             Standing::Failed => {
                 let outcome = Outcome::Trapped { trap: Trap::Crashed };
-                self.actions.push(Action::Deliver { to, lease, row, outcome, fuel });
+                self.actions.push(Action::Deliver { to, lease, row, outcome, fuel, parts: 0 });
             }
-            // The giver has called it back, or its price did not suffice: nothing to answer.
-            Standing::Cancelled | Standing::Unpaid | Standing::Running => {
+            // Its price did not suffice. Whoever gave it may pay more, or ask for more above.
+            Standing::Unpaid => self.lacks_fuel(to, lease),
+            // The giver has called it back: nothing to answer.
+            Standing::Cancelled | Standing::Running => {
                 self.called_back(to, &[lease]);
                 self.actions.push(Action::Drop { task });
-                if standing == Standing::Unpaid {
-                    let message =
-                        crate::message::Message::Decline { leases: vec![lease], why: crate::message::Decline::Full };
-                    self.send(to, message);
-                }
             }
         }
+    }
+
+    fn lacks_fuel(&mut self, to: NodeId, lease: Lease) {
+        let Some(span) = self.held_span(to, lease) else { return };
+        let answer = Answer {
+            span,
+            outcome: Outcome::OutOfFuel,
+            fuel: Fuel(0),
+            micros: 0,
+            digest: Digest::default(),
+            output: Output::of(Data::empty()),
+            pieces: 0,
+        };
+        self.ran(to, lease, vec![answer]);
     }
 
     /// A job with too many failures is not worth going on with.

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::message::{Gift, Inputs};
 use crate::place::{self, Want};
 use crate::planted::{self, Bug};
+use crate::split;
 use crate::state::Fact;
 use crate::task::{Act, Owner, Span, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
@@ -52,23 +53,32 @@ impl Node {
         let proofs = self.place_trusted();
         let mut opened = false;
         let mut in_vain = 0;
-        let mut next = self.hungry.first().copied();
+        // A peer's own portion comes before those that it gives away.
+        let own = Some((Want::Work, self.config.id)).filter(|own| self.config.solves && self.hungry.contains(own));
+        let mut next = own.or_else(|| self.hungry.first().copied());
+        let mut first = own.is_some();
         while let Some((want, node)) = next {
             if opened || in_vain > TRIED_IN_VAIN {
                 break;
             }
             while self.want_of(node) == Some(want) && !opened {
+                // Its own part of the task whose turn it is may have to be cut first.
+                opened = node == self.config.id && self.open_part(1);
+                if opened {
+                    break;
+                }
                 if self.give_second(node) || self.give_try(node, Beside::Nobody) {
                     continue;
                 }
-                opened = self.open_input();
+                opened = self.open_input() || node == self.config.id && self.open_part(LOOKED_AT);
                 if !opened && !self.give_try(node, Beside::Others) && !self.give_copy(node) {
                     in_vain += 1;
                     break;
                 }
             }
             self.sort_in(node);
-            next = self.hungry.range((Bound::Excluded((want, node)), Bound::Unbounded)).next().copied();
+            let after = self.hungry.range((Bound::Excluded((want, node)), Bound::Unbounded)).next();
+            next = if std::mem::take(&mut first) { self.hungry.first() } else { after }.copied();
         }
         if !opened {
             self.place_beyond();
@@ -111,8 +121,9 @@ impl Node {
         let mut unpaid = Vec::new();
         let mut found = None;
         for id in self.state.wants().tries.in_turn(LOOKED_AT_OF_ONE).take(LOOKED_AT) {
+            let id = self.nearest(node, id);
             let Some(task) = self.state.task(id) else { continue };
-            if matches!(task.owner, Owner::Peer { node: giver, .. } if giver == node) {
+            if self.customer_of(task) == Some(node) || node == self.config.id && self.asks_again(task) {
                 continue;
             }
             if beside == Beside::Nobody && is_raced(task, node) || !self.fits(node, task) {
@@ -148,6 +159,53 @@ impl Node {
         self.presence.get(&node).is_some_and(|peer| peer.fits(task.terms.tool.caps.memory_bytes))
     }
 
+    /// Neighbours take the pieces that were cut first, the largest; this node works on what was cut last.
+    fn nearest(&self, node: NodeId, id: TaskId) -> TaskId {
+        let own = self.config.solves && node == self.config.id;
+        own.then(|| self.state.wants().tries.newest_beside(id)).flatten().unwrap_or(id)
+    }
+
+    /// Whether this node's own portion of a task is a piece that the tool may want to cut further: then others can help
+    /// with it later, and nobody has to wait for one long run.
+    pub(super) fn asks_again(&self, task: &Task) -> bool {
+        let own = self.presence.get(&self.config.id).map_or(0, |own| u64::from(own.slots));
+        self.config.solves
+            && split::is_cut(task)
+            && !task.terms.tool.abilities.first
+            && self.open_tasks() < limits::OPEN_TASKS_MAX
+            && self.slots_below(self.customer_of(task)) > own
+    }
+
+    fn open_tasks(&self) -> usize {
+        // A job's own task stays for as long as the job is on the books.
+        self.state.tasks().len().saturating_sub(self.state.jobs().len())
+    }
+
+    /// For which neighbour a task is done in the end.
+    pub(super) fn customer_of(&self, task: &Task) -> Option<NodeId> {
+        match task.owner {
+            Owner::Peer { node, .. } => Some(node),
+            Owner::Person => None,
+            Owner::Parent { .. } => self.state.customer(task.root),
+        }
+    }
+
+    /// A part for this node itself becomes a task of its own, so that its tool is asked whether it is satisfied.
+    fn open_part(&mut self, look_at: usize) -> bool {
+        if !self.config.solves || self.state.wants().splitting.len() >= SPLITTING_MAX {
+            return false;
+        }
+        let in_turn = self.state.wants().tries.in_turn(LOOKED_AT_OF_ONE).take(look_at);
+        let found = in_turn.map(|id| self.nearest(self.config.id, id)).find_map(|id| {
+            let task = self.state.task(id).filter(|task| self.asks_again(task))?;
+            Some((id, task.parts.first_todo(1, 1).first()?.first))
+        });
+        let Some((parent, item)) = found else { return false };
+        let task = self.state.next_task();
+        self.record(Fact::Opened { task, parent, item });
+        true
+    }
+
     /// One run of a task, beyond what a lender holds ahead.
     pub(super) fn give_beyond(&mut self, node: NodeId, id: TaskId) -> bool {
         let task = self.state.task(id).filter(|task| self.fits(node, task));
@@ -159,24 +217,32 @@ impl Node {
     fn try_offer(&self, node: NodeId, id: TaskId, task: &Task, most_runs: u64) -> Option<Offer> {
         let peer = self.presence.get(&node)?;
         let purse = self.state.purse(task.root)?;
-        let estimate = self.estimates.get(&task.root).copied().unwrap_or_default();
-        let act = if peer.solves && node != self.config.id && task.terms.tool.abilities.split {
-            Act::Solve { depth: task.depth + 1 }
-        } else {
-            Act::Run
-        };
+        let estimate = self.estimates.get(&self.estimate_of(id, task)).copied().unwrap_or_default();
+        let act = self.act_for(node, peer.solves, task);
         let chunk = place::chunk(task.terms.chunk, &estimate, peer.speed);
-        let most = task.terms.tool.caps.fuel;
+        let most = most_fuel(task, matches!(act, Act::Solve { .. }));
         let raised = task.parts.raised;
         let mut fuel = estimate.fuel_limit(Fuel(u64::MAX)).times(if estimate.seen() { chunk } else { 1 });
         fuel = fuel.max(raised).min(most);
         let mut price = Credits::reserved(fuel);
+        if matches!(act, Act::Solve { .. }) && !estimate.seen() && raised == Fuel(0) {
+            let all = purse.free().plus(self.state.may_hold(task.root));
+            let share = Credits(all.0 / task.parts.todo().max(1));
+            price = price.max(share.min(Credits::reserved(limits::FUEL_PIECE)));
+            fuel = price.buys();
+        }
         if price >= Credits::reserved(most) {
             // Whoever pays for all that the job allows gets all of it, so that a run that is stopped is stopped at the
             // same instruction wherever it is run again.
             fuel = most;
         }
         let free = purse.free();
+        if raised == Fuel(0) && self.customer_of(task).is_some() {
+            // What a neighbour pays for its piece is shared out, so that many can work on it.
+            let share = Credits(free.0 / task.parts.todo().max(1)).max(Credits::reserved(limits::FUEL_LEAST));
+            price = price.min(share);
+            fuel = fuel.min(price.buys());
+        }
         if price > free
             && purse.reserved == Credits(0)
             && raised == Fuel(0)
@@ -216,9 +282,7 @@ impl Node {
 
     /// An input becomes a task of its own, so that its tool can cut it.
     fn open_input(&mut self) -> bool {
-        // A job's own task stays for as long as the job is on the books.
-        let open = self.state.tasks().len().saturating_sub(self.state.jobs().len());
-        if self.state.wants().splitting.len() >= SPLITTING_MAX || open >= limits::OPEN_TASKS_MAX {
+        if self.state.wants().splitting.len() >= SPLITTING_MAX || self.open_tasks() >= limits::OPEN_TASKS_MAX {
             return false;
         }
         let Some(parent) = self.state.wants().openings.first() else {
@@ -240,16 +304,44 @@ impl Node {
             return false;
         };
         let Some(task) = self.state.task(id) else { return false };
-        let (root, most, price, chunk) = (task.root, task.terms.tool.caps.fuel, grant.price, grant.chunk);
+        let act = if grant.inner { self.act_for(node, self.solves(node), task) } else { Act::Run };
+        if grant.inner && act == Act::Run {
+            // A whole piece as one run is no help.
+            return false;
+        }
+        let (root, most, price, chunk) = (task.root, most_fuel(task, grant.inner), grant.price, grant.chunk);
         // Runs that the slow holder has still to answer, whole: its pieces are cut the same way.
         let pieces = grant.open_pieces();
         let runs: u64 = pieces.iter().map(|piece| piece.pieces(chunk)).sum();
         if pieces.len() > RANGES_PER_GIFT * 4 || !self.can_pay(root, Credits(price.0.saturating_mul(runs))) {
             return false;
         }
-        let (fuel, act) = (price.buys().min(most), Act::Run);
+        let fuel = price.buys().min(most);
         self.give(node, Offer { task: id, act, why: Why::Copy { of }, pieces, chunk, fuel, price, kind: Kind::Work });
         true
+    }
+
+    fn solves(&self, node: NodeId) -> bool {
+        self.presence.get(&node).is_some_and(|peer| peer.solves)
+    }
+
+    /// What a neighbour is asked to do with a part.
+    fn act_for(&self, node: NodeId, solves: bool, task: &Task) -> Act {
+        if solves && node != self.config.id && split::is_cut(task) {
+            Act::Solve { depth: task.depth + 1 }
+        } else {
+            Act::Run
+        }
+    }
+
+    /// Where it is kept what a part of a task costs: for a whole job, but of what peers cut further and further, for
+    /// each cut.
+    pub(super) fn estimate_of(&self, id: TaskId, task: &Task) -> TaskId {
+        match task.owner {
+            Owner::Parent { task: parent, .. } if parent != task.root => id,
+            Owner::Parent { .. } if self.customer_of(task).is_some() => id,
+            _ => task.root,
+        }
     }
 
     fn slow_lease(&self, node: NodeId) -> Option<(TaskId, Lease)> {
@@ -279,7 +371,7 @@ impl Node {
     pub(super) fn give(&mut self, to: NodeId, offer: Offer) {
         let Offer { task: id, act, why, pieces, chunk, fuel, price, kind } = offer;
         let Some(task) = self.state.task(id) else { return };
-        let (job, tool, check, root) = (task.job, Arc::clone(&task.terms.tool), task.terms.check, task.root);
+        let (job, tool, check) = (task.job, Arc::clone(&task.terms.tool), task.terms.check);
         let feed = self.feed(id, task, act);
         let lease = self.state.next_lease();
         let inputs = match feed.from {
@@ -288,7 +380,7 @@ impl Node {
         };
         let gift = Gift { lease, job, tool, act, pieces, chunk, inputs, fuel, price, check };
         let runs = gift.run_count();
-        let estimate = self.estimates.get(&root).copied().unwrap_or_default();
+        let estimate = self.estimates.get(&self.estimate_of(id, task)).copied().unwrap_or_default();
         let items: u64 = gift.pieces.iter().map(|span| span.len).sum();
         let expected = estimate.items(items).unwrap_or_default();
         let speed = self.presence.get(&to).map_or(0, |peer| peer.speed);
@@ -305,6 +397,9 @@ impl Node {
             peer.load = peer.load.plus(expected);
         }
         let (pieces, inner) = (gift.pieces.clone(), matches!(act, Act::Solve { .. }));
+        if let (Act::Split { ways }, Why::Try) = (act, why) {
+            self.record(Fact::Cut { task: id, ways });
+        }
         self.record(Fact::Given { lease, task: id, to, why, pieces, chunk, price, inner });
         self.tell(News::Given { job, task: id, lease, to, runs, kind });
         self.touched.insert(to);
@@ -317,6 +412,12 @@ impl Node {
 fn is_raced(task: &Task, node: NodeId) -> bool {
     let settles = task.terms.tool.abilities.first && task.owner != Owner::Person;
     settles && task.parts.out.values().any(|grant| grant.to != node && grant.why == Why::Try)
+}
+
+/// What a part may cost at the most: one run what its job says, a whole piece as much as all runs that it may become.
+pub(super) fn most_fuel(task: &Task, inner: bool) -> Fuel {
+    let one = task.terms.tool.caps.fuel;
+    if inner { one.times(limits::WAYS_MAX) } else { one }
 }
 
 /// Whether a gift of this task has to carry its inputs.

@@ -3,9 +3,10 @@
 use super::Node;
 use crate::id::{Incarnation, Lease, NodeId};
 use crate::limits;
-use crate::message::Message;
+use crate::message::{Decline, Message};
 use crate::planted::{self, Bug};
 use crate::state::Fact;
+use crate::units::Millis;
 use std::collections::BTreeSet;
 
 impl Node {
@@ -32,6 +33,7 @@ impl Node {
         self.slots_all -= u64::from(std::mem::take(&mut peer.slots));
         peer.linked = false;
         self.touched.insert(node);
+        self.look_again(node, self.now.plus(limits::GONE));
     }
 
     pub(super) fn heard(&mut self, from: NodeId, message: Message) {
@@ -56,8 +58,11 @@ impl Node {
             Message::Cancel { leases } => self.called_back(from, &leases),
             Message::Noted { noted } => self.desk.noted(from, &noted, &mut self.actions),
             Message::Pay { total } => self.credited(from, total),
-            Message::Decline { leases, why: _ } => self.declined(from, &leases),
+            Message::Decline { leases, why } => self.declined(from, &leases, why),
             Message::Done { lease, answers } => self.answers(from, lease, answers),
+            Message::Solved { lease, answer, ways, parts } => self.solved(from, lease, answer, ways, parts),
+            Message::Show { lease } => self.show(from, lease),
+            Message::Shown { lease, answers } => self.shown(from, lease, answers),
             Message::Bye => {
                 self.lost(from);
                 self.offers(from, 0);
@@ -97,12 +102,14 @@ impl Node {
             // It began anew: what it held it has forgotten.
             self.record(Fact::Met { node: from, incarnation });
             self.earn_for_the_founder(from);
+            self.shows_no_more(from);
         }
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
         if !planted::is(Bug::ForgetRestarts) {
             self.take_back(held.difference(&holding).copied().collect());
         }
-        let stale: Vec<Lease> = holding.difference(&held).copied().collect();
+        let stale = holding.difference(&held).copied();
+        let stale: Vec<Lease> = stale.filter(|lease| !self.shows.awaits(from, *lease)).collect();
         if !stale.is_empty() {
             self.send(from, Message::Cancel { leases: stale });
         }
@@ -112,6 +119,8 @@ impl Node {
     /// back.
     fn alive(&mut self, from: NodeId, slots: u32, holding: &[Lease]) {
         self.offers(from, slots);
+        self.has_room(from);
+        self.ask_again(from);
         self.to_pay.insert(from);
         let grace = self.alive_every();
         let holding: BTreeSet<Lease> = holding.iter().copied().take(limits::GIFTS_PER_PEER_MAX).collect();
@@ -121,7 +130,8 @@ impl Node {
         if !planted::is(Bug::ForgetRestarts) {
             self.take_back(lost.filter(settled).collect());
         }
-        let stale: Vec<Lease> = holding.difference(&held).copied().collect();
+        let stale = holding.difference(&held).copied();
+        let stale: Vec<Lease> = stale.filter(|lease| !self.shows.awaits(from, *lease)).collect();
         if !stale.is_empty() {
             self.send(from, Message::Cancel { leases: stale });
         }
@@ -138,17 +148,46 @@ impl Node {
         self.touched.insert(from);
     }
 
-    fn declined(&mut self, from: NodeId, leases: &[Lease]) {
+    fn declined(&mut self, from: NodeId, leases: &[Lease], why: Decline) {
         let held = self.state.peer(from).map(|record| &record.leases);
         let theirs = leases.iter().copied().filter(|lease| held.is_some_and(|held| held.contains(lease))).collect();
         self.take_back(theirs);
-        self.rest(from, limits::DECLINE_PAUSE);
+        if !matches!(why, Decline::Full | Decline::Ancestor) {
+            return self.rest(from, limits::DECLINE_PAUSE);
+        }
+        // Who is full, or works for this very job, says when that has changed.
+        let until = self.now.plus(limits::FULL_PAUSE);
+        if let Some(peer) = self.presence.get_mut(&from) {
+            peer.declined_until = until;
+        }
+        self.look_again(from, until);
+        self.touched.insert(from);
+    }
+
+    /// A neighbour that declined says that it has room.
+    fn has_room(&mut self, from: NodeId) {
+        if let Some(peer) = self.presence.get_mut(&from) {
+            peer.declined_until = Millis(0);
+        }
+    }
+
+    /// The link to a peer broke a while ago: among peers many may wait for what it holds.
+    pub(super) fn is_gone(&mut self, node: NodeId) {
+        if self.config.solves {
+            self.lost(node);
+        }
+        self.shows_no_more(node);
     }
 
     fn credited(&mut self, from: NodeId, total: crate::units::Credits) {
         let before = self.state.peer(from).map(|record| record.paid_us).unwrap_or_default();
         if planted::is(Bug::PayIncrements) {
             return self.record(Fact::Credited { node: from, total: before.plus(total) });
+        }
+        if planted::is(Bug::WordsAreFavours) {
+            let mut favours = self.state.peer(from).map(|record| record.favours).unwrap_or_default();
+            favours.they_did(total);
+            self.record(Fact::Favoured { node: from, favours });
         }
         if total > before {
             self.record(Fact::Credited { node: from, total });

@@ -13,6 +13,8 @@ impl Node {
             stage => stage.row().saturating_sub(1),
         };
         match act {
+            // Of a task at work, a part is cut: somebody else's answer to it is looked at.
+            Act::Split { .. } if task.stage == Stage::Work => self.work_feed(id, task),
             Act::Split { .. } => self.input_feed(id, task),
             Act::Merge => Feed { from: FeedFrom::Outputs { task: id, stage: below }, shift: 0, claims: None },
             Act::Check => Feed { claims: Some((id, Stage::Work.row())), ..self.work_feed(id, task) },

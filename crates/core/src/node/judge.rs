@@ -1,5 +1,6 @@
 //! What answers are worth: counted, set aside until they are proved, or found to be lies.
 
+use super::give::most_fuel;
 use super::{Action, Kept, News, Node, Row};
 use crate::estimate;
 use crate::id::{Lease, NodeId, TaskId};
@@ -8,13 +9,13 @@ use crate::limits;
 use crate::message::{Answer, Message, Outcome, Trap};
 use crate::planted::{self, Bug};
 use crate::state::Fact;
-use crate::task::{Owner, Pending, Span, Spans, Stage, Task, Why};
+use crate::task::{Grant, Owner, Pending, Span, Spans, Stage, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
 use crate::verify::{self, Claim};
 
 /// What a batch of answers under one lease comes to.
 #[derive(Default)]
-struct Sorted {
+pub(super) struct Sorted {
     counted: Spans,
     fuel: Fuel,
     /// Believed, and the tool fails on them.
@@ -23,7 +24,7 @@ struct Sorted {
     /// Tries that came to nothing, and how many such tries are enough.
     broke: Vec<(Span, u32)>,
     dearer: Vec<Span>,
-    kept: Vec<Kept>,
+    pub(super) kept: Vec<Kept>,
     /// Runs that tell what such runs cost.
     learned: (u64, Fuel, Fuel),
     micros: u64,
@@ -34,25 +35,33 @@ struct Sorted {
 impl Node {
     /// A lender answers.
     pub(super) fn answers(&mut self, from: NodeId, lease: Lease, answers: Vec<Answer>) {
+        let noted = noted(lease, &answers);
+        if self.hear_answers(from, lease, answers) && from != self.config.id {
+            self.send(from, Message::Noted { noted });
+        }
+    }
+
+    /// Judges answers. Says whether they were looked at.
+    pub(super) fn hear_answers(&mut self, from: NodeId, lease: Lease, answers: Vec<Answer>) -> bool {
         let held_by = self.state.lease(lease).map(|(task, grant)| (task, grant.to, grant.why));
         let anybody = planted::is(Bug::AnswersFromAnybody);
         let Some((task, holder, why)) = held_by.filter(|(_, holder, _)| *holder == from || anybody) else {
             // A stale lease: nobody waits for this.
-            return self.stop_at_other(from, lease);
+            if !self.shows.awaits(from, lease) {
+                self.stop_at_other(from, lease);
+            }
+            return false;
         };
         let from = if anybody { holder } else { from };
         if answers.len() > limits::ANSWERS_MAX {
-            return;
+            return false;
         }
-        let noted = noted(lease, &answers);
         match why {
             Why::Proof(proof) => self.proofs(from, task, lease, proof, answers),
             Why::Try | Why::Copy { .. } => self.tries(from, task, lease, answers),
         }
         self.touched.insert(from);
-        if from != self.config.id {
-            self.send(from, Message::Noted { noted });
-        }
+        true
     }
 
     fn stop_at_other(&mut self, from: NodeId, lease: Lease) {
@@ -67,6 +76,7 @@ impl Node {
         let runs = answers.len() as u64;
         let sorted = self.sort(from, task, lease, answers);
         self.learn(from, id, &sorted, runs, lease);
+        self.note_trees(id, lease, &sorted);
         if let Some(first) = sorted.kept.first() {
             let row = Row { task: id, stage: stage.row(), first: first.span.first };
             self.actions.push(Action::Keep { row, answers: sorted.kept });
@@ -127,7 +137,7 @@ impl Node {
             let fuel = if free_of_charge { Fuel(0) } else { answer.fuel };
             // A claim above the price cannot be: the run would have been stopped.
             let overclaims = !free_of_charge && Credits::reserved(answer.fuel) > grant.price;
-            let outcome = self.outcome(task, grant.price, answer.outcome);
+            let outcome = self.outcome(task, grant, answer.outcome);
             match outcome {
                 _ if overclaims => sorted.broke.push((span, limits::BROKEN_MAX)),
                 outcome if outcome.is_the_machines() => {
@@ -170,9 +180,9 @@ impl Node {
     }
 
     /// Out of fuel means that the estimate was too low, unless the job itself allows no more.
-    fn outcome(&self, task: &Task, price: Credits, outcome: Outcome) -> Outcome {
-        let most = Credits::reserved(task.terms.tool.caps.fuel);
-        if outcome == Outcome::OutOfFuel && (price >= most || price == Credits(0)) {
+    fn outcome(&self, task: &Task, grant: &Grant, outcome: Outcome) -> Outcome {
+        let most = Credits::reserved(most_fuel(task, grant.inner));
+        if outcome == Outcome::OutOfFuel && (grant.price >= most || grant.price == Credits(0)) {
             return Outcome::Trapped { trap: Trap::OutOfFuel };
         }
         outcome
@@ -194,10 +204,11 @@ impl Node {
         let (items, fuel, dearest) = sorted.learned;
         let done = self.watched.get(&lease).map_or(Fuel(0), |watched| watched.run.times(runs));
         if task.stage == Stage::Work {
+            let key = self.estimate_of(id, task);
             let chunked = task.terms.chunk == Chunk::Timed;
             // With timed chunks the cost of one item is what counts; the dearest run grows with its chunk.
             let dearest = if chunked { Fuel(dearest.0 / items.max(1)) } else { dearest };
-            self.estimates.entry(task.root).or_default().learn(items, fuel, dearest);
+            self.estimates.entry(key).or_default().learn(items, fuel, dearest);
         }
         if let Some(peer) = self.presence.get_mut(&from) {
             peer.load = Fuel(peer.load.0.saturating_sub(done.0));
@@ -229,7 +240,7 @@ impl Node {
         let Some((_, grant)) = self.state.lease(lease) else {
             return;
         };
-        let most = self.state.task(id).map_or(Fuel(0), |task| task.terms.tool.caps.fuel);
+        let most = self.state.task(id).map_or(Fuel(0), |task| most_fuel(task, grant.inner));
         let limit = grant.price.buys().times(limits::FUEL_SLACK).max(limits::FUEL_FIRST).min(most);
         self.record(Fact::Dearer { lease, span, limit });
     }
@@ -241,6 +252,7 @@ impl Node {
         let held = self.state.purse(root).map(|purse| purse.held).unwrap_or_default();
         let pay = Credits::earned(fuel).min(held);
         let giver = self.state.task(root).map(|root| root.owner);
+        self.note_spent(id, fuel);
         self.record(Fact::Vested { task: id, node, all, pay });
         if pay == Credits(0) {
             return;

@@ -1,6 +1,7 @@
 //! What proofs say: answers that count, that need another proof, or that are lies.
 
 use super::judge::kept;
+use super::shown::tree_fuel;
 use super::{Action, News, Node, Row};
 use crate::id::{Lease, NodeId, TaskId};
 use crate::job::Standing;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 impl Node {
     /// Somebody who is believed has proved answers, or another lender has repeated them.
     pub(super) fn proofs(&mut self, from: NodeId, id: TaskId, lease: Lease, proof: Proof, answers: Vec<Answer>) {
+        if self.audit_goes_on(from, id, lease, &answers) {
+            return;
+        }
         let mut proved = Vec::new();
         let mut unsure = Vec::new();
         let mut doubted = Vec::new();
@@ -69,7 +73,11 @@ impl Node {
     }
 
     fn verdict(&self, proof: Proof, pending: &Pending, answer: &Answer) -> Verdict {
-        let same = answer.digest == pending.digest && (pending.inner || answer.fuel == pending.fuel);
+        let cost = answer.fuel == pending.fuel || pending.inner && pending.fuel <= tree_fuel(answer.fuel);
+        let same = answer.digest == pending.digest && cost;
+        // That a tree failed is right if its piece fails as a whole; in which of its parts first may differ.
+        let fails = pending.inner && pending.failed && answer.outcome.is_failure();
+        let same = same || fails;
         match proof {
             Proof::Prove => verify::verdict(answer.outcome),
             _ if same || planted::is(Bug::BlindAudit) => Verdict::Right,
@@ -80,7 +88,7 @@ impl Node {
     }
 
     /// An answer that no machine can prove is given up: instead of it, what went wrong is kept.
-    fn keep_unproved(&mut self, prover: NodeId, id: TaskId, answer: Answer) {
+    pub(super) fn keep_unproved(&mut self, prover: NodeId, id: TaskId, answer: Answer) {
         let Some(task) = self.state.task(id).filter(|task| task.parts.failed.holds(answer.span)) else { return };
         let row = Row { task: id, stage: task.stage.row(), first: answer.span.first };
         self.actions.push(Action::Keep { row, answers: vec![kept(prover, answer.outcome, answer)] });
@@ -99,7 +107,7 @@ impl Node {
         self.actions.push(Action::Keep { row, answers: vec![kept(prover, outcome, answer)] });
     }
 
-    fn proved(&mut self, id: TaskId, lease: Lease, proof: Proof, proved: Vec<Pending>) {
+    pub(super) fn proved(&mut self, id: TaskId, lease: Lease, proof: Proof, proved: Vec<Pending>) {
         if proved.is_empty() {
             return;
         }
@@ -147,7 +155,10 @@ impl Node {
         self.put_on_probation(id, &audited);
         for (some, then) in [(audited, Then::Audit), (counted, Then::Count)] {
             if !some.is_empty() {
-                let firsts = some.iter().map(|one| one.span.first).collect();
+                let firsts: Vec<u64> = some.iter().map(|one| one.span.first).collect();
+                if then == Then::Audit {
+                    firsts.iter().for_each(|first| self.ask_to_show(id, *first));
+                }
                 self.record(Fact::Unsettled { task: id, lease, firsts, then });
             }
         }
@@ -209,15 +220,20 @@ impl Node {
             // Nobody can tell who is wrong, the lender or the check: somebody else should try.
             return self.give_up_or_rest(pending.by, id, pending.span, limits::BROKEN_MAX);
         }
+        self.catch(pending.by);
+    }
+
+    /// A lender was found out.
+    pub(super) fn catch(&mut self, node: NodeId) {
         let holds: Vec<Lease> =
-            self.state.peer(pending.by).map(|record| record.leases.iter().copied().collect()).unwrap_or_default();
+            self.state.peer(node).map(|record| record.leases.iter().copied().collect()).unwrap_or_default();
         for lease in &holds {
             self.forget_watch(*lease);
         }
-        self.on_probation.remove(&pending.by);
-        self.record(Fact::Caught { node: pending.by });
-        self.stop_at(pending.by, holds);
-        self.touched.insert(pending.by);
+        self.on_probation.remove(&node);
+        self.record(Fact::Caught { node });
+        self.stop_at(node, holds);
+        self.touched.insert(node);
     }
 
     /// Older answers of a lender are final once enough audits that came later were right.

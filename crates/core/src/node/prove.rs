@@ -4,12 +4,16 @@ use super::Kind;
 use super::Node;
 use super::give::{LOOKED_AT, LOOKED_AT_OF_ONE, Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
 use crate::id::{Lease, NodeId, TaskId};
+use crate::limits;
 use crate::place;
 use crate::planted::{self, Bug};
 use crate::split;
 use crate::task::{Act, Pending, Proof, Span, Stage, Task, Why};
 use crate::units::Credits;
 use std::collections::BTreeSet;
+
+/// Neighbours whose slots are counted: a tool is never asked to cut in more ways than they make.
+const SPARE_LOOKED_AT: usize = 1_024;
 
 impl Node {
     /// Splits, merges and proofs go where answers are believed: proving a split costs as much as making it.
@@ -24,7 +28,12 @@ impl Node {
             let mut offers = wanting.filter_map(|id| self.trusted_offer(node, id));
             let Some(offer) = offers.next() else { break };
             drop(offers);
+            let audited = (offer.why == Why::Proof(Proof::Audit) && matches!(offer.act, Act::Split { .. }))
+                .then(|| offer.pieces.first().map(|piece| (offer.task, piece.first)));
             self.give(node, offer);
+            if let Some((task, first)) = audited.flatten() {
+                self.begin_audit(task, first);
+            }
             given = true;
         }
         given
@@ -34,10 +43,19 @@ impl Node {
     fn trusted_offer(&self, node: NodeId, id: TaskId) -> Option<Offer> {
         let task = self.state.task(id)?;
         if let Some((proof, _)) = task.parts.unproved.first().filter(|(proof, _)| *proof != Proof::Second) {
+            if *proof == Proof::Audit
+                && node == self.config.id
+                && let Some((span, ways)) = self.next_shown(id, task)
+            {
+                let (act, why, fuel) = (Act::Split { ways }, Why::Proof(Proof::Audit), task.terms.tool.caps.fuel);
+                let (pieces, chunk, price, kind) = (vec![span], span.len, Credits(0), Kind::Audit);
+                return Some(Offer { task: id, act, why, pieces, chunk, fuel, price, kind });
+            }
             let offer = self.proof_offer(node, id, task, *proof);
             return (!offer.pieces.is_empty()).then_some(offer);
         }
-        let ways = split::ways(self.slots_all);
+        let least = if self.config.solves { limits::WAYS_LEAST } else { 1 };
+        let ways = split::ways(self.slots_to_spare(id)).max(least);
         let (act, chunk, kind) = match task.stage {
             Stage::Split => (Act::Split { ways }, 1, Kind::Split),
             Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),
@@ -53,6 +71,19 @@ impl Node {
             price: Credits(0),
             kind,
         })
+    }
+
+    /// Slots that could begin with what a task is cut into. A peer knows who has nothing to do; for a hub all count,
+    /// since whoever is busy now is free again soon.
+    fn slots_to_spare(&self, id: TaskId) -> u64 {
+        let giver = self.state.customer(id);
+        if !self.config.solves {
+            return self.slots_below(giver);
+        }
+        let me = self.config.id;
+        let slots = |node: NodeId| self.presence.get(&node).map_or(0, |peer| u64::from(peer.slots));
+        let idle = self.hungry.iter().map(|(_, node)| *node).filter(|node| *node != me && giver != Some(*node));
+        idle.take(SPARE_LOOKED_AT).map(slots).sum::<u64>().saturating_add(slots(me))
     }
 
     /// An answer that another lender should repeat, when there is no other or the purse does not reach: it is repeated
@@ -82,11 +113,13 @@ impl Node {
     }
 
     fn proof_offer(&self, node: NodeId, id: TaskId, task: &Task, proof: Proof) -> Offer {
-        let most = self.proofs_in_one(node, task, proof);
+        let most = self.proofs_in_one(node, id, task, proof);
         let mut new = BTreeSet::new();
         let mut is_next = |one: &&Pending| {
             let rests = self.unproved_until.get(&(id, one.span.first)).is_some_and(|until| *until > self.now);
-            !rests && (proof != Proof::Audit || one.failed || self.is_next_audit(one, &mut new))
+            !rests
+                && self.may_repeat(id, one.span.first)
+                && (proof != Proof::Audit || one.failed || self.is_next_audit(one, &mut new))
         };
         let same = task.parts.unproved.iter().filter(|(kind, _)| *kind == proof);
         let pieces = same
@@ -113,8 +146,8 @@ impl Node {
     }
 
     /// Checks are cheap; running again costs what the answers cost.
-    fn proofs_in_one(&self, node: NodeId, task: &Task, proof: Proof) -> usize {
-        let estimate = self.estimates.get(&task.root).copied().unwrap_or_default();
+    fn proofs_in_one(&self, node: NodeId, id: TaskId, task: &Task, proof: Proof) -> usize {
+        let estimate = self.estimates.get(&self.estimate_of(id, task)).copied().unwrap_or_default();
         match self.presence.get(&node).filter(|_| proof != Proof::Prove) {
             Some(prover) => usize::try_from(place::audits(&estimate, prover, carries(task))).unwrap_or(1),
             None => PROOFS_PER_GIFT,

@@ -7,7 +7,6 @@ use crate::id::{Lease, NodeId, TaskId};
 use crate::ledger::Account;
 use crate::limits;
 use crate::state::Fact;
-use crate::task::Owner;
 use crate::units::Credits;
 use std::ops::Bound;
 
@@ -22,9 +21,10 @@ impl Node {
         let poor: Vec<TaskId> = poor.collect();
         let mut room = self.room_beyond();
         for id in poor {
-            let giver = self.state.task(id).map(|task| task.owner);
-            let is_giver = |node| matches!(giver, Some(Owner::Peer { node: giver, .. }) if giver == node);
-            let Some(at) = room.iter().rposition(|node| !is_giver(*node)) else { continue };
+            let (giver, me) = (self.state.customer(id), self.config.id);
+            let asks = self.state.task(id).is_some_and(|task| self.asks_again(task));
+            let may = |node: NodeId| giver != Some(node) && !(node == me && asks);
+            let Some(at) = room.iter().rposition(|node| may(*node)) else { continue };
             let node = room.remove(at);
             let lease = self.state.next_lease();
             if self.give_beyond(node, id) {

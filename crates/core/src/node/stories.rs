@@ -3,6 +3,7 @@
 mod books;
 mod bounds;
 mod honest;
+mod peers;
 mod shares;
 mod waits;
 

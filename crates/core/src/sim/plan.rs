@@ -27,6 +27,10 @@ pub enum Honesty {
     Overclaimer,
     /// Says that it has answers to leases that it never held.
     Forger,
+    /// Merges wrongly.
+    Botcher,
+    /// Says that it cut its pieces into more parts than there are.
+    Oversplitter,
 }
 
 /// Those who want something done.
@@ -36,6 +40,8 @@ pub(super) const PEOPLE: u64 = 3;
 #[derive(Debug, Clone)]
 pub struct Errand {
     pub at: Millis,
+    /// The computer that it is asked of.
+    pub node: usize,
     pub owner: PersonId,
     pub toy: Toy,
     pub items: u64,
@@ -80,11 +86,15 @@ pub struct Plan {
     pub links: Vec<(usize, usize)>,
     pub errands: Vec<Errand>,
     pub faults: Faults,
-    /// A lender that goes for good, and when.
-    pub leaver: Option<(usize, Millis)>,
+    /// Computers that go for good, and when.
+    pub leavers: Vec<(usize, Millis)>,
+    /// Computers that come late, and when.
+    pub late: Vec<(usize, Millis)>,
     /// How long things go wrong.
     pub faults_until: Millis,
     pub lease: Millis,
+    /// A slot does one thing at a time; else whatever a node begins goes on at once.
+    pub shared: bool,
 }
 
 impl Plan {
@@ -99,7 +109,7 @@ impl Plan {
         let nodes = usize::try_from(chance.between(2, 9)).unwrap_or(2);
         let liars = chance.per_mille(400);
         let slots = (0..nodes).map(|node| slots(node, peers, &mut chance)).collect();
-        let honesty = (0..nodes).map(|node| honesty(node, liars, &mut chance)).collect::<Vec<_>>();
+        let honesty = (0..nodes).map(|node| honesty(node, liars, peers, &mut chance)).collect::<Vec<_>>();
         let dishonest = honesty.iter().any(|one| *one != Honesty::Honest);
         let collusion = honesty.iter().filter(|one| **one == Honesty::Liar).count() > 1;
         let speeds = (0..nodes).map(|_| chance.between(200_000, 4_000_000)).collect();
@@ -108,7 +118,23 @@ impl Plan {
         let faults = faults(&mut chance);
         let faults_until = Millis(chance.between(2_000, 60_000));
         let leaver = (nodes > 3 && chance.per_mille(300)).then(|| (nodes - 1, Millis(chance.below(15_000))));
-        Plan { leaver, seed, peers, slots, honesty, speeds, links, errands, faults, faults_until, lease: Millis(6_000) }
+        let leavers = leaver.into_iter().collect();
+        let late = Vec::new();
+        Plan {
+            leavers,
+            late,
+            seed,
+            peers,
+            slots,
+            honesty,
+            speeds,
+            links,
+            errands,
+            faults,
+            faults_until,
+            lease: Millis(6_000),
+            shared: false,
+        }
     }
 
     /// A run to look at: so many honest nodes, and nothing that goes wrong but a lost lender now and then.
@@ -120,6 +146,7 @@ impl Plan {
         let check = Check::Spot { per_mille: 50 };
         let errand = Errand {
             at: Millis(10),
+            node: 0,
             owner: PersonId(1),
             toy,
             items,
@@ -140,9 +167,11 @@ impl Plan {
             links,
             errands: vec![errand],
             faults: Faults { delay: 100, crash: 2, cut: 5, pause: 5, ..Faults::default() },
-            leaver: None,
+            leavers: Vec::new(),
+            late: Vec::new(),
             faults_until: Millis(20_000),
             lease: Millis(6_000),
+            shared: false,
         }
     }
 }
@@ -152,13 +181,15 @@ fn slots(node: usize, peers: bool, chance: &mut Chance) -> u32 {
     u32::try_from(chance.between(least, 3)).unwrap_or(1)
 }
 
-fn honesty(node: usize, liars: bool, chance: &mut Chance) -> Honesty {
+fn honesty(node: usize, liars: bool, peers: bool, chance: &mut Chance) -> Honesty {
     match chance.below(10) {
         // One lender at least can be believed: where everybody lies nothing gets done.
         _ if node <= 1 || !liars => Honesty::Honest,
         0..3 => Honesty::Liar,
         3 => Honesty::Overclaimer,
         4 => Honesty::Forger,
+        5 if peers => Honesty::Botcher,
+        6 if peers => Honesty::Oversplitter,
         _ => Honesty::Honest,
     }
 }
@@ -204,6 +235,7 @@ fn errand(peers: bool, dishonest: bool, collusion: bool, chance: &mut Chance) ->
     let tight = chance.per_mille(100);
     Errand {
         at: Millis(chance.below(4_000)),
+        node: 0,
         owner: PersonId(chance.between(1, PEOPLE)),
         toy,
         items: if toy.is_dear() { chance.between(1, 5) } else { chance.between(1, 90) },

@@ -49,3 +49,52 @@ fn every_planted_bug_is_found() {
     }
     assert!(results.iter().all(|(_, seed)| seed.is_some()), "{results:?}");
 }
+
+#[test]
+fn peers_share_a_large_job() {
+    let one = makespan(1, 16, 13);
+    assert!(one.failure.is_none() && one.per_mille() >= 800, "{one:?}");
+}
+
+#[test]
+fn deaths_cost_no_answer_and_little_work() {
+    for seed in 0..10 {
+        let one = mortal(seed, 12, 12);
+        assert!(one.failure.is_none() && one.burned_per_mille <= 2_000, "seed {seed}: {one:?}");
+    }
+}
+
+#[test]
+fn under_contention_givers_wait_half_as_long_and_newcomers_are_served() {
+    let one = reciprocity(1, 60);
+    assert!(one.failure.is_none() && one.givers.mean.0 * 2 <= one.riders.mean.0, "{one:?}");
+    assert!(one.newcomers.jobs > 0 && one.newcomers.done == one.newcomers.jobs, "{one:?}");
+}
+
+/// Whoever does this is found out, and the answer is right all the same.
+fn is_found_out(bad: Honesty) {
+    for seed in 0..5 {
+        let (found, failure) = one_bad(seed, bad);
+        assert!(found && failure.is_none(), "seed {seed}: {bad:?} found {found}, {failure:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_merges_wrongly_is_found_out() {
+    is_found_out(Honesty::Botcher);
+}
+
+#[test]
+fn a_peer_that_says_it_cut_more_than_it_did_is_found_out() {
+    is_found_out(Honesty::Oversplitter);
+}
+
+#[test]
+fn a_peer_that_claims_fuel_it_never_burned_is_found_out() {
+    is_found_out(Honesty::Overclaimer);
+}
+
+#[test]
+fn a_peer_whose_parts_are_wrong_is_found_out() {
+    is_found_out(Honesty::Liar);
+}

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub struct Toy {
     kind: Kind,
     split: bool,
+    /// One input is two to the power of so many numbers.
+    range_bits: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,7 @@ enum Kind {
 }
 
 /// Numbers in one input of a tool that splits.
-const RANGE: u64 = 64;
+const RANGE_BITS: u8 = 6;
 /// A range this small satisfies the tool.
 const SMALL: u64 = 8;
 /// Fuel for one number, on average.
@@ -40,19 +42,19 @@ const HEAVY: u64 = 700;
 
 impl Toy {
     pub fn plain() -> Toy {
-        Toy { kind: Kind::Sum, split: false }
+        Toy::new(Kind::Sum)
     }
 
     pub fn failing() -> Toy {
-        Toy { kind: Kind::Failing, split: false }
+        Toy::new(Kind::Failing)
     }
 
     pub fn contrary() -> Toy {
-        Toy { kind: Kind::Contrary, split: false }
+        Toy::new(Kind::Contrary)
     }
 
     pub fn heavy() -> Toy {
-        Toy { kind: Kind::Heavy, split: false }
+        Toy::new(Kind::Heavy)
     }
 
     /// Whether one input is a lot of work.
@@ -61,11 +63,20 @@ impl Toy {
     }
 
     pub fn sum(split: bool) -> Toy {
-        Toy { kind: Kind::Sum, split }
+        Toy { split, ..Toy::new(Kind::Sum) }
+    }
+
+    /// One input is a lot of work: two to the power of so many numbers. It is cut in as many ways as are asked for.
+    pub fn grand(range_bits: u8) -> Toy {
+        Toy { range_bits, ..Toy::sum(true) }
     }
 
     pub fn search() -> Toy {
-        Toy { kind: Kind::Search, split: true }
+        Toy { split: true, ..Toy::new(Kind::Search) }
+    }
+
+    fn new(kind: Kind) -> Toy {
+        Toy { kind, split: false, range_bits: RANGE_BITS }
     }
 
     pub fn abilities(self) -> Abilities {
@@ -90,6 +101,7 @@ impl Toy {
         };
         let mut module = [mark; 32];
         module[1] = u8::from(self.split);
+        module[2] = self.range_bits;
         let caps = Caps { fuel: Fuel(50_000_000_000), ..Caps::default() };
         Tool {
             module: Digest(module),
@@ -110,12 +122,13 @@ impl Toy {
             5 => Kind::Contrary,
             _ => Kind::Search,
         };
-        Toy { kind, split: tool.module.0[1] == 1 }
+        Toy { kind, split: tool.module.0[1] == 1, range_bits: tool.module.0[2] }
     }
 
     /// The input of one item.
     pub fn input(self, item: u64) -> (u64, u64) {
-        if self.split { (item * RANGE, item * RANGE + RANGE) } else { (item, item + 1) }
+        let range = 1 << self.range_bits;
+        if self.split { (item * range, item * range + range) } else { (item, item + 1) }
     }
 
     /// Runs on a range of numbers.
@@ -143,7 +156,8 @@ impl Toy {
         if len <= SMALL {
             return Vec::new();
         }
-        let step = len.div_ceil(ways.clamp(2, 6)).max(1);
+        let ways = if self.range_bits == RANGE_BITS { ways.clamp(2, 6) } else { ways.clamp(2, (len / SMALL).max(2)) };
+        let step = len.div_ceil(ways).max(1);
         (0..len.div_ceil(step)).map(|n| (range.0 + n * step, range.1.min(range.0 + (n + 1) * step))).collect()
     }
 

@@ -7,11 +7,10 @@ mod work;
 
 use super::chance::Chance;
 use super::disk::Disk;
-use super::plan::{Honesty, PEOPLE, Plan};
-use super::toy::{self};
-use crate::id::{AskId, Incarnation, Lease, NodeId, PersonId};
+use super::plan::{Errand, Honesty, PEOPLE, Plan};
+use crate::id::{AskId, Incarnation, JobId, Lease, NodeId, PersonId};
 use crate::ledger::Account;
-use crate::message::{Answer, Message, Output};
+use crate::message::{Answer, Message};
 use crate::node::{Action, Config, Event, News, Node, Wish};
 use crate::planted::{self, Bug};
 use crate::state::Fact;
@@ -105,6 +104,10 @@ struct Computer {
     /// How far this computer's clock is ahead.
     clock_ahead: u64,
     running: BTreeSet<(NodeId, Lease)>,
+    /// Where slots do one thing at a time: from when to when.
+    at_work: BTreeMap<(NodeId, Lease), (Millis, Millis)>,
+    /// When each slot is free again.
+    free_at: Vec<Millis>,
     honesty: Honesty,
     speed: u64,
     /// Leases it has seen, to be forged or replayed.
@@ -126,12 +129,16 @@ pub struct World {
     queue: BTreeMap<(Millis, u64), Next>,
     computers: Vec<Computer>,
     links: Vec<Link>,
+    /// Which link joins two computers, the lower number first.
+    between: BTreeMap<(usize, usize), usize>,
     network: Chance,
     disks: Chance,
     trouble: Chance,
     lies: Chance,
     peace: bool,
     accepted: BTreeSet<usize>,
+    /// Jobs that are over, and when.
+    ended: BTreeMap<JobId, Millis>,
     /// Who waits at the first node with nothing out, and how many gifts others were given meanwhile.
     waiting: BTreeMap<Account, u64>,
     stats: Stats,
@@ -165,13 +172,16 @@ impl World {
                 wake: None,
                 clock_ahead: 0,
                 running: BTreeSet::new(),
+                at_work: BTreeMap::new(),
+                free_at: vec![Millis(0); plan.slots[node].max(1) as usize],
                 honesty: plan.honesty[node],
                 speed: plan.speeds[node],
                 seen: Vec::new(),
             }
         };
         let computers: Vec<Computer> = (0..plan.slots.len()).map(computer).collect();
-        let links = plan.links.iter().map(|ends| Link { ends: *ends, up: false, epoch: 0 }).collect();
+        let links: Vec<Link> = plan.links.iter().map(|ends| Link { ends: *ends, up: false, epoch: 0 }).collect();
+        let between = links.iter().enumerate().map(|(at, link)| (link.ends, at)).collect();
         let chance = |purpose| Chance::new(plan.seed, purpose);
         let mut world = World {
             network: chance(10),
@@ -183,8 +193,10 @@ impl World {
             queue: BTreeMap::new(),
             computers,
             links,
+            between,
             peace: false,
             accepted: BTreeSet::new(),
+            ended: BTreeMap::new(),
             waiting: BTreeMap::new(),
             stats: Stats::default(),
             trace: 0,
@@ -202,6 +214,12 @@ impl World {
 
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// How long each errand took from its submission to its end; nothing for one that has not ended.
+    pub fn waits(&self) -> Vec<Option<Millis>> {
+        let took = |(errand, what): (usize, &Errand)| Some(self.ended.get(&people::job_id(errand))?.since(what.at));
+        self.plan.errands.iter().enumerate().map(took).collect()
     }
 
     pub fn trace(&self) -> u64 {
@@ -223,7 +241,9 @@ impl World {
             for (node, news) in std::mem::take(&mut self.shown) {
                 watch(&Moment { at, node, news: &news });
             }
-            if self.peace && self.all_ended() {
+            // Of many jobs it is not asked after every event.
+            let asks = self.plan.errands.len() < 100 || self.stats.events.is_multiple_of(1_024);
+            if self.peace && asks && self.all_ended() {
                 self.stats.ended_at = self.now;
                 return self.examine();
             }
@@ -259,10 +279,10 @@ impl World {
     }
 
     fn start(&mut self, node: usize) -> Result<(), String> {
-        let computer = &mut self.computers[node];
-        if computer.node.is_some() || self.plan.leaver.is_some_and(|(leaver, at)| leaver == node && at <= self.now) {
+        if self.computers[node].node.is_some() || self.has_left(node) {
             return Ok(());
         }
+        let computer = &mut self.computers[node];
         computer.life += 1;
         computer.running.clear();
         let state = computer.disk.replay();
@@ -356,7 +376,7 @@ impl World {
     }
 
     fn has_left(&self, node: usize) -> bool {
-        self.plan.leaver.is_some_and(|(leaver, at)| leaver == node && at <= self.now)
+        self.plan.leavers.iter().any(|(leaver, at)| *leaver == node && *at <= self.now)
     }
 
     fn crash(&mut self, node: usize) -> Result<(), String> {
@@ -402,21 +422,14 @@ impl World {
                 Action::Send { to, message } => self.convey(node, *to, message.clone(), &mut to_self),
                 Action::Run { giver, gift } => self.execute(node, *giver, gift),
                 Action::Stop { giver, lease } => {
-                    self.computers[node].running.remove(&(*giver, *lease));
+                    self.stop(node, (*giver, *lease));
                 }
-                Action::Deliver { to, lease, row, outcome, fuel } => {
-                    let kept = self.computers[node].disk.answer(*row).cloned();
-                    let output = kept.map_or_else(|| Output::of(toy::data("")), |kept| kept.output);
-                    let answer = Answer {
-                        span: self.span_of(node, *to, *lease),
-                        outcome: *outcome,
-                        fuel: *fuel,
-                        micros: 1_000,
-                        digest: toy::digest(*outcome, &output),
-                        output,
-                        pieces: 0,
-                    };
-                    to_self.push(Event::Ran { giver: *to, lease: *lease, answers: vec![answer] });
+                Action::Show { to, lease, task, parts } => {
+                    let answers = self.shown(node, *task, *parts);
+                    to_self.push(Event::Shown { giver: *to, lease: *lease, answers });
+                }
+                Action::Deliver { to, lease, row, outcome, fuel, parts } => {
+                    to_self.push(self.deliver(node, (*to, *lease), *row, (*outcome, *fuel, *parts)));
                 }
                 Action::Reply { ask, reply } => self.replied(*ask, reply),
                 Action::Admit => {}

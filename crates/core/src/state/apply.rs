@@ -95,6 +95,15 @@ impl State {
             | Fact::Claimed { .. }
             | Fact::Earns { .. } => self.circle_changed(fact),
             Fact::Cancelled { job, at } => self.cancelled(*job, *at),
+            Fact::Favoured { node, favours } => {
+                self.peers.entry(*node).or_default().favours = *favours;
+                Some(())
+            }
+            Fact::Cut { task, ways } => {
+                self.tasks.contains_key(task).then(|| self.ways.insert(*task, *ways))?;
+                Some(())
+            }
+            Fact::Withdrawn { task, first } => self.withdrawn(*task, *first),
         }
     }
 
@@ -430,6 +439,7 @@ impl State {
 
     fn drop_task(&mut self, id: TaskId) {
         self.tasks.remove(&id);
+        self.ways.remove(&id);
         self.note(id);
     }
 
@@ -445,6 +455,7 @@ impl State {
     fn credit(&mut self, node: NodeId, pay: Credits) {
         let record = self.peers.entry(node).or_default();
         record.paid_them = record.paid_them.plus(pay);
+        record.favours.they_did(pay);
     }
 
     fn release(&mut self, root: TaskId, released: Credits) {

@@ -9,7 +9,7 @@ use crate::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Job, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
-use crate::peer::Record;
+use crate::peer::{Favours, Record};
 use crate::task::{Pending, Span, Stage, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
 use serde::{Deserialize, Serialize};
@@ -116,14 +116,20 @@ pub enum Fact {
     Accepted { job: Box<Job>, root: TaskId, at: Millis, held: Credits },
     /// More of its owner's credits are set aside for a job, within its budget.
     Held { root: TaskId, amount: Credits },
+    /// What a neighbour and this node have done for one another, in place of what was known of it before.
+    Favoured { node: NodeId, favours: Favours },
+    /// A task's tool is asked to cut its input into about so many pieces.
+    Cut { task: TaskId, ways: u64 },
+    /// A pending answer counts for nothing, since its lender could not show what it is made of; nobody is blamed.
+    Withdrawn { task: TaskId, first: u64 },
 }
 
 impl Fact {
     /// Whether a crash may still undo it, until something is synced that may not be undone. Such a fact is nobody's
     /// claim: a gift that the books forgot is given again, and its lender is told that nobody waits for it; inputs are
-    /// a promise only when somebody was told so; and what was paid is said as a running total, again and again.
+    /// a promise only when somebody was told so; and what was paid is said as a running total, again and again. Favours are no claim either.
     pub fn may_wait(&self) -> bool {
-        matches!(self, Fact::Given { .. } | Fact::Extended { .. } | Fact::Credited { .. })
+        matches!(self, Fact::Given { .. } | Fact::Extended { .. } | Fact::Credited { .. } | Fact::Favoured { .. })
     }
 }
 

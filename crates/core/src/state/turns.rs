@@ -114,6 +114,12 @@ impl Line {
         self.in_turn(1).next()
     }
 
+    /// Of the tasks of the same job, the one that was begun last.
+    pub fn newest_beside(&self, task: TaskId) -> Option<TaskId> {
+        let payer = self.payers.get(&task)?;
+        self.accounts.get(&payer.account)?.tasks.get(&payer.root)?.last().copied()
+    }
+
     /// All in their order, but at most so many of one account: what keeps them waiting is not to keep others waiting.
     pub fn in_turn(&self, of_one: usize) -> impl Iterator<Item = TaskId> + '_ {
         let jobs = self.order.iter().filter_map(|(_, account)| self.accounts.get(account));

@@ -7,7 +7,7 @@ use grove_core::circle::{Invitation, Machine, Person, Roles, Session};
 use grove_core::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use grove_core::job::{Abilities, Caps, Check, Chunk, Job, Source, Standing, Tool};
 use grove_core::ledger::Account;
-use grove_core::peer::{Record, Trust};
+use grove_core::peer::{Favours, Record, Trust};
 use grove_core::state::{Fact, JobBook, Purse, Then};
 use grove_core::task::{Grant, Owner, Parts, Pending, Proof, Span, Spans, Stage, Task, Terms, Unvested, Why};
 use grove_core::units::{Credits, Fuel, Millis};
@@ -112,6 +112,12 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
             held: Credits(100_000),
         }],
         Held => [Fact::Held { root: TASK, amount: Credits(200_000) }],
+        Favoured => [Fact::Favoured {
+            node: NODE,
+            favours: Favours { theirs: Credits(700), ours: Credits(1), served: Credits(9_000) },
+        }],
+        Cut => [Fact::Cut { task: TASK, ways: 12 }],
+        Withdrawn => [Fact::Withdrawn { task: TASK, first: 7 }],
     )
 }
 
@@ -170,6 +176,7 @@ fn record() -> Record {
         leases: BTreeSet::from([LEASE]),
         paid_us: Credits(5),
         paid_them: Credits(6),
+        favours: Favours::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use grove_core::id::{Digest, Incarnation, JobId, Lease};
 use grove_core::job::Check;
-use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Trap};
+use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Trap};
 use grove_core::task::{Act, Span};
 use grove_core::units::{Credits, Fuel};
 
@@ -27,6 +27,9 @@ pub(super) fn samples() -> Vec<(String, Message)> {
         Done => [Message::Done { lease: Lease(11), answers: vec![right(), trapped()] }],
         Bye => [Message::Bye],
         Memory => [Message::Memory { bytes: 2 << 30 }],
+        Solved => [Message::Solved { lease: Lease(12), answer: right(), ways: 16, parts: vec![part()] }],
+        Show => [Message::Show { lease: Lease(12) }],
+        Shown => [Message::Shown { lease: Lease(12), answers: vec![right()] }],
     )
 }
 
@@ -55,6 +58,10 @@ pub(super) fn inline() -> Data {
 
 pub(super) fn blob() -> Data {
     Data::Blob { id: facts::digest(9), len: 5_000_000_000 }
+}
+
+fn part() -> Part {
+    Part { digest: facts::digest(4), fuel: Fuel(99), inner: true }
 }
 
 fn right() -> Answer {

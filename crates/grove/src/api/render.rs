@@ -269,6 +269,14 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             ),
             Some("a larger --budget lets more parts run at one time"),
         ),
+        Reason::LastInLine { peers } => (
+            "last_in_line",
+            format!(
+                "none of the {} here owes this one anything: when they are busy, whoever has worked for them is first",
+                many(peers, "peer")
+            ),
+            Some("let this machine work for them: `grove lend`"),
+        ),
         Reason::NoInputs => (
             "no_inputs",
             "it is open and has no inputs to work on".to_owned(),

@@ -7,7 +7,7 @@ use super::wire::{self, frame::Kind};
 use grove_core::id::{Digest, Incarnation, JobId, Lease};
 use grove_core::job::{Abilities, Caps, Check, Tool};
 use grove_core::limits;
-use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Trap};
+use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Trap};
 use grove_core::task::{Act, Span};
 use grove_core::units::{Credits, Fuel, Millis};
 use prost::bytes::Bytes;
@@ -34,6 +34,17 @@ pub fn message(frame: wire::Frame) -> Result<Message, Flaw> {
         },
         Kind::Bye(wire::Bye {}) => Message::Bye,
         Kind::Memory(memory) => Message::Memory { bytes: memory.bytes },
+        Kind::Solved(solved) => Message::Solved {
+            lease: Lease(solved.lease),
+            answer: answer(solved.answer.ok_or(Flaw::Unknown { what: "an answer" })?)?,
+            ways: solved.ways,
+            parts: solved.parts.iter().map(part).collect::<Result<_, _>>()?,
+        },
+        Kind::Show(show) => Message::Show { lease: Lease(show.lease) },
+        Kind::Shown(shown) => Message::Shown {
+            lease: Lease(shown.lease),
+            answers: shown.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
+        },
     })
 }
 
@@ -198,6 +209,10 @@ fn answer(answer: wire::Answer) -> Result<Answer, Flaw> {
             files: answer.files.into_iter().map(file).collect::<Result<_, Flaw>>()?,
         },
     })
+}
+
+fn part(part: &wire::Part) -> Result<Part, Flaw> {
+    Ok(Part { digest: digest(&part.digest)?, fuel: Fuel(part.fuel), inner: part.inner })
 }
 
 fn outcome(answer: &wire::Answer) -> Result<Outcome, Flaw> {

@@ -89,6 +89,8 @@ const ANSWER: Shape = Shape(&[
     bytes(12, "notes", 1, NOTE_MAX),
 ]);
 const DONE: Shape = Shape(&[message(2, "answers", limits::ANSWERS_MAX, ANSWER)]);
+const PART: Shape = Shape(&[bytes(1, "digest", 1, DIGEST)]);
+const SOLVED: Shape = Shape(&[message(2, "answers", 1, ANSWER), message(4, "parts", limits::WAYS_MAX as usize, PART)]);
 
 impl Shaped for wire::Frame {
     const SHAPE: Shape = Shape(&[
@@ -101,6 +103,9 @@ impl Shaped for wire::Frame {
         message(7, "alives", 1, Shape(&[numbers(2, "leases", limits::GIFTS_PER_PEER_MAX)])),
         message(8, "dones", 1, DONE),
         message(9, "byes", 1, Shape(&[])),
+        message(11, "answers of pieces", 1, SOLVED),
+        message(12, "wishes to see", 1, Shape(&[])),
+        message(13, "shows", 1, DONE),
     ]);
 }
 
@@ -124,7 +129,7 @@ pub(super) fn examine(bytes: &[u8], shape: Shape) -> Result<(), Flaw> {
 /// The depth of this is the depth of the shapes, whatever the bytes say.
 fn walk(mut rest: &[u8], shape: Shape, budget: &mut usize) -> Result<(), Flaw> {
     // Fields mostly come in order, so the counter of one field is enough until it changes; a shape has few.
-    let mut counts = [0_usize; 9];
+    let mut counts = [0_usize; 13];
     while !rest.is_empty() {
         let tag = varint(&mut rest)?;
         let at = shape.0.iter().position(|field| field.number == tag >> 3);

@@ -5,7 +5,7 @@ use super::wire::{self, frame::Kind};
 use grove_core::id::{Digest, Lease};
 use grove_core::job::{Check, Tool};
 use grove_core::limits;
-use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Trap};
+use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Part, Trap};
 use grove_core::task::{Act, Span};
 use prost::bytes::Bytes;
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use std::sync::Arc;
 const PAGE_BYTES: usize = 1 << 20;
 /// What an answer or a gift takes besides the bytes that it carries, at the most.
 const ITEM_BYTES: usize = 128;
+
+/// What a part of a solved piece takes.
+const PART_BYTES: usize = 64;
 
 /// The frames that say this, in order.
 pub fn frames(message: Message) -> Vec<wire::Frame> {
@@ -48,6 +51,14 @@ pub fn frames(message: Message) -> Vec<wire::Frame> {
         Message::Memory { bytes } => one(Kind::Memory(wire::Memory { bytes })),
         Message::Pay { total } => one(Kind::Pay(wire::Pay { total: total.0 })),
         Message::Bye => one(Kind::Bye(wire::Bye {})),
+        Message::Solved { lease, answer: solved, ways, parts } => {
+            let parts = parts.iter().map(part).collect();
+            one(Kind::Solved(wire::Solved { lease: lease.0, answer: Some(answer(solved)), ways, parts }))
+        }
+        Message::Show { lease } => one(Kind::Show(wire::Show { lease: lease.0 })),
+        Message::Shown { lease, answers } => pages(answers, limits::ANSWERS_MAX, answer_bytes, |answers| {
+            Kind::Shown(wire::Shown { lease: lease.0, answers: answers.into_iter().map(answer).collect() })
+        }),
     }
 }
 
@@ -56,11 +67,17 @@ pub(super) fn weight(message: &Message) -> (usize, usize) {
     let sum = |(sum, most): (usize, usize), item: usize| (sum + item, most.max(item));
     match message {
         Message::Give { gifts } => gifts.iter().map(gift_bytes).fold((ITEM_BYTES, 0), sum),
-        Message::Done { answers, .. } => answers.iter().map(answer_bytes).fold((ITEM_BYTES, 0), sum),
+        Message::Done { answers, .. } | Message::Shown { answers, .. } => {
+            answers.iter().map(answer_bytes).fold((ITEM_BYTES, 0), sum)
+        }
+        Message::Solved { answer, parts, .. } => {
+            let all = answer_bytes(answer) + PART_BYTES * parts.len();
+            (ITEM_BYTES + all, all)
+        }
         Message::Cancel { leases } | Message::Decline { leases, .. } => (ITEM_BYTES + 8 * leases.len(), 0),
         Message::Hello { holding, .. } | Message::Alive { holding, .. } => (ITEM_BYTES + 8 * holding.len(), 0),
         Message::Noted { noted } => (ITEM_BYTES + 24 * noted.len(), 0),
-        Message::Pay { .. } | Message::Bye | Message::Memory { .. } => (ITEM_BYTES, 0),
+        Message::Pay { .. } | Message::Show { .. } | Message::Bye | Message::Memory { .. } => (ITEM_BYTES, 0),
     }
 }
 
@@ -249,6 +266,10 @@ fn answer(answer: Answer) -> wire::Answer {
 /// A note is talk: the hearer takes no more of it than this, so its end is left out.
 fn short(note: &str) -> &str {
     &note[..note.floor_char_boundary(NOTE_MAX)]
+}
+
+fn part(part: &Part) -> wire::Part {
+    wire::Part { digest: digest(part.digest), fuel: part.fuel.0, inner: part.inner }
 }
 
 fn outcome(outcome: Outcome) -> (wire::Outcome, i32, wire::Trap) {

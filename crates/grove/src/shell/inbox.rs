@@ -142,9 +142,10 @@ impl Inbox {
 
 fn answers_in(input: &Input) -> usize {
     match input {
-        Input::Event(Event::Heard { message: Message::Done { answers, .. }, .. } | Event::Ran { answers, .. }) => {
-            answers.len()
-        }
+        Input::Event(
+            Event::Heard { message: Message::Done { answers, .. } | Message::Shown { answers, .. }, .. }
+            | Event::Ran { answers, .. },
+        ) => answers.len(),
         Input::Asked(asked) => asked.inputs.len(),
         _ => 1,
     }

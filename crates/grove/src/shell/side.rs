@@ -79,8 +79,12 @@ impl Side {
 
     /// Answers are looked at here, on the link's thread, so that the loop need not hash.
     fn received(&self, mut message: Message) -> Message {
-        if let Message::Done { answers, .. } = &mut message {
-            answers.iter_mut().for_each(|answer| answers::receive(answer, &self.rows.blobs));
+        match &mut message {
+            Message::Done { answers, .. } | Message::Shown { answers, .. } => {
+                answers.iter_mut().for_each(|answer| answers::receive(answer, &self.rows.blobs));
+            }
+            Message::Solved { answer, .. } => answers::receive(answer, &self.rows.blobs),
+            _ => {}
         }
         message
     }

@@ -68,10 +68,9 @@ impl Passing {
 
     /// How large a blob a lender may bring under this lease; `None` if none at all.
     pub async fn may_bring(&self, peer: NodeId, lease: Lease) -> Option<u64> {
-        let most = self.side.look(move |node| {
-            let (task, _) = node.state().lease(lease).filter(|(_, grant)| grant.to == peer)?;
-            Some(node.state().task(task)?.terms.tool.caps.output_bytes)
-        });
+        let most = self
+            .side
+            .look(move |node| Some(node.state().task(node.awaited(peer, lease)?)?.terms.tool.caps.output_bytes));
         most.await.ok().flatten()
     }
 }

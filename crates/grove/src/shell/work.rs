@@ -13,10 +13,10 @@ use super::rows::Rows;
 use super::side::Side;
 use super::wires::{WireError, Wires};
 use crate::store::{BlobId, Blobs, StoreError};
-use grove_core::id::{Digest, Lease, NodeId};
-use grove_core::message::{Answer, Data, Gift, Outcome, Output, Trap};
-use grove_core::node::{Event, Row};
-use grove_core::task::{Act, Span};
+use grove_core::id::{Digest, Lease, NodeId, TaskId};
+use grove_core::message::{Answer, Data, Gift, Outcome, Output, Part, Trap};
+use grove_core::node::{Event, Kept, Row};
+use grove_core::task::{Act, Span, Stage};
 use grove_core::units::Fuel;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -104,18 +104,42 @@ impl Work {
         span: Span,
         rows: Rows,
         row: Row,
-        (outcome, fuel): (Outcome, Fuel),
+        (outcome, fuel, parts): (Outcome, Fuel, u64),
     ) {
         let bench = Arc::clone(&self.bench);
         self.runtime.spawn(async move {
             let delivered = bench.deliver(to, lease, &rows, row).await;
-            let (outcome, output) = match delivered {
-                Ok(output) => (outcome, output),
+            let made_of = delivered.and_then(|kept| Ok((kept, bench.parts(&rows, row.task, parts)?)));
+            let (outcome, output, parts) = match made_of {
+                // Which failure it was lies with the part that failed.
+                Ok((kept, _)) if outcome.is_failure() && kept.outcome != Outcome::Right => {
+                    (kept.outcome, kept.output, Vec::new())
+                }
+                Ok((kept, parts)) => (outcome, kept.output, parts),
                 Err(trouble) => {
-                    (Outcome::Broken, Output { note: Arc::from(trouble.to_string()), ..Output::of(Data::empty()) })
+                    let note = Arc::from(trouble.to_string());
+                    (Outcome::Broken, Output { note, ..Output::of(Data::empty()) }, Vec::new())
                 }
             };
-            bench.tell(to, lease, vec![bench.answer(to, span, outcome, fuel, output)]);
+            let answer = bench.answer(to, span, outcome, fuel, output);
+            let _ = bench.side.happened(if parts.is_empty() {
+                Event::Ran { giver: to, lease, answers: vec![answer] }
+            } else {
+                Event::Solved { giver: to, lease, answer, parts }
+            });
+        });
+    }
+
+    /// Brings what an answer is made of within its giver's reach.
+    pub(super) fn show(&self, to: NodeId, lease: Lease, rows: Rows, task: TaskId, parts: u64) {
+        let bench = Arc::clone(&self.bench);
+        self.runtime.spawn(async move {
+            match bench.bring_parts(to, lease, &rows, task, parts).await {
+                Ok(answers) => {
+                    let _ = bench.side.happened(Event::Shown { giver: to, lease, answers });
+                }
+                Err(trouble) => tracing::debug!(lease = lease.0, "an answer cannot be shown: {trouble}"),
+            }
         });
     }
 
@@ -239,12 +263,38 @@ impl Bench {
         Ok(Answer { micros, pieces, ..answer })
     }
 
-    async fn deliver(&self, to: NodeId, lease: Lease, rows: &Rows, row: Row) -> Result<Output, Trouble> {
-        let output = rows.answer(row)?.output;
-        for blob in answers::blobs_of(&output) {
+    async fn deliver(&self, to: NodeId, lease: Lease, rows: &Rows, row: Row) -> Result<Kept, Trouble> {
+        let kept = rows.answer(row)?;
+        for blob in answers::blobs_of(&kept.output) {
             self.wires.bring(to, lease, blob).await?;
         }
-        Ok(output)
+        Ok(kept)
+    }
+
+    /// What an answer is made of: the answers of so many parts, in order.
+    fn parts(&self, rows: &Rows, task: TaskId, parts: u64) -> Result<Vec<Part>, Trouble> {
+        let all = rows.answers_in(task, Stage::Work.row(), Span { first: 0, len: parts })?;
+        let part = |kept: &Kept| {
+            let digest = answers::digest(kept.outcome, &kept.output);
+            Part { digest, fuel: kept.fuel, inner: false }
+        };
+        Ok(all.iter().map(part).collect())
+    }
+
+    async fn bring_parts(
+        &self,
+        to: NodeId,
+        lease: Lease,
+        rows: &Rows,
+        task: TaskId,
+        parts: u64,
+    ) -> Result<Vec<Answer>, Trouble> {
+        let all = rows.answers_in(task, Stage::Work.row(), Span { first: 0, len: parts })?;
+        for blob in all.iter().flat_map(|kept| answers::blobs_of(&kept.output)) {
+            self.wires.bring(to, lease, blob).await?;
+        }
+        let answer = |kept: Kept| self.answer(to, kept.span, kept.outcome, kept.fuel, kept.output);
+        Ok(all.into_iter().map(answer).collect())
     }
 
     fn answer(&self, giver: NodeId, span: Span, outcome: Outcome, fuel: Fuel, output: Output) -> Answer {

@@ -3,7 +3,7 @@
 use grove_core::id::{Digest, Incarnation, JobId, Lease};
 use grove_core::job::{Abilities, Caps, Check, Tool};
 use grove_core::limits;
-use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Trap};
+use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Trap};
 use grove_core::task::{Act, Span};
 use grove_core::units::{Credits, Fuel, Millis};
 use std::sync::Arc;
@@ -140,9 +140,13 @@ impl Draw {
         }
     }
 
+    fn part(&mut self) -> Part {
+        Part { digest: self.digest(), fuel: Fuel(self.number()), inner: self.flip() }
+    }
+
     /// Any message.
     pub(super) fn message(&mut self) -> Message {
-        let kind = self.below(10);
+        let kind = self.below(13);
         self.message_of(kind)
     }
 
@@ -168,7 +172,15 @@ impl Draw {
             6 => Message::Alive { slots, holding: self.some(20, Draw::lease) },
             7 => Message::Done { lease: self.lease(), answers: self.some(20, Draw::answer) },
             8 => Message::Bye,
-            _ => Message::Memory { bytes: self.number() },
+            9 => Message::Memory { bytes: self.number() },
+            10 => Message::Solved {
+                lease: self.lease(),
+                answer: self.answer(),
+                ways: self.number(),
+                parts: self.some(20, Draw::part),
+            },
+            11 => Message::Show { lease: self.lease() },
+            _ => Message::Shown { lease: self.lease(), answers: self.some(20, Draw::answer) },
         }
     }
 }

@@ -36,7 +36,8 @@ impl World {
 
     pub(super) fn link(&self, a: usize, b: usize) -> Option<u64> {
         let ends = (a.min(b), a.max(b));
-        self.links.iter().find(|link| link.ends == ends && link.up).map(|link| link.epoch)
+        let link = self.links.get(*self.between.get(&ends)?)?;
+        link.up.then_some(link.epoch)
     }
 
     pub(super) fn arrive(&mut self, from: usize, to: usize, link: u64, message: Message) -> Result<(), String> {

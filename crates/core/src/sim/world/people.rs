@@ -12,7 +12,8 @@ impl World {
     /// Puts everything that the plan says into the queue.
     pub(super) fn prepare(&mut self) {
         for node in 0..self.computers.len() {
-            self.at(Millis(0), Next::Start { node });
+            let late = self.plan.late.iter().find(|(one, _)| *one == node);
+            self.at(late.map_or(Millis(0), |(_, at)| *at), Next::Start { node });
         }
         for (errand, what) in self.plan.errands.clone().iter().enumerate() {
             for n in 0..what.repeats {
@@ -25,7 +26,7 @@ impl World {
                 self.at(at, Next::Cancel { errand });
             }
         }
-        if let Some((node, at)) = self.plan.leaver {
+        for (node, at) in self.plan.leavers.clone() {
             self.at(at, Next::Vanish { node });
         }
         self.at(Millis(1_000), Next::Trouble);
@@ -33,25 +34,26 @@ impl World {
     }
 
     pub(super) fn submit(&mut self, errand: usize) -> Result<(), String> {
-        if self.computers[0].node.is_none() || self.accepted.contains(&errand) && self.peace {
+        let node = self.plan.errands[errand].node;
+        if self.computers[node].node.is_none() || self.accepted.contains(&errand) && self.peace {
             return Ok(());
         }
         let job = Box::new(job(&self.plan.errands[errand], errand));
         let ask = AskId(errand as u64 + 1);
         let again = Next::Submit { errand };
-        self.tell(0, Event::Asked { ask, wish: Wish::Submit { job } }, again)
+        self.tell(node, Event::Asked { ask, wish: Wish::Submit { job } }, again)
     }
 
     pub(super) fn extend(&mut self, errand: usize) -> Result<(), String> {
         let what = &self.plan.errands[errand];
-        let (id, from) = (job_id(errand), what.items);
+        let (id, from, node) = (job_id(errand), what.items, what.node);
         let wish = Wish::Extend { job: id, from: Some(from), count: what.items };
-        self.tell(0, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand })?;
-        let known = self.computers[0].node.as_ref().and_then(|brain| brain.view_job(id));
+        self.tell(node, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand })?;
+        let known = self.computers[node].node.as_ref().and_then(|brain| brain.view_job(id));
         let extended = known.is_some_and(|view| view.counts.items > from || view.standing != Standing::Running);
         if extended {
             let wish = Wish::Close { job: id };
-            return self.tell(0, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand });
+            return self.tell(node, Event::Asked { ask: AskId(0), wish }, Next::Extend { errand });
         }
         if self.peace {
             self.later(300, Next::Extend { errand });
@@ -61,7 +63,8 @@ impl World {
 
     pub(super) fn cancel(&mut self, errand: usize) -> Result<(), String> {
         let wish = Wish::Cancel { job: job_id(errand) };
-        self.tell(0, Event::Asked { ask: AskId(0), wish }, Next::Cancel { errand })
+        let node = self.plan.errands[errand].node;
+        self.tell(node, Event::Asked { ask: AskId(0), wish }, Next::Cancel { errand })
     }
 
     pub(super) fn replied(&mut self, ask: AskId, reply: &Reply) {
@@ -73,7 +76,10 @@ impl World {
     pub(super) fn note_news(&mut self, news: &News) {
         match news {
             News::Refused { .. } => self.stats.refused += 1,
-            News::Ended { .. } => self.stats.jobs_done += 1,
+            News::Ended { job, at, .. } => {
+                self.stats.jobs_done += 1;
+                self.ended.insert(*job, *at);
+            }
             _ => {}
         }
     }

@@ -19,11 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 impl World {
     pub(super) fn all_ended(&self) -> bool {
-        let Some(brain) = &self.computers[0].node else {
-            return false;
+        let ended = |errand: usize| {
+            let Some(brain) = &self.computers[self.plan.errands[errand].node].node else { return false };
+            let over = |book: &JobBook| brain.state().task(book.root).is_none_or(|root| root.over);
+            brain.state().job(job_id(errand)).is_none_or(over)
         };
-        let over = |book: &JobBook| brain.state().task(book.root).is_none_or(|root| root.over);
-        let ended = |errand: usize| brain.state().job(job_id(errand)).is_none_or(over);
         (0..self.plan.errands.len()).all(|errand| self.accepted.contains(&errand) && ended(errand))
     }
 
@@ -105,7 +105,7 @@ impl World {
     }
 
     pub(super) fn examine_answers(&self, errand: usize, what: &Errand) -> Result<(), String> {
-        let Some(brain) = &self.computers[0].node else {
+        let Some(brain) = &self.computers[what.node].node else {
             return Ok(());
         };
         let Some(view) = brain.view_job(job_id(errand)) else {
@@ -120,7 +120,7 @@ impl World {
         if what.cancel_at.is_some() || view.standing == Standing::Unpaid {
             return Ok(());
         }
-        let disk = &self.computers[0].disk;
+        let disk = &self.computers[what.node].disk;
         let root = view.root;
         if view.merged && view.standing == Standing::Done {
             let (stage, first) = view.answer;
@@ -131,12 +131,13 @@ impl World {
             }
             return Ok(());
         }
-        self.examine_items(errand, what.toy, root, view.counts.items)
+        self.examine_items(errand, what, root, view.counts.items)
     }
 
-    pub(super) fn examine_items(&self, errand: usize, toy: Toy, root: TaskId, items: u64) -> Result<(), String> {
+    pub(super) fn examine_items(&self, errand: usize, what: &Errand, root: TaskId, items: u64) -> Result<(), String> {
         let mut at = 0;
-        for kept in self.computers[0].disk.answers(root, Stage::Work.row(), Span { first: 0, len: items }) {
+        let toy = what.toy;
+        for kept in self.computers[what.node].disk.answers(root, Stage::Work.row(), Span { first: 0, len: items }) {
             if kept.span.first != at {
                 return Err(format!("job {errand}: item {at} has no answer"));
             }
@@ -170,6 +171,9 @@ impl World {
         for giver in &self.computers {
             let Some(brain) = &giver.node else { continue };
             for (node, record) in brain.state().peers() {
+                if record.favours.theirs > record.paid_them {
+                    return Err(format!("{:?} owes {node:?} more than it ever got: {record:?}", giver.id));
+                }
                 let there = usize::try_from(node.0 - 1).ok().and_then(|at| self.computers.get(at));
                 let believed = giver.honesty == Honesty::Honest;
                 if believed && record.trust.caught && there.is_some_and(|there| there.honesty == Honesty::Honest) {

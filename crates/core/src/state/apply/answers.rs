@@ -101,6 +101,15 @@ impl State {
         Some(())
     }
 
+    pub(super) fn withdrawn(&mut self, id: TaskId, first: u64) -> Option<()> {
+        let task = self.tasks.get_mut(&id)?;
+        let (pending, root) = (task.parts.take_pending(first)?, task.root);
+        task.parts.again.add(pending.span);
+        self.unowe(root, pending.fuel);
+        self.note(id);
+        Some(())
+    }
+
     pub(super) fn corrected(&mut self, lease: Lease, span: Span, fuel: Fuel, failed: bool) -> Option<()> {
         let id = *self.leases.get(&lease)?;
         let by = self.clear(lease, &[span])?;
