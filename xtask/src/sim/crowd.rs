@@ -54,7 +54,8 @@ pub(super) fn mortal(first: u64, seeds: u64) -> anyhow::Result<()> {
     });
     let mut burned = burned.into_inner().expect("nobody panics here");
     burned.sort_unstable();
-    let at = |share: usize| tenths(burned.get(burned.len() * share / 100).or_else(|| burned.last()).copied().unwrap_or(0));
+    let at =
+        |share: usize| tenths(burned.get(burned.len() * share / 100).or_else(|| burned.last()).copied().unwrap_or(0));
     println!(
         "burned of what was needed: half of the runs up to {}%, 99 of 100 up to {}%, all up to {}%",
         at(50),
