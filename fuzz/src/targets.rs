@@ -288,7 +288,7 @@ fn certificates() -> anyhow::Result<Vec<Vec<u8>>> {
 }
 
 /// Somebody on the network says that there is a hub: what is made of the strings, the addresses and the port in it. The
-/// datagram itself is read by a library with a fuzzer of its own.
+/// datagram itself is read by a library, whose parser is not tried here.
 fn announcement(bytes: &[u8]) -> u64 {
     let text = String::from_utf8_lossy(bytes);
     let key = text.split(['=', ' ', '\0']).find(|word| word.len() == 64);
