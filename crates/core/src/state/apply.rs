@@ -8,7 +8,7 @@ use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
-use crate::peer::Record;
+use crate::peer::{Favours, Record};
 use crate::planted::{self, Bug};
 use crate::task::{Act, Grant, Owner, Parts, Span, Spans, Stage, Task, Terms, Why};
 use crate::units::{Credits, Fuel, Millis};
@@ -55,10 +55,7 @@ impl State {
             Fact::Refuted { task, lease, first } => self.refuted(*task, *lease, *first),
             Fact::Corrected { lease, span, fuel, failed } => self.corrected(*lease, *span, *fuel, *failed),
             Fact::Caught { node } => self.caught(*node),
-            Fact::Returned { leases } => {
-                leases.iter().for_each(|lease| self.end_lease(*lease));
-                Some(())
-            }
+            Fact::Returned { leases } => self.returned(leases),
             Fact::Broke { lease, span } => self.broke(*lease, *span),
             Fact::GaveUp { task, span } => self.gave_up(*task, *span),
             Fact::Dearer { lease, span, limit } => self.dearer(*lease, *span, *limit),
@@ -95,16 +92,25 @@ impl State {
             | Fact::Claimed { .. }
             | Fact::Earns { .. } => self.circle_changed(fact),
             Fact::Cancelled { job, at } => self.cancelled(*job, *at),
-            Fact::Favoured { node, favours } => {
-                self.peers.entry(*node).or_default().favours = *favours;
-                Some(())
-            }
-            Fact::Cut { task, ways } => {
-                self.tasks.contains_key(task).then(|| self.ways.insert(*task, *ways))?;
-                Some(())
-            }
+            Fact::Favoured { node, favours } => self.favoured(*node, *favours),
+            Fact::Cut { task, ways } => self.cut_into(*task, *ways),
             Fact::Withdrawn { task, first } => self.withdrawn(*task, *first),
         }
+    }
+
+    fn returned(&mut self, leases: &[Lease]) -> Option<()> {
+        leases.iter().for_each(|lease| self.end_lease(*lease));
+        Some(())
+    }
+
+    fn favoured(&mut self, node: NodeId, favours: Favours) -> Option<()> {
+        self.peers.entry(node).or_default().favours = favours;
+        Some(())
+    }
+
+    fn cut_into(&mut self, task: TaskId, ways: u64) -> Option<()> {
+        self.tasks.contains_key(&task).then(|| self.ways.insert(task, ways))?;
+        Some(())
     }
 
     fn started(&mut self, incarnation: Incarnation, secret: u64) -> Option<()> {

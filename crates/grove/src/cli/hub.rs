@@ -31,6 +31,8 @@ const ANSWER_TIME: Duration = Duration::from_secs(90);
 const IDLE_TIME: Duration = Duration::from_secs(20);
 /// A page of results with its escapes.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// With less than this left, no room is why a hub hangs up.
+const LITTLE_ROOM: u64 = 1 << 20;
 /// How often something that can be said twice is said again, and how long apart at first.
 const TRIES: u32 = 6;
 const BREATH: Duration = Duration::from_millis(100);
@@ -131,18 +133,18 @@ impl Hub {
         if response.status().is_success() { Ok(()) } else { Err(self.problem(response)) }
     }
 
-    /// A hub that wants no more of a blob hangs up before it has been read to its end, and what it said is lost.
+    /// A hub that wants no more of a blob hangs up before it has been read to its end, and what it said may be lost.
     fn broke_off(&self, error: &ureq::Error) -> Failure {
-        let Ok(status) = self.get::<Status>("/v1/status") else {
-            return self.unreachable(error);
-        };
-        let (kept, quota) = (bytes_text(status.stored_bytes), bytes_text(status.disk.quota_bytes));
-        let free = bytes_text(status.disk.free_bytes);
-        Failure::new(
-            Exit::NotPlaced,
-            format!("the hub takes no more of this input: it keeps {kept} of {quota}, with {free} free on its disk"),
-        )
-        .hint("on the hub: more room with `grove config set disk`, or jobs kept less long with `keep`")
+        let full = self.get::<Status>("/v1/status").ok().filter(|status| {
+            let (kept, disk) = (status.stored_bytes, &status.disk);
+            disk.quota_bytes.saturating_sub(kept) < LITTLE_ROOM || disk.free_bytes < disk.reserve_bytes + LITTLE_ROOM
+        });
+        // Anything else is worth another try.
+        let Some(Status { stored_bytes, disk, .. }) = full else { return self.unreachable(error) };
+        let (kept, quota, free) = (bytes_text(stored_bytes), bytes_text(disk.quota_bytes), bytes_text(disk.free_bytes));
+        let message = format!("the hub has no room for this: {kept} of {quota} are kept, and its disk has {free} free");
+        Failure::new(Exit::NotPlaced, message)
+            .hint("on the hub: allow more with `grove config set disk`, or keep jobs less long with `keep`")
     }
 
     /// A page that is read piece by piece.
