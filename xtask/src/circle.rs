@@ -2,7 +2,7 @@
 //! another, and somebody in between gets nothing. It needs root and `ip`; where these are missing it says so.
 
 mod canary;
-mod net;
+pub(crate) mod net;
 pub(crate) mod relay;
 #[cfg(target_os = "linux")]
 pub(crate) mod tap;
@@ -62,7 +62,7 @@ impl Circle {
     }
 }
 
-fn built() -> anyhow::Result<PathBuf> {
+pub(crate) fn built() -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["build", "--release", "--quiet", "--package", "grove"]);
     ensure!(cargo.status()?.success(), "the program could not be built");
@@ -70,7 +70,7 @@ fn built() -> anyhow::Result<PathBuf> {
     Ok(target.join("release/grove"))
 }
 
-fn tool(name: &str) -> String {
+pub(crate) fn tool(name: &str) -> String {
     root().join("tools/prebuilt").join(format!("{name}.wasm")).display().to_string()
 }
 

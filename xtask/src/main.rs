@@ -6,6 +6,7 @@ mod chaos;
 mod circle;
 mod fuzz;
 mod owner;
+mod peers;
 #[cfg(feature = "proto")]
 mod proto;
 mod python;
@@ -24,6 +25,7 @@ enum Task {
     Chaos(chaos::Chaos),
     Circle(circle::Circle),
     Owner(owner::Owner),
+    Peers(peers::Peers),
     #[command(hide = true)]
     Relay(circle::relay::Relay),
     Fuzz(fuzz::Fuzz),
@@ -46,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Task::Chaos(task) => task.run(),
         Task::Circle(task) => task.run(),
         Task::Owner(task) => task.run(),
+        Task::Peers(task) => task.run(),
         Task::Relay(task) => task.run(),
         Task::Fuzz(task) => task.run(),
         Task::Python(task) => task.run(),

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, bail, ensure};
 
 const TARGET: &str = "wasm32-wasip1";
-const TOOLS: [&str; 6] = ["digest", "factor", "kernels", "noop", "spin", "wordcount"];
+const TOOLS: [&str; 8] = ["digest", "factor", "kernels", "nap", "noop", "render", "spin", "wordcount"];
 /// Beside the modules: the toolchain that made them. Another one makes other bytes.
 const TOOLCHAIN_FILE: &str = "TOOLCHAIN";
 /// 128-bit products become one instruction; the sandbox has it switched on.

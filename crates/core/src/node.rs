@@ -215,6 +215,16 @@ impl Node {
         &self.config
     }
 
+    /// The moment of the last batch.
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// How long a gift has been out, if it still is.
+    pub fn out_for(&self, lease: Lease) -> Option<Millis> {
+        self.watched.get(&lease).map(|watched| self.now.since(watched.given))
+    }
+
     /// One job as people see it.
     pub fn view_job(&self, job: JobId) -> Option<JobView> {
         view::job(&self.state, self.state.job(job)?)

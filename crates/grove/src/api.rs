@@ -32,7 +32,7 @@ pub use routes::{Need, listed};
 
 use crate::address::Address;
 use crate::device::Caller;
-use crate::door::{BlobId, Door, SHARE_OF_ONE, StoreError};
+use crate::door::{BlobId, Door, Near, SHARE_OF_ONE, StoreError};
 use alias::Aliases;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -68,6 +68,8 @@ pub struct About {
     pub link: SocketAddr,
     /// How others reach this node, where TLS is spoken: what an invitation says.
     pub reach: Option<Reach>,
+    /// What it can tell beyond its own books.
+    pub near: Option<Arc<dyn Near>>,
 }
 
 /// How a hub is reached from other machines.

@@ -1,4 +1,4 @@
-//! The command line: one file per command. It speaks only HTTP to a node; `up` and `lend` are the two that start one.
+//! The command line: one file per command. It speaks only HTTP to a node; `up`, `lend` and `peer` start one.
 
 mod cancel;
 mod completions;
@@ -19,6 +19,8 @@ mod lend;
 mod login;
 mod node;
 mod own;
+mod peer;
+mod peers;
 mod pause;
 mod people;
 mod promise;
@@ -31,6 +33,7 @@ mod status;
 #[cfg_attr(unix, path = "cli/terminal_unix.rs")]
 #[cfg_attr(not(unix), path = "cli/terminal_other.rs")]
 mod terminal;
+mod tree;
 mod up;
 mod usage;
 mod watch;
@@ -58,6 +61,7 @@ const AFTER_LONG_HELP: &str = "\
 Examples:
   grove up                                    a hub that also lends this machine
   grove lend                                  lend with one more process
+  grove peer                                  work with others without a hub
   grove run tool.wasm {} ::: a b c            run a tool on three inputs
   grove run tool.wasm {} :::: inputs.txt      ... on each line of a file
   grove run -o out --stdin count.wasm ::: *.txt
@@ -114,6 +118,12 @@ pub enum Command {
     Up(up::Up),
     /// Lend this machine to a hub
     Lend(lend::Lend),
+    /// Work with others without a hub
+    Peer(peer::Peer),
+    /// Who is near, among peers
+    Peers(peers::Peers),
+    /// Draw who works on which piece of a job
+    Tree(tree::Tree),
     /// Run a tool on inputs, on everybody's machines
     Run(Box<run::Run>),
     /// Follow a job to its end
@@ -209,6 +219,9 @@ fn command(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Up(up) => up.go(&place),
         Command::Lend(lend) => lend.go(&place),
+        Command::Peer(peer) => peer.go(&place),
+        Command::Peers(peers) => peers.go(&place),
+        Command::Tree(tree) => tree.go(&place),
         Command::Run(run) => run.go(&place),
         Command::Watch(watch) => watch.go(&place),
         Command::Get(get) => get.go(&place),

@@ -3,8 +3,10 @@
 //! It knows where the files of this machine's node are. It does not know what anybody does with a setting.
 
 pub mod change;
+mod group;
 mod home;
 
+pub use group::{Group, Neighbours};
 pub use home::{Home, HomeError, Hub, Joined, Known, Session};
 
 use crate::address::{Address, NotAnAddress};

@@ -90,6 +90,10 @@ pub enum DeviceError {
     Tls { source: rustls::Error },
 }
 
+/// Where the private half of an ed25519 key begins, and what stands before it: 32 octets.
+const SEED_AT: usize = 16;
+const OCTETS: [u8; 4] = [0x04, 0x22, 0x04, 0x20];
+
 /// The key of this machine, with a certificate around it. Never printed.
 pub struct Device {
     fingerprint: Digest,
@@ -127,6 +131,14 @@ impl Device {
     /// By what others know this machine.
     pub fn fingerprint(&self) -> Digest {
         self.fingerprint
+    }
+
+    /// The private half of its ed25519 key, for a transport that makes its own TLS. It stands at the same place in both
+    /// forms of PKCS #8.
+    pub fn seed(&self) -> Option<[u8; 32]> {
+        let der = self.key.secret_pkcs8_der();
+        let (head, rest) = der.split_at_checked(SEED_AT)?;
+        (head.ends_with(&OCTETS)).then(|| rest.first_chunk().copied())?
     }
 
     /// What the other side of a channel is shown.

@@ -1,5 +1,7 @@
 //! The door to the loop: how the API asks a node, looks at it and watches it. It knows nothing of HTTP.
 
+pub use crate::link::{Branch, Growth};
+pub use crate::peers::{Seen, Way};
 use crate::shell::Side;
 pub use crate::shell::{Gone, Lines, Roll, RowError};
 pub use crate::shell::{SHARE_OF_ONE, Shares};
@@ -10,6 +12,7 @@ use grove_core::message::Data;
 use grove_core::node::{Kept, News, Node, Reply, Wish};
 use grove_core::task::Span;
 use grove_core::units::Millis;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -19,6 +22,16 @@ use tokio::sync::broadcast;
 pub struct Told {
     pub at: Millis,
     pub news: News,
+}
+
+/// What a node can tell beyond its own books.
+pub trait Near: Send + Sync + std::fmt::Debug {
+    /// It meets free peers.
+    fn is_peer(&self) -> bool;
+    /// The peers that it knows.
+    fn seen(&self) -> Vec<Seen>;
+    /// The tree of a job, as far as those who hold it can be asked; the first branch is this node itself.
+    fn tree(&self, job: JobId) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Branch>>, Gone>> + Send + '_>>;
 }
 
 /// A cheap handle to a running node.

@@ -62,24 +62,20 @@ pub fn sealed(said: &[u8]) -> String {
     written(&[said, &sum(said)].concat())
 }
 
+/// What was said in such a word.
+pub fn opened(text: &str) -> Result<Vec<u8>, NotAnInvite> {
+    let mut bytes = read(text).ok_or(NotAnInvite::Other)?;
+    let given = *bytes.last_chunk::<SUM_BYTES>().ok_or(NotAnInvite::Other)?;
+    bytes.truncate(bytes.len() - SUM_BYTES);
+    if sum(&bytes) == given { Ok(bytes) } else { Err(NotAnInvite::Mistyped) }
+}
+
 impl fmt::Display for Invite {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut bytes = vec![VERSION];
         bytes.extend(self.key.0);
         bytes.extend(self.secret);
-        for address in self.api.iter().take(ADDRESSES_MAX) {
-            match address {
-                Address::Ip(address) => match address.ip() {
-                    IpAddr::V4(ip) => bytes.extend([&[IPV4], &ip.octets()[..]].concat()),
-                    IpAddr::V6(ip) => bytes.extend([&[IPV6], &ip.octets()[..]].concat()),
-                },
-                Address::Named { host, .. } => {
-                    let length = u8::try_from(host.len()).unwrap_or(u8::MAX);
-                    bytes.extend([&[NAMED, length], &host.as_bytes()[..usize::from(length)]].concat());
-                }
-            }
-            bytes.extend(address.port().to_be_bytes());
-        }
+        bytes.extend(from_addresses(self.api.iter().take(ADDRESSES_MAX).cloned()));
         out.write_str(&sealed(&bytes))
     }
 }
@@ -88,23 +84,39 @@ impl FromStr for Invite {
     type Err = NotAnInvite;
 
     fn from_str(text: &str) -> Result<Invite, NotAnInvite> {
-        let bytes = read(text).ok_or(NotAnInvite::Other)?;
-        let (said, given) = bytes.split_last_chunk::<SUM_BYTES>().ok_or(NotAnInvite::Other)?;
-        if sum(said) != *given {
-            return Err(NotAnInvite::Mistyped);
-        }
+        let said = opened(text)?;
         let (version, rest) = said.split_first().ok_or(NotAnInvite::Other)?;
         if *version != VERSION {
             return Err(NotAnInvite::Version);
         }
         let (key, rest) = rest.split_first_chunk().ok_or(NotAnInvite::Other)?;
         let (secret, rest) = rest.split_first_chunk().ok_or(NotAnInvite::Other)?;
-        let api = addresses(rest).ok_or(NotAnInvite::Other)?;
+        let api = to_addresses(rest).ok_or(NotAnInvite::Other)?;
         Ok(Invite { key: Digest(*key), secret: *secret, api })
     }
 }
 
-fn addresses(mut bytes: &[u8]) -> Option<Vec<Address>> {
+/// Addresses as bytes.
+pub(crate) fn from_addresses(all: impl Iterator<Item = Address>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for address in all {
+        match &address {
+            Address::Ip(address) => match address.ip() {
+                IpAddr::V4(ip) => bytes.extend([&[IPV4], &ip.octets()[..]].concat()),
+                IpAddr::V6(ip) => bytes.extend([&[IPV6], &ip.octets()[..]].concat()),
+            },
+            Address::Named { host, .. } => {
+                let length = u8::try_from(host.len()).unwrap_or(u8::MAX);
+                bytes.extend([&[NAMED, length], &host.as_bytes()[..usize::from(length)]].concat());
+            }
+        }
+        bytes.extend(address.port().to_be_bytes());
+    }
+    bytes
+}
+
+/// The addresses that bytes stand for; nothing if they stand for something else, or for too many.
+pub(crate) fn to_addresses(mut bytes: &[u8]) -> Option<Vec<Address>> {
     let mut all = Vec::new();
     while let Some((kind, rest)) = bytes.split_first() {
         let (host, rest) = match *kind {

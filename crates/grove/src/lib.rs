@@ -15,6 +15,7 @@ pub mod invite;
 pub mod link;
 pub mod nearby;
 pub mod owner;
+pub mod peers;
 pub mod python;
 pub mod shape;
 pub mod shell;

@@ -12,9 +12,11 @@ mod flaw;
 mod gate;
 mod host;
 mod line;
+mod mesh;
 mod outbox;
 pub mod read;
 mod shape;
+mod tree;
 // Made by `cargo proto`.
 #[rustfmt::skip]
 #[expect(unused_qualifications, reason = "made by a generator")]
@@ -25,11 +27,14 @@ pub use blob::{BlobError, Denied, Sink, Source};
 pub use call::Calling;
 pub use flaw::Flaw;
 pub use gate::{NotAToken, Token};
+pub use mesh::{Acquaintance, Key, Mesh, MeshError, Neighbour, Secret, key_of, node_of};
 pub use outbox::NotSent;
+pub use shape::{ADDRESSES_MAX, NEIGHBOURS_MAX, TOLD_MAX};
+pub use tree::{Branch, Growth, Level};
 
 use crate::doorstep::Doorstep;
 use converse::Standing;
-use grove_core::id::{Digest, Lease, NodeId};
+use grove_core::id::{Digest, JobId, Lease, NodeId};
 use grove_core::message::Message;
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -38,6 +43,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tonic::Status;
 
 /// How long all links together may take to close.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -74,16 +80,20 @@ pub enum Why {
          hint: it may have been put out, or have joined to run only: ask for an invitation, then `grove leave` and `grove join`"
     )]
     Refused,
+    #[error(
+        "that peer is of another group\nhint: ask somebody there for a ticket, and come in with `grove peer --join TICKET`"
+    )]
+    Stranger,
     #[error("the other side sent {0}")]
     Flaw(#[source] Flaw),
     #[error("lost: {}", root(.0))]
-    Lost(#[source] tonic::Status),
+    Lost(#[source] Status),
     #[error("this node has stopped listening")]
     Deaf,
 }
 
 /// What lies at the bottom of a failed call, as "connection refused": all above it is only about HTTP.
-fn root(status: &tonic::Status) -> String {
+fn root(status: &Status) -> String {
     let mut source = std::error::Error::source(status);
     let mut said = status.message().to_owned();
     while let Some(deeper) = source {
@@ -112,6 +122,16 @@ pub trait Home: Send + Sync + 'static {
     fn stands(&self, key: Digest, node: NodeId) -> bool {
         let _ = (key, node);
         false
+    }
+    /// A peer tells whom it knows; whom this node knows comes back.
+    fn meet(&self, from: NodeId, said: Vec<Acquaintance>) -> Vec<Acquaintance> {
+        let _ = (from, said);
+        Vec::new()
+    }
+    /// What has become here of a piece of a neighbour's.
+    fn grown(&self, giver: NodeId, job: JobId, lease: Lease) -> Soon<'_, Option<Level>> {
+        let _ = (giver, job, lease);
+        Box::pin(async { None })
     }
     /// A blob for a neighbour, if this lease of its names it.
     fn lend(&self, to: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<Box<dyn Source>, Denied>>;
@@ -202,6 +222,29 @@ impl Links {
         };
         if timeout(CLOSING, all_gone).await.is_err() {
             tracing::debug!("some neighbours did not say good-bye");
+        }
+    }
+
+    /// The peers with whom this node speaks.
+    pub fn neighbours(&self) -> Vec<Neighbour> {
+        let neighbours = self.lock();
+        let met = |(node, standing): (&NodeId, &Standing)| {
+            let met = standing.met?;
+            Some(Neighbour { node: *node, met, serial: standing.serial, since: standing.since })
+        };
+        neighbours.iter().filter_map(met).collect()
+    }
+
+    /// Whether a peer that calls is to be spoken with.
+    fn has_room_for(&self, node: NodeId) -> Result<(), Status> {
+        let neighbours = self.lock();
+        match neighbours.get(&node) {
+            // Of two conversations that begin at the same time, the one counts that the lesser of the two has begun.
+            Some(standing) if self.0.me < node && standing.is_fresh_call() => {
+                Err(Status::already_exists("this node has just called"))
+            }
+            None if neighbours.len() >= NEIGHBOURS_MAX => Err(Status::resource_exhausted("enough neighbours")),
+            _ => Ok(()),
         }
     }
 

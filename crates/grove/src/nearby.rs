@@ -1,4 +1,5 @@
-//! Hubs of the local network: how one makes itself known there, and how they are found (DNS-SD over multicast DNS).
+//! Hubs and peers of the local network: how one makes itself known there, and how they are found (DNS-SD over multicast
+//! DNS).
 //!
 //! What is announced is a key and a port, no names of people or machines. What is found is hearsay: whether a hub has
 //! the key that it says, the handshake with it shows.
@@ -10,8 +11,12 @@ use std::time::{Duration, Instant};
 
 /// What hubs are called in DNS-SD.
 const KIND: &str = "_grove._tcp.local.";
-/// Where a hub says which key it has.
+/// What peers are called.
+const PEER_KIND: &str = "_grove-peer._udp.local.";
+/// Where a hub or a peer says which key it has.
 const KEY: &str = "key";
+/// Where a peer says of which group it is: a hash that tells nothing else.
+const GROUP: &str = "group";
 /// Digits of the key that make a name.
 const NAME_DIGITS: usize = 12;
 /// More hubs on one network are somebody's joke.
@@ -37,7 +42,7 @@ pub struct Nearby {
     pub api: Vec<SocketAddr>,
 }
 
-/// A hub is announced for as long as this lives.
+/// A hub or a peer is announced for as long as this lives.
 pub struct Announced {
     daemon: ServiceDaemon,
     name: String,
@@ -53,19 +58,61 @@ impl std::fmt::Debug for Announced {
 pub fn announce(key: Digest, api: SocketAddr) -> Result<Announced, NearbyError> {
     let daemon = ServiceDaemon::new()?;
     daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
-    announced(daemon, key, api)
+    announced(daemon, KIND, &[(KEY, key.to_string())], api)
 }
 
-fn announced(daemon: ServiceDaemon, key: Digest, api: SocketAddr) -> Result<Announced, NearbyError> {
-    let name: String = key.to_string().chars().take(NAME_DIGITS).collect();
-    let said = [(KEY, key.to_string())];
+/// Makes a peer known, and finds those of its group, until the answer is dropped.
+pub fn meet(
+    key: Digest,
+    group: &str,
+    listen: SocketAddr,
+    found: impl Fn(Nearby) + Send + 'static,
+) -> Result<Announced, NearbyError> {
+    let daemon = ServiceDaemon::new()?;
+    daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
+    met(daemon, key, group, listen, found)
+}
+
+fn met(
+    daemon: ServiceDaemon,
+    key: Digest,
+    group: &str,
+    listen: SocketAddr,
+    found: impl Fn(Nearby) + Send + 'static,
+) -> Result<Announced, NearbyError> {
+    let (heard, group) = (daemon.browse(PEER_KIND)?, group.to_owned());
+    let said = [(KEY, key.to_string()), (GROUP, group.clone())];
+    let announced = announced(daemon, PEER_KIND, &said, listen)?;
+    let listen = move || {
+        // It ends with the daemon.
+        while let Ok(event) = heard.recv() {
+            let ServiceEvent::ServiceResolved(one) = event else { continue };
+            let ips = one.get_addresses().iter().map(mdns_sd::ScopedIp::to_ip_addr);
+            let peer = Nearby::said(one.get_property_val_str(KEY), ips, one.port);
+            if let Some(peer) = peer.filter(|_| one.get_property_val_str(GROUP) == Some(&group)) {
+                found(peer);
+            }
+        }
+    };
+    // Without the thread nobody is found, and one can be called by ticket all the same.
+    if let Err(error) = std::thread::Builder::new().name("grove-nearby".into()).spawn(listen) {
+        tracing::warn!("nobody can be found on the local network: {error}");
+    }
+    Ok(announced)
+}
+
+fn announced(
+    daemon: ServiceDaemon,
+    kind: &str,
+    said: &[(&str, String)],
+    api: SocketAddr,
+) -> Result<Announced, NearbyError> {
+    let name: String = said.iter().flat_map(|(_, key)| key.chars()).take(NAME_DIGITS).collect();
     // The system's own name for this machine stays its owner's business.
     let host = format!("grove-{name}.local.");
     let info = match api.ip() {
-        ip if ip.is_unspecified() => {
-            ServiceInfo::new(KIND, &name, &host, "", api.port(), &said[..])?.enable_addr_auto()
-        }
-        ip => ServiceInfo::new(KIND, &name, &host, ip, api.port(), &said[..])?,
+        ip if ip.is_unspecified() => ServiceInfo::new(kind, &name, &host, "", api.port(), said)?.enable_addr_auto(),
+        ip => ServiceInfo::new(kind, &name, &host, ip, api.port(), said)?,
     };
     let name = info.get_fullname().to_owned();
     daemon.register(info)?;
@@ -151,11 +198,31 @@ mod tests {
     fn a_hub_that_is_announced_is_found_and_one_that_went_is_not() {
         let (port, key) = (free_port(), Digest([0xab; 32]));
         let api: SocketAddr = "127.0.0.1:7420".parse().unwrap();
-        let announced = announced(daemon(port), key, api).unwrap();
+        let announced = announced(daemon(port), KIND, &[(KEY, key.to_string())], api).unwrap();
         let hubs = found(&daemon(port), Duration::from_secs(10), |all| !all.is_empty()).unwrap();
         assert_eq!(hubs, [Nearby { key, api: vec![api] }]);
         drop(announced);
         assert_eq!(found(&daemon(port), Duration::from_millis(300), |_| false).unwrap(), []);
+    }
+
+    #[test]
+    fn peers_of_one_group_find_one_another_and_those_of_another_do_not() {
+        let port = free_port();
+        let (sender, found) = std::sync::mpsc::channel();
+        let meet = |key: u8, group: &str| {
+            let (address, sender) = (SocketAddr::from(([127, 0, 0, 1], 7_000 + u16::from(key))), sender.clone());
+            met(daemon(port), Digest([key; 32]), group, address, move |peer| {
+                // The test may be over.
+                let _ = sender.send((key, peer.key.0[0]));
+            })
+        };
+        let _all = [meet(1, "oak"), meet(2, "elm"), meet(3, "oak")].map(Result::unwrap);
+        let (mut seen, until) = (std::collections::BTreeSet::new(), Instant::now() + Duration::from_secs(10));
+        while !(seen.contains(&(1, 3)) && seen.contains(&(3, 1))) {
+            let left = until.saturating_duration_since(Instant::now());
+            seen.insert(found.recv_timeout(left).expect("they find one another"));
+        }
+        assert!(seen.iter().all(|(one, other)| *one != 2 && *other != 2 || one == other), "{seen:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! only added. Amounts that can exceed 2^53 are strings, since JSON numbers in most languages are not exact beyond.
 
 mod circle;
+mod near;
 mod news;
 mod node;
 mod number;
@@ -12,6 +13,7 @@ pub use circle::{
     InvitationShape, Invitations, Invite, InvitedShape, Join, JoinedShape, LogIn, LoggedIn, MachineShape, Machines, Me,
     PasswordShape, PayShape, People, PersonShape, RevokeShape, RolesShape, Told,
 };
+pub use near::{BranchShape, KnownShape, TreeShape};
 pub use news::{Event, EventKind};
 pub use node::{DiskShape, PeerShape, Peers, PythonShape, Status, Version};
 pub use number::{Big, Signed};

@@ -16,7 +16,9 @@ mod hosted;
 mod inbox;
 mod journal;
 mod lent;
+mod level;
 mod linked;
+mod near;
 mod packages;
 mod reins;
 mod roll;
@@ -26,6 +28,7 @@ mod shares;
 mod side;
 mod start;
 mod upkeep;
+mod upstream;
 mod waiting;
 mod wires;
 mod work;
@@ -63,6 +66,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use upkeep::Upkeep;
+use upstream::Upstream;
 use waiting::{Wait, Waiting};
 use work::Work;
 
@@ -77,14 +81,13 @@ struct Shell {
     feeding: Feeding,
     work: Work,
     lent: Lent,
+    upstream: Upstream,
     upkeep: Upkeep,
     waiting: Waiting,
     /// What this node says to itself, to be heard in the next batch.
     echo: Vec<Event>,
     asked: BTreeMap<AskId, Asked>,
     next_ask: AskId,
-    /// The pieces of neighbours that are tasks of this node, by lease, with the span to be answered.
-    holds: BTreeMap<(NodeId, Lease), Span>,
     /// Reused for encoding facts.
     row: Vec<u8>,
     /// Since when a crash would undo facts that nobody relies on yet.
@@ -274,11 +277,8 @@ impl Shell {
                 Action::Give { to, gifts } => self.feeding.give(to, gifts),
                 Action::Send { to, message } => self.send(to, message),
                 Action::Run { giver, gift } => self.work.run(giver, gift),
-                Action::Stop { giver, lease } => {
-                    self.holds.remove(&(giver, lease));
-                    self.work.stop(giver, lease);
-                }
-                Action::Hold { task, gift } => self.hold(task, &gift),
+                Action::Stop { giver, lease } => self.work.stop(giver, lease),
+                Action::Hold { task, gift } => self.hold(task, gift),
                 Action::Deliver { to, lease, row, outcome, fuel, parts } => {
                     self.deliver(to, lease, row, (outcome, fuel, parts));
                 }
@@ -322,20 +322,21 @@ impl Shell {
         }
     }
 
-    /// A neighbour's piece is a task of this node now; its answer will be about the same items.
-    fn hold(&mut self, task: TaskId, gift: &Gift) {
+    /// A neighbour's piece is a task of this node now: what it names is brought here.
+    fn hold(&mut self, task: TaskId, gift: Box<Gift>) {
         let owner = self.node.state().task(task).map(|task| task.owner);
-        if let (Some(Owner::Peer { node, lease }), Some(span)) = (owner, gift.runs().next()) {
-            self.holds.insert((node, lease), span);
+        if let Some(Owner::Peer { node, .. }) = owner {
+            self.upstream.tidy(|giver, lease| self.node.held_span(giver, lease).is_some());
+            self.work.hold(node, gift);
         }
     }
 
     /// Answers a neighbour with what lies at that row, after the blobs that it names.
     fn deliver(&mut self, to: NodeId, lease: Lease, row: Row, what: (Outcome, Fuel, u64)) {
-        let Some(span) = self.holds.remove(&(to, lease)) else {
-            return;
-        };
-        self.work.deliver(to, lease, span, self.rows.clone(), row, what);
+        // It may have been called back meanwhile.
+        if let Some(span) = self.node.held_span(to, lease) {
+            self.work.deliver(to, lease, span, self.rows.clone(), row, what);
+        }
     }
 }
 

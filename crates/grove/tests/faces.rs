@@ -17,6 +17,8 @@ mod node;
 #[cfg(target_os = "linux")]
 mod owner;
 #[cfg(unix)]
+mod peers;
+#[cfg(unix)]
 mod python;
 #[cfg(unix)]
 mod revoked;
@@ -70,7 +72,7 @@ impl Hub {
             let running = opened.start(Arc::new(NoWires), Arc::new(Functions), Handle::current()).unwrap();
             let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
             let address = listener.local_addr().unwrap();
-            let about = About { walls: vec!["none: a test".to_owned()], link: address, reach: None };
+            let about = About { walls: vec!["none: a test".to_owned()], link: address, reach: None, near: None };
             let (stop, stopped) = watch::channel(false);
             tokio::spawn(serve(listener, router(door.clone(), &token, about), stopped));
             (running, address, stop)

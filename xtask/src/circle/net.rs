@@ -1,8 +1,8 @@
-//! Computers that are namespaces on one machine: a network with a hub, two that run and two that lend, and one machine
-//! that reaches the hub through somebody in between only.
+//! Computers that are namespaces on one machine, on one network: for a circle a hub, two that run and two that lend, and
+//! one machine that reaches the hub through somebody in between only; for peers as many as there are.
 
 use anyhow::{Context, bail, ensure};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -27,6 +27,8 @@ pub(crate) fn missing() -> Option<&'static str> {
 pub(crate) struct Net {
     /// What the names of the namespaces begin with.
     prefix: String,
+    /// All of them.
+    names: Vec<String>,
     folder: tempfile::TempDir,
     program: PathBuf,
 }
@@ -71,19 +73,26 @@ pub(crate) struct Running {
 
 impl Net {
     pub(crate) fn make(program: &Path) -> anyhow::Result<Net> {
-        let folder = tempfile::Builder::new().prefix("grove-circle").tempdir()?;
-        let net = Net { prefix: format!("gc{}", std::process::id()), folder, program: program.to_owned() };
+        let mut net = Net::lan(program, "gc", &HERE)?;
+        net.add("eve")?;
+        net.cable(("mallory", "eve"), ("eve", "eth0"), "10.78.0.2/24")?;
+        net.inside("mallory", &["addr", "add", "10.78.0.1/24", "dev", "eve"])?;
+        Ok(net)
+    }
+
+    /// Computers on one cable, with these last digits.
+    pub(crate) fn lan(program: &Path, prefix: &str, here: &[(&str, u8)]) -> anyhow::Result<Net> {
+        let folder = tempfile::Builder::new().prefix("grove-net").tempdir()?;
+        let prefix = format!("{prefix}{}", std::process::id());
+        let mut net = Net { prefix, names: Vec::new(), folder, program: program.to_owned() };
         net.add(SWITCH)?;
         net.inside(SWITCH, &["link", "add", "br0", "type", "bridge"])?;
         net.inside(SWITCH, &["link", "set", "br0", "up"])?;
-        for (name, digit) in HERE {
+        for (name, digit) in here {
             net.add(name)?;
             net.cable((SWITCH, name), (name, "eth0"), &format!("10.77.0.{digit}/24"))?;
             net.inside(SWITCH, &["link", "set", name, "master", "br0"])?;
         }
-        net.add("eve")?;
-        net.cable(("mallory", "eve"), ("eve", "eth0"), "10.78.0.2/24")?;
-        net.inside("mallory", &["addr", "add", "10.78.0.1/24", "dev", "eve"])?;
         Ok(net)
     }
 
@@ -102,7 +111,8 @@ impl Net {
         format!("{}-{name}", self.prefix)
     }
 
-    fn add(&self, name: &str) -> anyhow::Result<()> {
+    fn add(&mut self, name: &str) -> anyhow::Result<()> {
+        self.names.push(name.to_owned());
         ip(&["netns", "add", &self.named(name)])?;
         self.inside(name, &["link", "set", "lo", "up"])
     }
@@ -123,7 +133,7 @@ impl Net {
 
 impl Drop for Net {
     fn drop(&mut self) {
-        for name in HERE.iter().map(|(name, _)| *name).chain([SWITCH, "eve"]) {
+        for name in &self.names {
             // One that was not made cannot be taken away.
             let _ = ip(&["netns", "del", &self.named(name)]);
         }
@@ -244,6 +254,22 @@ impl Place {
         Ok(rest.split(' ').next().unwrap_or_default().to_owned())
     }
 
+    /// Rules of its firewall, as `nft -f` reads them; what it lists afterwards comes back.
+    pub(crate) fn firewall(&self, rules: &str) -> anyhow::Result<String> {
+        let nft = |words: &[&str]| {
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", &self.namespace, "nft"]).args(words);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command
+        };
+        let mut child = nft(&["-f", "-"]).spawn()?;
+        child.stdin.take().context("its input was asked for")?.write_all(rules.as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "nft: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let listed = nft(&["list", "ruleset"]).stdin(Stdio::null()).output()?;
+        Ok(String::from_utf8_lossy(&listed.stdout).into_owned())
+    }
+
     /// Whom this computer has spoken to.
     pub(crate) fn neighbours(&self) -> anyhow::Result<String> {
         let output = Command::new("ip").args(["-n", &self.namespace, "neigh"]).output()?;
@@ -268,6 +294,13 @@ impl Tapping {
 impl Running {
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Ends it as a cable that is pulled out would: without a word.
+    pub(crate) fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// What it said of itself when it was ready.

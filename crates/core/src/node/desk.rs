@@ -20,6 +20,8 @@ pub(super) struct Desk {
     me: NodeId,
     solves: bool,
     pub(super) slots: u32,
+    /// Slots for its own jobs, whether or not its owner lends just now: a peer's own jobs are its owner's.
+    pub(super) own: u32,
     pub(super) gifts: BTreeMap<(NodeId, Lease), Held>,
     queue: VecDeque<(NodeId, Lease)>,
     /// Gifts that wait to become tasks, the oldest first.
@@ -73,6 +75,7 @@ impl Desk {
             me: config.id,
             solves: config.solves,
             slots: config.slots,
+            own: if config.solves { config.slots } else { 0 },
             gifts: BTreeMap::new(),
             queue: VecDeque::new(),
             pieces: VecDeque::new(),
@@ -375,7 +378,7 @@ impl Node {
     pub(super) fn lends(&mut self, slots: u32) {
         self.desk.slots = slots;
         let me = self.config.id;
-        self.offers(me, slots);
+        self.offers(me, slots.max(self.desk.own));
         if slots == 0 {
             let unfinished = self.desk.gifts.iter().filter(|(_, held)| held.stage != HeldStage::Finished);
             let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
@@ -383,7 +386,7 @@ impl Node {
                 if giver != me {
                     self.called_back(giver, &[lease]);
                     self.send(giver, Message::Decline { leases: vec![lease], why: Decline::Paused });
-                } else if !self.is_proof(lease) {
+                } else if self.desk.own == 0 && !self.is_proof(lease) {
                     self.call_back(vec![lease]);
                 }
             }

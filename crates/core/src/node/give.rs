@@ -263,7 +263,9 @@ impl Node {
         // A piece to be solved becomes one task there: one gift, one run. Answers that will all be run again, because
         // nothing is known yet of who gives them, come one at a time.
         let claim = self.claim_of(node, task, Span { first: 0, len: 0 }, false);
-        let runs = if act == Act::Run && !verify::on_probation(claim) { runs } else { 1 };
+        // Nor do among peers the pieces of a tool's own cut: how long they take, fuel does not tell, and each is large.
+        let cut = self.config.solves && task.terms.source.is_none();
+        let runs = if act == Act::Run && !cut && !verify::on_probation(claim) { runs } else { 1 };
         let pieces = task.parts.first_todo(runs.saturating_mul(chunk), RANGES_PER_GIFT);
         let pieces = at_most(pieces, chunk, runs);
         Some(Offer { task: id, act, why: Why::Try, pieces, chunk, fuel, price, kind: Kind::Work })
@@ -347,6 +349,8 @@ impl Node {
     fn slow_lease(&self, node: NodeId) -> Option<(TaskId, Lease)> {
         let slow = self.state.wants().slow.iter().filter_map(|id| Some((*id, self.state.task(*id)?)));
         slow.filter(|(_, task)| self.fits(node, task))
+            // Whoever gave a piece has others to give.
+            .filter(|(_, task)| !matches!(task.owner, Owner::Peer { node: giver, .. } if giver == node))
             .flat_map(|(id, task)| {
                 task.parts.out.iter().take(RANGES_PER_GIFT).map(move |(lease, grant)| (id, *lease, grant))
             })

@@ -5,7 +5,7 @@ use super::guard::{Mine, Who};
 use super::render::Names;
 use super::sent::{Asked, Short};
 use super::{Api, BUDGET_SHARE, lookup, render};
-use crate::shape::{Again, Big, Done, JobShape, Jobs, V, Why};
+use crate::shape::{Again, Big, Done, JobShape, Jobs, TreeShape, V, Why};
 use axum::Json;
 use axum::extract::Path;
 use grove_core::id::JobId;
@@ -58,6 +58,20 @@ pub(super) async fn why(Mine(api): Mine, Path(name): Path<String>) -> Result<Jso
     let job = render::job(api.names(), &view);
     let may_start_ms = soonest.filter(|_| job.waiting > 0).map(|after| after.0);
     Ok(Json(Why { v: V, job, reasons: reasons.iter().map(render::reason).collect(), may_start_ms }))
+}
+
+/// Who works on which piece of it. A node that cannot ask others knows its own books all the same, but nobody is shown.
+pub(super) async fn tree(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<TreeShape>, Problem> {
+    let id = lookup::job_id(&api, &name).await?;
+    let view = api.door.look(move |node| node.view_job(id)).await?;
+    let view = view.ok_or_else(|| Problem::no_such_job(&name))?;
+    let branches = match &api.about.near {
+        Some(near) => near.tree(id).await?.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let names = api.names();
+    let branches = branches.iter().map(|branch| render::branch(names, id, branch)).collect();
+    Ok(Json(TreeShape { v: V, job: names.job(id), standing: render::standing(view.standing), branches }))
 }
 
 pub(super) async fn close(Mine(api): Mine, Path(name): Path<String>) -> Result<Json<Done>, Problem> {

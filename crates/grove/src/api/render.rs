@@ -1,9 +1,10 @@
 //! Turns what core shows into the API's own shapes.
 
 use super::alias::Aliases;
+use crate::door::{Branch, Growth, Seen, Way};
 use crate::shape::{
-    Big, CheckShape, Content, FileShape, JobShape, PeerShape, ReasonShape, ResultShape, Signed, SourceView,
-    StandingShape, V,
+    Big, BranchShape, CheckShape, Content, FileShape, JobShape, KnownShape, PeerShape, ReasonShape, ResultShape,
+    Signed, SourceView, StandingShape, V,
 };
 use grove_core::id::{JobId, Lease, NodeId};
 use grove_core::job::{Check, Source, Standing};
@@ -183,6 +184,53 @@ pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
         balance: Signed(i128::from(view.balance)),
         silent_ms: if view.node == here { 0 } else { view.silent.0 },
         resting: view.resting,
+    }
+}
+
+/// Somebody whom a peer knows.
+pub(super) fn known(seen: &Seen) -> KnownShape {
+    let way = |way: &Way| match way {
+        Way::Ticket => "ticket",
+        Way::Near => "near",
+        Way::Came => "came",
+        Way::Before => "before",
+        Way::Told => "told",
+    };
+    let (address, linked_ms, called) = match seen.linked {
+        Some((address, since, called)) => (Some(address.to_string()), u64::try_from(since.as_millis()).ok(), called),
+        None => (None, None, false),
+    };
+    KnownShape {
+        node: node_id(seen.node),
+        key: seen.entry.key.iter().map(|byte| format!("{byte:02x}")).collect(),
+        linked: seen.linked.is_some(),
+        ways: seen.entry.ways.iter().map(|one| way(one).to_owned()).collect(),
+        addresses: seen.entry.addresses.iter().map(ToString::to_string).collect(),
+        address,
+        called,
+        linked_ms,
+        problem: seen.entry.failed.clone().filter(|_| seen.linked.is_none()),
+    }
+}
+
+/// One place of a tree, whoever holds it under the name that whoever asks may know.
+pub(super) fn branch(names: Names, job: JobId, branch: &Branch) -> BranchShape {
+    let state = match branch.state {
+        Growth::Given => "given",
+        Growth::Splitting => "splitting",
+        Growth::Working => "working",
+        Growth::Merging => "merging",
+        Growth::Proving => "proving",
+        Growth::Done => "done",
+    };
+    BranchShape {
+        above: branch.above as u64,
+        node: names.of(job, branch.node),
+        state: state.to_owned(),
+        done: branch.done,
+        items: branch.items,
+        millis: branch.millis,
+        first: branch.first,
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn all() -> Vec<Route> {
         route(read.clone(), "/v1/jobs/{id}", Run, get(jobs::show)),
         route(read.clone(), "/v1/jobs/{id}/results", Run, get(results::page)),
         route(read.clone(), "/v1/jobs/{id}/why", Run, get(jobs::why)),
+        route(read.clone(), "/v1/jobs/{id}/tree", Run, get(jobs::tree)),
         route(write.clone(), "/v1/jobs/{id}/inputs", Run, post(inputs::add)),
         route(write.clone(), "/v1/jobs/{id}/close", Run, post(jobs::close)),
         route(write.clone(), "/v1/jobs/{id}/cancel", Run, post(jobs::cancel)),

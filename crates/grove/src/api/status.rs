@@ -42,7 +42,10 @@ pub(super) async fn peers(Mine(api): Mine) -> Result<Json<Peers>, Problem> {
     let who = api.who;
     let seen = api.door.look(move |node| (node.config().id, seen_peers(node, who), node.waiting_jobs())).await?;
     let (here, peers, waiting_jobs) = seen;
-    Ok(Json(Peers { v: V, peers: peers.iter().map(|peer| render::peer(peer, here)).collect(), waiting_jobs }))
+    let near = api.about.near.as_ref().filter(|_| who.roles.admin);
+    let known = near.map(|near| near.seen().iter().map(render::known).collect()).unwrap_or_default();
+    let peers = peers.iter().map(|peer| render::peer(peer, here)).collect();
+    Ok(Json(Peers { v: V, peers, waiting_jobs, known }))
 }
 
 pub(super) async fn status(Mine(api): Mine) -> Result<Json<Status>, Problem> {

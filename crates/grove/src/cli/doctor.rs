@@ -3,6 +3,7 @@
 #[cfg_attr(unix, path = "doctor/system_unix.rs")]
 #[cfg_attr(not(unix), path = "doctor/system_other.rs")]
 mod system;
+mod near;
 mod way;
 
 use super::{Exit, Failure, Place, node, say};
@@ -48,6 +49,7 @@ impl Doctor {
         let settings = place.settings()?;
         let mut findings = vec![configuration(), home(&settings), token(&settings)];
         findings.extend(way::look(place, &settings));
+        findings.extend(near::look(&settings));
         findings.extend([ports(&settings), walls(), Some(probes()), disk(&settings), files()].into_iter().flatten());
         let report = Report { v: V, findings };
         let ill = report.findings.iter().any(|finding| !finding.ok);

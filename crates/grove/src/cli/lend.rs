@@ -44,7 +44,7 @@ pub struct Lend {
 /// When this machine may be used; each is a setting, too.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "When")]
-struct Terms {
+pub(super) struct Terms {
     /// Also while you use this machine, and while it is busy with other work
     #[arg(long)]
     always: bool,
@@ -77,11 +77,11 @@ struct Terms {
     memory: Option<String>,
     /// Whenever this file is changed, the owner has touched the machine
     #[arg(long, hide = true, value_name = "FILE")]
-    fake_owner: Option<PathBuf>,
+    pub(super) fake_owner: Option<PathBuf>,
 }
 
 impl Terms {
-    fn layer(&self) -> Layer {
+    pub(super) fn layer(&self) -> Layer {
         Layer {
             always: self.always.then_some(true),
             idle_after: self.idle_after.clone(),
@@ -252,6 +252,7 @@ async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<(Hoste
             is_open: false,
             waits_for_owner: true,
             gentle: settings.rules.heeds_owner,
+            peers: None,
             runs: pretend.then(|| Arc::new(Pretender) as _),
         };
         match shell::host(plan).await {

@@ -15,6 +15,7 @@ use crate::words::Words;
 use clap::Args;
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 #[derive(Debug, Args)]
@@ -169,6 +170,7 @@ impl Up {
             is_open: doors.is_open,
             waits_for_owner: false,
             gentle: false,
+            peers: None,
             runs: None,
         })
         .await
@@ -179,7 +181,12 @@ impl Up {
         };
         let link = hosted.link.unwrap_or(doors.link);
         let address = listener.local_addr()?;
-        let about = About { walls: node::walls(&hosted), link, reach: doors.reach(address, &settings.address) };
+        let about = About {
+            walls: node::walls(&hosted),
+            link,
+            reach: doors.reach(address, &settings.address),
+            near: Some(Arc::clone(&hosted.near)),
+        };
         let (stop, stopped) = watch::channel(false);
         let router = api::router(hosted.door.clone(), &token, about);
         let served = match &doors.device {

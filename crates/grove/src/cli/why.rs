@@ -165,6 +165,7 @@ mod tests {
             resting: false,
         };
         let peers = Peers {
+            known: Vec::new(),
             v: V,
             peers: vec![
                 PeerShape { here: true, gifts: 1, ..peer("aaaaaaaaaa") },

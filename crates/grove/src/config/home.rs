@@ -2,6 +2,7 @@
 //!
 //! It does not know the store, which has its own business in the same folder.
 
+use super::group::{Group, Neighbours};
 use crate::address::Address;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
@@ -196,6 +197,35 @@ impl Home {
 
     pub fn keep_session(&self, session: &Session) -> Result<(), HomeError> {
         self.keep(&self.session_path(), session)
+    }
+
+    /// Where a node that meets free peers has its own books, token and key, apart from those of hub and circle.
+    #[must_use]
+    pub fn of_peers(&self) -> Home {
+        Home { path: self.path.join("peer") }
+    }
+
+    /// The group of peers of this folder, if it has one.
+    pub fn group(&self) -> Result<Option<Group>, HomeError> {
+        let path = self.path.join("group.json");
+        let text = self.secret(path.clone())?;
+        text.map(|text| serde_json::from_str(&text).map_err(|_| HomeError::Damaged { path })).transpose()
+    }
+
+    pub fn keep_group(&self, group: &Group) -> Result<(), HomeError> {
+        self.keep(&self.path.join("group.json"), group)
+    }
+
+    /// The peers that were met in an earlier life.
+    pub fn neighbours(&self) -> Result<Neighbours, HomeError> {
+        let path = self.path.join("neighbours.json");
+        let text = self.secret(path.clone())?;
+        let read = text.map(|text| serde_json::from_str(&text).map_err(|_| HomeError::Damaged { path }));
+        read.transpose().map(Option::unwrap_or_default)
+    }
+
+    pub fn keep_neighbours(&self, neighbours: &Neighbours) -> Result<(), HomeError> {
+        self.keep(&self.path.join("neighbours.json"), neighbours)
     }
 
     /// Whether this is the first time that somebody is told this here; from now on it is not. Where nothing can be kept

@@ -156,7 +156,7 @@ impl Links {
         }
     }
 
-    fn caller(&self, node: NodeId) -> Result<Caller, BlobError> {
+    pub(super) fn caller(&self, node: NodeId) -> Result<Caller, BlobError> {
         let neighbours = self.lock();
         let caller = neighbours.get(&node).and_then(|standing| standing.caller.clone());
         caller.ok_or(BlobError::NotLinked(node))

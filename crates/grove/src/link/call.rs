@@ -4,6 +4,7 @@ use super::converse::{Begun, converse};
 use super::flaw::Flaw;
 use super::gate::{self, Token};
 use super::line::{Cut, Line};
+use super::mesh::Met;
 use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_client::NodeClient;
 use super::{Event, Links, Why, host, outbox};
@@ -52,9 +53,35 @@ pub(super) struct Caller {
     client: NodeClient<Channel>,
     me: NodeId,
     token: Option<Token>,
+    /// A peer, which has to show that it is the one that is meant.
+    peer: Option<Called>,
+}
+
+/// A peer that is called.
+#[derive(Debug, Clone)]
+pub(super) struct Called {
+    pub(super) node: NodeId,
+    /// What it shows.
+    pub(super) proof: Token,
+    pub(super) met: Met,
 }
 
 impl Caller {
+    /// How to call a peer, over connections that are made so.
+    pub(super) fn of_peer<Io, Connecting>(
+        me: NodeId,
+        token: Token,
+        peer: Called,
+        connect: impl Fn() -> Connecting + Send + 'static,
+    ) -> (Caller, Arc<Mutex<Cut>>)
+    where
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        Connecting: Future<Output = io::Result<Io>> + Send + 'static,
+    {
+        let (client, cut) = client(connect);
+        (Caller { client, me, token: Some(token), peer: Some(peer) }, cut)
+    }
+
     pub(super) fn client(&self) -> NodeClient<Channel> {
         self.client.clone()
     }
@@ -108,17 +135,23 @@ impl Links {
         Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         Connecting: Future<Output = io::Result<Io>> + Send + 'static,
     {
-        let cut = Arc::new(Mutex::new(Cut::default()));
-        let cuts = Arc::clone(&cut);
-        let channel = endpoint().connect_with_connector_lazy(Connector { connect, cuts });
-        let caller = Caller {
-            client: NodeClient::new(channel).max_decoding_message_size(FRAME_BYTES_MAX),
-            me: self.me(),
-            token,
-        };
+        let (client, cut) = client(connect);
+        let caller = Caller { client, me: self.me(), token, peer: None };
         let (links, address) = (self.clone(), Arc::from(address));
         Calling(tokio::spawn(keep_calling(links, caller, cut, address)).abort_handle())
     }
+}
+
+/// A client over connections that are made so, and how to cut the newest of them.
+fn client<Io, Connecting>(connect: impl Fn() -> Connecting + Send + 'static) -> (NodeClient<Channel>, Arc<Mutex<Cut>>)
+where
+    Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    Connecting: Future<Output = io::Result<Io>> + Send + 'static,
+{
+    let cut = Arc::new(Mutex::new(Cut::default()));
+    let cuts = Arc::clone(&cut);
+    let channel = endpoint().connect_with_connector_lazy(Connector { connect, cuts });
+    (NodeClient::new(channel).max_decoding_message_size(FRAME_BYTES_MAX), cut)
 }
 
 async fn connect(address: Arc<str>) -> io::Result<TcpStream> {
@@ -170,7 +203,8 @@ fn jitter() -> f64 {
     0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX)
 }
 
-async fn call(links: &Links, caller: &Caller, cut: &Mutex<Cut>) -> Why {
+/// One conversation, to its end.
+pub(super) async fn call(links: &Links, caller: &Caller, cut: &Mutex<Cut>) -> Why {
     let (outbox, outflow) = outbox::pair();
     let said = caller.request(outflow.map_while(Result::ok));
     let mut client = caller.client();
@@ -182,12 +216,16 @@ async fn call(links: &Links, caller: &Caller, cut: &Mutex<Cut>) -> Why {
     let Some(node) = gate::named(answer.metadata()) else {
         return Why::Flaw(Flaw::Unknown { what: "a node's name" });
     };
+    if caller.peer.as_ref().is_some_and(|peer| peer.node != node || !gate::shows(&peer.proof, answer.metadata())) {
+        return Why::Stranger;
+    }
     let begun = Begun {
         node,
         inbound: answer.into_inner(),
         outbox,
         cut: cut.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         caller: Some(caller.clone()),
+        met: caller.peer.as_ref().map(|peer| peer.met),
     };
     converse(links, begun).await
 }

@@ -3,11 +3,12 @@
 use super::call::Caller;
 use super::flaw::Flaw;
 use super::line::Cut;
+use super::mesh::Met;
 use super::outbox::{Ending, Outbox};
 use super::wire::Frame;
 use super::{Event, Links, Why, read};
 use grove_core::id::NodeId;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tonic::{Code, Status, Streaming};
@@ -24,11 +25,22 @@ pub(super) struct Standing {
     pub(super) cut: Cut,
     /// Where this node has called: the way to its blobs.
     pub(super) caller: Option<Caller>,
+    /// Which peer it is, and how it was met.
+    pub(super) met: Option<Met>,
+    pub(super) since: Instant,
     /// Resolves when the conversation has been ended and said so.
     pub(super) gone: Option<oneshot::Receiver<()>>,
 }
 
+/// Conversations that begin within this were begun by both sides at the same time.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
 impl Standing {
+    /// Whether this node has called, and only just.
+    pub(super) fn is_fresh_call(&self) -> bool {
+        self.met.is_some_and(|met| met.called) && self.since.elapsed() < AT_ONCE
+    }
+
     /// Ends it at once.
     pub(super) fn cut(&self, why: Why) {
         self.outbox.ending.end(why);
@@ -43,6 +55,7 @@ pub(super) struct Begun {
     pub(super) outbox: Outbox,
     pub(super) cut: Cut,
     pub(super) caller: Option<Caller>,
+    pub(super) met: Option<Met>,
 }
 
 /// Takes a neighbour off the list, also where a call is broken off in the middle.
@@ -60,10 +73,11 @@ impl Drop for Leaves<'_> {
 
 /// Listens until the end. A newer conversation with the same node ends an older one, and is heard after it.
 pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
-    let Begun { node, mut inbound, outbox, cut, caller } = begun;
+    let Begun { node, mut inbound, outbox, cut, caller, met } = begun;
     let ending = outbox.ending.clone();
     let (going, gone) = oneshot::channel();
-    let standing = Standing { serial: links.next_serial(), outbox, cut: cut.clone(), caller, gone: Some(gone) };
+    let (serial, since) = (links.next_serial(), Instant::now());
+    let standing = Standing { serial, outbox, cut: cut.clone(), caller, met, since, gone: Some(gone) };
     let leaves = Leaves { links, node, serial: standing.serial };
     if let Some(mut older) = links.stand(node, standing) {
         older.cut(Why::Replaced);
@@ -123,6 +137,8 @@ impl Why {
         }
         match status.code() {
             Code::Unauthenticated | Code::PermissionDenied => Why::Refused,
+            // Both have called at the same time: one conversation is enough.
+            Code::AlreadyExists => Why::Replaced,
             _ => Why::Lost(status.clone()),
         }
     }
@@ -138,7 +154,7 @@ impl Why {
             Why::Flaw(flaw) => Some(Status::invalid_argument(flaw.to_string())),
             Why::Replaced => Some(Status::aborted("a newer link of this node took over")),
             Why::TooSlow => Some(Status::resource_exhausted("does not listen")),
-            Why::Closed | Why::Dropped | Why::Refused | Why::Lost(_) | Why::Deaf => None,
+            Why::Closed | Why::Dropped | Why::Refused | Why::Stranger | Why::Lost(_) | Why::Deaf => None,
         }
     }
 }

@@ -2,8 +2,10 @@
 //! which node it is. Looked at before anything of a call is read.
 
 use super::line::{Arrival, Cut};
+use super::mesh::Introduced;
 use grove_core::id::{Digest, NodeId};
 use std::fmt;
+use std::sync::Arc;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 
@@ -46,6 +48,8 @@ pub(super) struct Guest {
     /// The key by which its machine must be known; none where it has shown the token.
     pub(super) key: Option<Digest>,
     pub(super) cut: Cut,
+    /// Which peer it is, where it came as one.
+    pub(super) peer: Option<Arc<Introduced>>,
 }
 
 /// Says who this is, and that it may speak.
@@ -54,6 +58,13 @@ pub(super) fn show(me: NodeId, token: Option<&Token>, headers: &mut MetadataMap)
         headers.insert(AUTHORIZATION, token.1.clone());
     }
     name(me, headers);
+}
+
+/// Whether this answer shows that token.
+pub(super) fn shows(token: &Token, headers: &MetadataMap) -> bool {
+    let shown = headers.get(AUTHORIZATION).map(|shown| blake3::hash(shown.as_encoded_bytes()));
+    // Hashes are compared in constant time, whatever was shown.
+    shown.is_some_and(|shown| shown == token.0)
 }
 
 /// Says who this is.
@@ -70,7 +81,7 @@ pub(super) fn named(headers: &MetadataMap) -> Option<NodeId> {
 
 /// Takes a call in as far as it can be seen from outside, or not at all. Whether a key is known is asked next.
 pub(super) fn open(mut call: Request<()>, me: NodeId, token: &Token) -> Result<Request<()>, Status> {
-    let Arrival { caller, cut } = call.extensions().get::<Arrival>().cloned().unwrap_or_default();
+    let Arrival { caller, cut, .. } = call.extensions().get::<Arrival>().cloned().unwrap_or_default();
     let refused = |why| {
         cut.refuse();
         Status::unauthenticated(why)
@@ -84,6 +95,18 @@ pub(super) fn open(mut call: Request<()>, me: NodeId, token: &Token) -> Result<R
     };
     let node = named(call.metadata()).filter(|node| *node != me);
     let node = node.ok_or_else(|| refused("which node is this?"))?;
-    call.extensions_mut().insert(Guest { node, key, cut });
+    call.extensions_mut().insert(Guest { node, key, cut, peer: None });
+    Ok(call)
+}
+
+/// Takes a peer's call in: its key is proved by then; that it is of the group, it shows. Its name follows from its key.
+pub(super) fn open_to_peers(mut call: Request<()>) -> Result<Request<()>, Status> {
+    let Arrival { cut, peer, .. } = call.extensions().get::<Arrival>().cloned().unwrap_or_default();
+    let peer = peer.filter(|peer| shows(&peer.proof, call.metadata()) && named(call.metadata()) == Some(peer.node));
+    let Some(peer) = peer else {
+        cut.refuse();
+        return Err(Status::unauthenticated("not of this group"));
+    };
+    call.extensions_mut().insert(Guest { node: peer.node, key: None, cut, peer: Some(peer) });
     Ok(call)
 }

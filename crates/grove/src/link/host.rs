@@ -7,8 +7,8 @@ use super::line::Line;
 use super::outbox::{self, Outflow};
 use super::shape::FRAME_BYTES_MAX;
 use super::wire::node_server::{Node, NodeServer};
-use super::wire::{Chunk, Frame, Stored, Want};
-use super::{Home, Links};
+use super::wire::{Chunk, Frame, Grown, Known, Piece, Stored, Want};
+use super::{Home, Links, mesh, tree};
 use crate::device::{Caller, Greeting, origin};
 use crate::doorstep::{Doorstep, Place};
 use std::io;
@@ -103,6 +103,23 @@ impl Links {
         });
     }
 
+    /// Takes the calls of peers, whose keys have been proved.
+    pub(super) fn serve_peers<Io>(&self, lines: impl Stream<Item = io::Result<Line<Io>>> + Send + 'static)
+    where
+        Io: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let node = NodeServer::new(Host { links: self.clone() })
+            .max_decoding_message_size(FRAME_BYTES_MAX)
+            .max_encoding_message_size(FRAME_BYTES_MAX);
+        let (guarded, links) = (InterceptedService::new(node, gate::open_to_peers), self.clone());
+        tokio::spawn(async move {
+            let until_closed = async { links.closed().await };
+            if let Err(error) = server().serve_with_incoming_shutdown(guarded, lines, until_closed).await {
+                tracing::error!("peers cannot be heard any more: {error}");
+            }
+        });
+    }
+
     pub(super) fn home(&self) -> &dyn Home {
         &*self.0.home
     }
@@ -181,13 +198,21 @@ impl Node for Host {
     type FetchStream = ReceiverStream<Result<Chunk, Status>>;
 
     async fn speak(&self, call: Request<Streaming<Frame>>) -> Result<Response<Outflow>, Status> {
-        let Guest { node, cut, .. } = self.guest(&call, First::Speak).await?;
+        let Guest { node, cut, peer, .. } = self.guest(&call, First::Speak).await?;
+        if peer.is_some() {
+            self.links.has_room_for(node)?;
+        }
         let (outbox, outflow) = outbox::pair();
-        let begun = Begun { node, inbound: call.into_inner(), outbox, cut, caller: None };
+        let (caller, met) = peer.as_ref().map(|peer| (peer.back.clone(), peer.met())).unzip();
+        let begun = Begun { node, inbound: call.into_inner(), outbox, cut, caller, met };
         let links = self.links.clone();
         tokio::spawn(async move { converse(&links, begun).await });
         let mut answer = Response::new(outflow);
-        gate::name(self.links.me(), answer.metadata_mut());
+        match peer {
+            // A peer, too, wants to know whether it has come to its group.
+            Some(peer) => gate::show(self.links.me(), Some(&peer.answer), answer.metadata_mut()),
+            None => gate::name(self.links.me(), answer.metadata_mut()),
+        }
         Ok(answer)
     }
 
@@ -199,6 +224,17 @@ impl Node for Host {
     async fn store(&self, call: Request<Streaming<Chunk>>) -> Result<Response<Stored>, Status> {
         let node = self.guest(&call, First::Spoke).await?.node;
         Ok(Response::new(blob::take(&self.links, node, call.into_inner()).await?))
+    }
+
+    async fn meet(&self, call: Request<Known>) -> Result<Response<Known>, Status> {
+        let peer = self.guest(&call, First::Spoke).await?.peer;
+        let peer = peer.ok_or_else(|| Status::permission_denied("only peers know one another"))?;
+        Ok(Response::new(mesh::met(&self.links, &peer, call.into_inner())))
+    }
+
+    async fn look(&self, call: Request<Piece>) -> Result<Response<Grown>, Status> {
+        let node = self.guest(&call, First::Spoke).await?.node;
+        Ok(Response::new(tree::shown(&self.links, node, call.get_ref()).await))
     }
 }
 
@@ -224,7 +260,9 @@ impl Host {
             guest.cut.refuse();
             return Err(Status::permission_denied("this machine may not lend here"));
         }
-        guest.cut.admit(guest.node).map_err(|full| Status::resource_exhausted(full.to_string()))?;
+        let known = guest.peer.as_ref().map_or(Ok(()), |peer| peer.admit());
+        let admitted = known.and_then(|()| guest.cut.admit(guest.node));
+        admitted.map_err(|full| Status::resource_exhausted(full.to_string()))?;
         Ok(guest)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of what is said on it. TCP, TLS and QUIC streams all fit.
 
+use super::mesh::Introduced;
 use crate::device::Caller;
 use crate::doorstep::{Full, Place};
 use grove_core::id::NodeId;
@@ -86,11 +87,13 @@ impl Cut {
 pub(super) struct Arrival {
     pub(super) caller: Caller,
     pub(super) cut: Cut,
+    /// Which peer it is, where its key has been proved.
+    pub(super) peer: Option<Arc<Introduced>>,
 }
 
 impl Default for Arrival {
     fn default() -> Arrival {
-        Arrival { caller: Caller::STRANGER, cut: Cut::default() }
+        Arrival { caller: Caller::STRANGER, cut: Cut::default(), peer: None }
     }
 }
 
@@ -100,6 +103,7 @@ pub(super) struct Line<Io> {
     io: Io,
     caller: Caller,
     cut: Cut,
+    peer: Option<Arc<Introduced>>,
     /// Cuts it when it is asked to go.
     follows: Option<AbortHandle>,
 }
@@ -107,7 +111,7 @@ pub(super) struct Line<Io> {
 impl<Io> Line<Io> {
     /// A connection that this node has made.
     pub(super) fn made(io: Io) -> Line<Io> {
-        Line { io, caller: Caller::STRANGER, cut: Cut::default(), follows: None }
+        Line { io, caller: Caller::STRANGER, cut: Cut::default(), peer: None, follows: None }
     }
 
     /// A connection that somebody else has made.
@@ -115,7 +119,14 @@ impl<Io> Line<Io> {
         let cut = Cut(Arc::new(State { place: Some(place), ..State::default() }));
         let followed = cut.clone();
         let follows = tokio::spawn(async move { followed.follow().await }).abort_handle();
-        Line { io, caller, cut, follows: Some(follows) }
+        Line { io, caller, cut, peer: None, follows: Some(follows) }
+    }
+
+    /// A connection of a peer whose key has been proved.
+    pub(super) fn of_peer(io: Io, peer: Arc<Introduced>, place: Place) -> Line<Io> {
+        let mut line = Line::accepted(io, Caller::STRANGER, place);
+        line.peer = Some(peer);
+        line
     }
 
     pub(super) fn cut(&self) -> &Cut {
@@ -176,6 +187,6 @@ impl<Io> Connected for Line<Io> {
     type ConnectInfo = Arrival;
 
     fn connect_info(&self) -> Arrival {
-        Arrival { caller: self.caller, cut: self.cut.clone() }
+        Arrival { caller: self.caller, cut: self.cut.clone(), peer: self.peer.clone() }
     }
 }

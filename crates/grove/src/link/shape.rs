@@ -24,6 +24,18 @@ pub(super) const LEASES_MAX: usize = limits::GIFT_PIECES_MAX as usize;
 pub(super) const FRAME_BYTES_MAX: usize = 4 << 20;
 /// A BLAKE3 hash.
 const DIGEST: usize = 32;
+/// An ed25519 key.
+const KEY: usize = 32;
+/// Peers of whom one tells another at one time: as many as one is linked with, and itself.
+pub const TOLD_MAX: usize = NEIGHBOURS_MAX + 1;
+/// Peers that one is linked with: each costs two streams, and says every ten seconds that it lives.
+pub const NEIGHBOURS_MAX: usize = 64;
+/// Ways to one peer that are worth trying.
+pub const ADDRESSES_MAX: usize = 8;
+/// The longest address of IPv6, with its port.
+const ADDRESS_MAX: usize = 64;
+/// Branches of a tree that are shown: nobody reads more.
+pub(super) const BRANCHES_MAX: usize = 1_024;
 
 /// A message of the wire that can be looked at before it is decoded.
 pub trait Shaped {
@@ -119,6 +131,20 @@ impl Shaped for wire::Chunk {
 
 impl Shaped for wire::Stored {
     const SHAPE: Shape = Shape(&[]);
+}
+
+const PEER: Shape = Shape(&[bytes(1, "keys", 1, KEY), bytes(2, "addresses", ADDRESSES_MAX, ADDRESS_MAX)]);
+
+impl Shaped for wire::Known {
+    const SHAPE: Shape = Shape(&[message(1, "peers", TOLD_MAX, PEER)]);
+}
+
+impl Shaped for wire::Piece {
+    const SHAPE: Shape = Shape(&[]);
+}
+
+impl Shaped for wire::Grown {
+    const SHAPE: Shape = Shape(&[message(1, "branches", BRANCHES_MAX, Shape(&[]))]);
 }
 
 /// Whether the bytes keep to the shape.

@@ -1,6 +1,6 @@
 //! A node and its neighbours, as the API shows them.
 
-use super::{CreditsShape, ReasonShape, Signed};
+use super::{CreditsShape, KnownShape, ReasonShape, Signed};
 use serde::{Deserialize, Serialize};
 
 /// How the node is.
@@ -58,6 +58,9 @@ pub struct Peers {
     /// Running jobs with parts that wait for a lender, whosever they are.
     #[serde(default)]
     pub waiting_jobs: u64,
+    /// Among free peers: all that are known, those that are spoken with first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownShape>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,14 +2,18 @@
 //! API is the caller's too.
 
 use super::linked::Linked;
+use super::near::Lookout;
 use super::reins::Held;
 use super::wires::Soon;
 use super::work::{Executors as Runs, Order, Results, RunError};
 use super::{Role, Running, ShellError, Side, start};
-use crate::door::Door;
+use crate::config::Home;
+use crate::door::{Door, Near};
 use crate::executor::{self, CodeError, Executors};
-use crate::link::{Calling, Token};
+use crate::link::{Calling, Mesh, MeshError, Token};
+use crate::nearby::Announced;
 use crate::owner::Reins;
+use crate::peers::{self, Peers};
 use crate::python;
 use crate::store::{BlobId, Blobs};
 use grove_core::id::Digest;
@@ -54,6 +58,8 @@ pub struct Plan {
     pub waits_for_owner: bool,
     /// Everything else on this machine comes first.
     pub gentle: bool,
+    /// Free peers among which it is one.
+    pub peers: Option<peers::Setup>,
     /// What runs tools in place of the executors: for lenders of a demonstration that do not work.
     pub runs: Option<Arc<dyn Runs>>,
 }
@@ -70,6 +76,11 @@ pub struct Hosted {
     side: Side,
     slots: u32,
     executors: Executors,
+    /// What it can tell beyond its own books.
+    pub near: Arc<dyn Near>,
+    /// Where it meets free peers.
+    pub mesh: Option<Mesh>,
+    _announced: Option<Announced>,
     _calling: Option<Calling>,
 }
 
@@ -80,6 +91,8 @@ pub enum HostError {
     Shell(#[from] ShellError),
     #[error(transparent)]
     Code(#[from] CodeError),
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
     #[error(transparent)]
     Walls(executor::RunError),
     #[error(
@@ -125,7 +138,8 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     if walls.is_err() {
         opened.lend_nothing();
     }
-    let linked = Arc::new(Linked::new(&opened));
+    let peers = plan.peers.as_ref().map(|setup| Peers::new(setup.key, &setup.known));
+    let linked = Arc::new(Linked::new(&opened, peers.clone()));
     let door = opened.door();
     let tools = Tools { executors: executors.clone(), blobs: door.blobs().clone() };
     let runs = plan.runs.unwrap_or_else(|| Arc::new(tools));
@@ -154,8 +168,35 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
         (Some(tls), token) => Some(linked.links().dial_tls(&hub, token, tls)),
         (None, token) => Some(linked.links().dial(&hub, token?)),
     });
+    let links = linked.links().clone();
+    let near = Arc::new(Lookout { side: side.clone(), links, peers: peers.clone() });
+    let (mesh, announced) = match (plan.peers, peers) {
+        (Some(setup), Some(peers)) => meet(setup, peers, &linked, &plan.folder).await?,
+        _ => (None, None),
+    };
     let slots = plan.role.slots;
-    Ok(Hosted { door, link, walls, running, side, slots, executors, _calling: calling })
+    let (_calling, _announced) = (calling, announced);
+    Ok(Hosted { door, link, walls, running, side, slots, executors, near, mesh, _announced, _calling })
+}
+
+/// Goes among free peers.
+async fn meet(
+    setup: peers::Setup,
+    peers: Peers,
+    linked: &Linked,
+    folder: &Path,
+) -> Result<(Option<Mesh>, Option<Announced>), HostError> {
+    let links = linked.links().clone();
+    let mesh = Mesh::open(links.clone(), &setup.seed, setup.group, setup.listen).await?;
+    let addresses = mesh.addresses().await;
+    let listen = mesh.bound().first().copied().filter(|bound| setup.announce && !bound.ip().is_loopback());
+    let announced = listen.and_then(|listen| {
+        let announced = peers.announce(&setup.group.tag(), listen);
+        announced.inspect_err(|error| tracing::warn!("peers are not found on the local network: {error}")).ok()
+    });
+    peers.is_at(addresses);
+    tokio::spawn(peers.run(mesh.clone(), links, Home::at(folder.to_owned())));
+    Ok((Some(mesh), announced))
 }
 
 /// Which walls stand between tools and this machine, tried out without a node.
@@ -200,6 +241,9 @@ impl Hosted {
     /// Says goodbye, writes what is to be written, kills what still runs.
     pub async fn stop(self) -> Result<(), ShellError> {
         let stopped = self.running.stop().await;
+        if let Some(mesh) = &self.mesh {
+            mesh.close().await;
+        }
         self.executors.kill_all();
         stopped
     }

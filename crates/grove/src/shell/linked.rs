@@ -2,10 +2,11 @@
 //! from the store and written to it.
 
 use super::wires::{Passing, Soon, WireError, Wires};
-use super::{Opened, Roll, Side};
-use crate::link::{self, Denied, Home, Links, Sink, Source};
+use super::{Opened, Roll, Side, level};
+use crate::link::{self, Acquaintance, Denied, Home, Level, Links, Sink, Source};
+use crate::peers::Peers;
 use crate::store::{BlobId, BlobReader, Blobs, StoreError, Upload};
-use grove_core::id::{Digest, Lease, NodeId};
+use grove_core::id::{Digest, JobId, Lease, NodeId};
 use grove_core::message::Message;
 use grove_core::node::{Change, Event, Reply, Wish};
 use std::io;
@@ -21,11 +22,11 @@ pub(super) struct Linked {
 
 impl Linked {
     /// The links of a node that is about to start.
-    pub(super) fn new(opened: &Opened) -> Linked {
+    pub(super) fn new(opened: &Opened, peers: Option<Peers>) -> Linked {
         let side = opened.side();
         let blobs = side.blobs().clone();
         let roll = side.roll();
-        let hearth = Hearth { side, roll, passing: opened.passing(), blobs: blobs.clone() };
+        let hearth = Hearth { side, roll, passing: opened.passing(), blobs: blobs.clone(), peers };
         Linked { links: Links::new(opened.id(), Arc::new(hearth)), blobs }
     }
 
@@ -47,11 +48,16 @@ struct Hearth {
     roll: Roll,
     passing: Passing,
     blobs: Blobs,
+    /// Those among whom this node is a peer.
+    peers: Option<Peers>,
 }
 
 impl Home for Hearth {
     fn hear(&self, event: link::Event) -> Soon<'_, Result<(), link::Gone>> {
         Box::pin(async move {
+            if let (link::Event::Linked { .. } | link::Event::Unlinked { .. }, Some(peers)) = (&event, &self.peers) {
+                peers.wake();
+            }
             let heard = match event {
                 link::Event::Linked { node } => self.side.happened(Event::Linked { node }),
                 link::Event::Unlinked { node, why } => {
@@ -89,11 +95,20 @@ impl Home for Hearth {
         self.roll.now().may_lend(node, key)
     }
 
+    fn meet(&self, from: NodeId, said: Vec<Acquaintance>) -> Vec<Acquaintance> {
+        self.peers.as_ref().map(|peers| peers.told(from, said)).unwrap_or_default()
+    }
+
+    fn grown(&self, giver: NodeId, job: JobId, lease: Lease) -> Soon<'_, Option<Level>> {
+        Box::pin(async move { self.side.look(move |node| level::of_piece(node, job, giver, lease)).await.ok()? })
+    }
+
     fn lend(&self, to: NodeId, lease: Lease, blob: Digest) -> Soon<'_, Result<Box<dyn Source>, Denied>> {
         Box::pin(async move {
             if !self.passing.may_fetch(to, lease, blob).await {
                 return Err(Denied::NotYours);
             }
+            self.passing.on_its_way(blob).await;
             open(&self.blobs, blob).await.map_err(denied)
         })
     }

@@ -5,6 +5,7 @@ use super::feeder::Feeding;
 use super::inbox::Inbox;
 use super::rows::{RowError, Rows};
 use super::upkeep::Upkeep;
+use super::upstream::Upstream;
 use super::work::{Executors, Work};
 use super::{JournalError, Lent, Passing, Shell, Side, Wires, accounts, journal};
 use crate::door::Door;
@@ -39,6 +40,8 @@ pub struct Role {
     pub keep: Millis,
     /// Bytes that journal, results and blobs may take together.
     pub disk_bytes: u64,
+    /// Who it is, where that follows from a key; else its name is drawn once.
+    pub id: Option<NodeId>,
 }
 
 impl Default for Role {
@@ -52,6 +55,7 @@ impl Default for Role {
             lease: limits::LEASE,
             keep: limits::KEEP_JOBS,
             disk_bytes,
+            id: None,
         }
     }
 }
@@ -69,6 +73,11 @@ pub enum ShellError {
     Thread { source: std::io::Error },
     #[error("the system gives no random numbers: {source}")]
     Chance { source: getrandom::Error },
+    #[error(
+        "these books belong to another key than this machine has\n\
+         hint: bring that key back (device.key), or begin anew with another folder: --home"
+    )]
+    OtherKey,
     #[error("the loop of the node broke off\nhint: the log says more; start the node again")]
     Broken,
 }
@@ -84,6 +93,7 @@ pub struct Opened {
     inbox: Arc<Inbox>,
     side: Side,
     lent: Lent,
+    upstream: Upstream,
 }
 
 /// A node at work.
@@ -102,13 +112,13 @@ pub fn open(dir: &Path, role: Role) -> Result<Opened, ShellError> {
         tracing::warn!("the last commit before the crash was not whole and was undone; nobody had been told of it");
     }
     let state = journal::replay(&store)?;
-    let id = node_id(&mut store)?;
+    let id = node_id(&mut store, role.id)?;
     drop_orphans(&mut store, &state)?;
     let rows = Rows { reader: store.reader(), blobs: store.blobs().clone() };
     let inbox = Arc::new(Inbox::new());
     let side = Side::new(Arc::clone(&inbox), rows.clone(), role.keep);
     side.admit(state.circle());
-    Ok(Opened { role, id, store, state, rows, inbox, side, lent: Lent::default() })
+    Ok(Opened { role, id, store, state, rows, inbox, side, lent: Lent::default(), upstream: Upstream::default() })
 }
 
 impl Opened {
@@ -135,7 +145,7 @@ impl Opened {
     }
 
     pub fn passing(&self) -> Passing {
-        Passing::new(self.side.clone(), self.lent.clone())
+        Passing::new(self.side.clone(), self.lent.clone(), self.upstream.clone())
     }
 
     /// Starts the loop. Runs of tools are spawned on that runtime.
@@ -145,7 +155,7 @@ impl Opened {
         executors: Arc<dyn Executors>,
         runtime: Handle,
     ) -> Result<Running, ShellError> {
-        let Opened { role, id, store, state, rows, inbox, side, lent } = self;
+        let Opened { role, id, store, state, rows, inbox, side, lent, upstream } = self;
         let thread_error = |source| ShellError::Thread { source };
         let mut echo = vec![Event::Started { incarnation: Incarnation(random()?), secret: random()? }];
         if role.hub && state.incarnation() == Incarnation::default() {
@@ -154,7 +164,7 @@ impl Opened {
         }
         let feeding =
             Feeding::start(id, &rows, Arc::clone(&wires), lent.clone(), side.clone()).map_err(thread_error)?;
-        let work = Work::new(id, side.clone(), Arc::clone(&wires), executors, runtime);
+        let work = Work::new(id, side.clone(), Arc::clone(&wires), executors, upstream.clone(), runtime);
         let clock = Clock::start();
         let config = Config { id, slots: role.slots, memory: role.memory, solves: role.solves, lease: role.lease };
         let shell = Shell {
@@ -167,12 +177,12 @@ impl Opened {
             feeding,
             work,
             lent,
+            upstream,
             upkeep: Upkeep::new(),
             waiting: Default::default(),
             echo,
             asked: Default::default(),
             next_ask: AskId(NOBODY.0 + 1),
-            holds: Default::default(),
             row: Vec::new(),
             behind: None,
         };
@@ -235,12 +245,13 @@ fn drop_orphans(store: &mut Store, state: &State) -> Result<(), StoreError> {
 }
 
 /// Who this node is: drawn once, kept with the books.
-fn node_id(store: &mut Store) -> Result<NodeId, ShellError> {
+fn node_id(store: &mut Store, named: Option<NodeId>) -> Result<NodeId, ShellError> {
     let kept = store.reader().setting(NODE_ID)?;
     if let Some(bytes) = kept.and_then(|bytes| bytes.try_into().ok()) {
-        return Ok(NodeId(u64::from_le_bytes(bytes)));
+        let kept = NodeId(u64::from_le_bytes(bytes));
+        return if named.is_none_or(|named| named == kept) { Ok(kept) } else { Err(ShellError::OtherKey) };
     }
-    let id = NodeId(random()?);
+    let id = named.map_or_else(|| random().map(NodeId), Ok)?;
     let bytes = id.0.to_le_bytes();
     store.commit(&Commit { settings: &[(NODE_ID, Some(&bytes))], ..Commit::default() })?;
     Ok(id)

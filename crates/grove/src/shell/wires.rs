@@ -3,14 +3,21 @@
 use super::lent::Lent;
 use super::packages::Packages;
 use super::side::Side;
+use super::upstream::Upstream;
+use crate::store::BlobId;
 use grove_core::id::{Digest, Lease, NodeId};
 use grove_core::message::Message;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that takes a while.
 pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A blob that others wait for is looked for so often, and they are told to ask again after so long.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+const ON_ITS_WAY: Duration = Duration::from_secs(20);
 
 /// The links to all neighbours.
 pub trait Wires: Send + Sync + std::fmt::Debug + 'static {
@@ -42,12 +49,13 @@ pub struct Passing {
     side: Side,
     lent: Lent,
     packages: Packages,
+    upstream: Upstream,
 }
 
 impl Passing {
-    pub(super) fn new(side: Side, lent: Lent) -> Passing {
+    pub(super) fn new(side: Side, lent: Lent, upstream: Upstream) -> Passing {
         let packages = Packages::new(side.blobs().clone());
-        Passing { side, lent, packages }
+        Passing { side, lent, packages, upstream }
     }
 
     /// Whether a lender may have this blob.
@@ -64,6 +72,18 @@ impl Passing {
             }
             Ok(None) | Err(_) => false,
         }
+    }
+
+    /// Waits for a blob that is on its way here from further up the tree.
+    pub async fn on_its_way(&self, blob: Digest) {
+        let is_here = || self.side.blobs().has(&BlobId(blob.0)).unwrap_or(false);
+        let coming = async {
+            while !is_here() && self.upstream.of(blob).is_some() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // Whoever wants it asks again.
+        let _ = tokio::time::timeout(ON_ITS_WAY, coming).await;
     }
 
     /// How large a blob a lender may bring under this lease; `None` if none at all.

@@ -11,6 +11,7 @@ use super::answers;
 use super::packages::Packages;
 use super::rows::Rows;
 use super::side::Side;
+use super::upstream::Upstream;
 use super::wires::{WireError, Wires};
 use crate::store::{BlobId, Blobs, StoreError};
 use grove_core::id::{Digest, Lease, NodeId, TaskId};
@@ -50,6 +51,7 @@ struct Bench {
     packages: Packages,
     wires: Arc<dyn Wires>,
     executors: Arc<dyn Executors>,
+    upstream: Upstream,
     /// Blobs on their way here, so that each is fetched once.
     coming: tokio::sync::Mutex<BTreeMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -73,11 +75,12 @@ impl Work {
         side: Side,
         wires: Arc<dyn Wires>,
         executors: Arc<dyn Executors>,
+        upstream: Upstream,
         runtime: Handle,
     ) -> Work {
         let blobs = side.blobs().clone();
         let packages = Packages::new(blobs.clone());
-        let bench = Bench { me, side, blobs, packages, wires, executors, coming: Default::default() };
+        let bench = Bench { me, side, blobs, packages, wires, executors, upstream, coming: Default::default() };
         Work { bench: Arc::new(bench), runtime, at_work: BTreeMap::new() }
     }
 
@@ -96,6 +99,18 @@ impl Work {
         self.at_work.insert((giver, lease), task.abort_handle());
     }
 
+    /// A piece has become a task of this node: its tool and its input are fetched, for whoever will work on them.
+    pub(super) fn hold(&mut self, giver: NodeId, gift: Box<Gift>) {
+        let bench = Arc::clone(&self.bench);
+        bench.upstream.note(giver, gift.lease, std::iter::once(gift.tool.module).chain(inputs::blobs(&gift)));
+        self.runtime.spawn(async move {
+            if let Err(trouble) = bench.bring_task(giver, &gift).await {
+                // Whoever works on it will try again, and say so.
+                tracing::debug!(job = %gift.job, lease = gift.lease.0, "a piece is not all here: {trouble}");
+            }
+        });
+    }
+
     /// Answers a giver with what lies at a row: this node has seen the whole piece through.
     pub(super) fn deliver(
         &self,
@@ -111,6 +126,8 @@ impl Work {
             let delivered = bench.deliver(to, lease, &rows, row).await;
             let made_of = delivered.and_then(|kept| Ok((kept, bench.parts(&rows, row.task, parts)?)));
             let (outcome, output, parts) = match made_of {
+                // That a machine failed says nothing about the piece.
+                Ok((kept, _)) if kept.outcome.is_the_machines() => (Outcome::Broken, kept.output, Vec::new()),
                 // Which failure it was lies with the part that failed.
                 Ok((kept, _)) if outcome.is_failure() && kept.outcome != Outcome::Right => {
                     (kept.outcome, kept.output, Vec::new())
@@ -182,10 +199,7 @@ impl Bench {
     /// Runs all of it; `left` keeps the runs that have no answer yet.
     async fn work(&self, giver: NodeId, gift: &Gift, left: &mut Vec<Span>) -> Result<(), Trouble> {
         let fetched = self.bring_all(giver, gift).await?;
-        let image = self.packages.image_of(gift.tool.module);
-        if let Some(image) = image {
-            self.bring_here(giver, gift.lease, image).await?;
-        }
+        let image = self.bring_image(giver, gift).await?;
         let runs = left.clone();
         let order = Order {
             job: gift.job,
@@ -320,9 +334,10 @@ impl Bench {
         if self.blobs.has(&id)? {
             return Ok(());
         }
-        if giver == self.me {
-            return Err(StoreError::NoBlob { id }.into());
-        }
+        // What this node gives itself may be of a piece that it was given.
+        let own = giver == self.me;
+        let from = if own { self.upstream.of(blob) } else { Some((giver, lease)) };
+        let (giver, lease) = from.ok_or(StoreError::NoBlob { id })?;
         let turn = Arc::clone(self.coming.lock().await.entry(blob).or_default());
         let mine = turn.lock().await;
         let fetched = if self.blobs.has(&id)? { Ok(()) } else { self.wires.fetch(giver, lease, blob).await };

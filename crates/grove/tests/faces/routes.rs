@@ -22,7 +22,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 
 /// All pages, and what it takes to ask for each.
-const PAGES: [(&str, &str, Need); 31] = [
+const PAGES: [(&str, &str, Need); 32] = [
     ("GET", "/v1/version", Need::Member),
     ("GET", "/v1/status", Need::Member),
     ("GET", "/v1/peers", Need::Member),
@@ -34,6 +34,7 @@ const PAGES: [(&str, &str, Need); 31] = [
     ("GET", "/v1/jobs/{id}", Need::Run),
     ("GET", "/v1/jobs/{id}/results", Need::Run),
     ("GET", "/v1/jobs/{id}/why", Need::Run),
+    ("GET", "/v1/jobs/{id}/tree", Need::Run),
     ("POST", "/v1/jobs/{id}/inputs", Need::Run),
     ("POST", "/v1/jobs/{id}/close", Need::Run),
     ("POST", "/v1/jobs/{id}/cancel", Need::Run),
@@ -94,7 +95,7 @@ impl Circle {
             let address = listener.local_addr().unwrap();
             let reach = Some(Reach { key, api: vec![address.into()] });
             let (stop, stopped) = watch::channel(false);
-            let router = router(door.clone(), &token, About { walls: Vec::new(), link: address, reach });
+            let router = router(door.clone(), &token, About { walls: Vec::new(), link: address, reach, near: None });
             tokio::spawn(serve_tls(listener, router, device.hears(Speech::People).unwrap(), stopped));
             (running, address, stop)
         });

@@ -12,6 +12,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What `--hub` calls the peer of this machine, where there is a circle too.
+const PEERS: &str = "peers";
 /// One of several addresses of a hub is tried for so long.
 pub(in crate::cli) const TRY: Duration = Duration::from_secs(2);
 /// A hub on the same network answers within this.
@@ -39,7 +41,7 @@ impl Way {
     pub(in crate::cli) fn find(settings: &Settings) -> Result<Way, Failure> {
         let home = &settings.home;
         if let Some(named) = &settings.hub {
-            return to_named(named, home);
+            return if named == PEERS { to_peer(home) } else { to_named(named, home) };
         }
         if let Ok(hub) = home.hub() {
             let key = hub.key.as_deref().map(fingerprint).transpose()?;
@@ -56,6 +58,8 @@ impl Way {
         let session = home.session().map_err(|error| refused(&error))?;
         match session.and_then(|session| session.hub) {
             Some(known) => Way::known(&known),
+            // A circle comes before free peers: its books are other ones.
+            None if home.of_peers().hub().is_ok() => to_peer(home),
             None => Err(refused(&HomeError::NoHub { path: home.hub_path() })),
         }
     }
@@ -87,6 +91,16 @@ impl Way {
         let Some(key) = self.key else { return Ok(None) };
         tls(home, speech, key).map(Some)
     }
+}
+
+/// To the peer of this machine, apart from any circle.
+fn to_peer(home: &Home) -> Result<Way, Failure> {
+    let home = home.of_peers();
+    let peer = home.hub().map_err(|_| {
+        Failure::new(Exit::Unreachable, "no peer has been started here").hint("start one with `grove peer`")
+    })?;
+    let token = home.token().map_err(|error| refused(&error))?;
+    Ok(Way { api: peer.api.to_string(), link: None, key: None, token: Some(token) })
 }
 
 /// The TLS to be spoken with a hub of that key.

@@ -18,6 +18,28 @@ const AT_ONCE: usize = 3;
 pub(super) type Fetched = BTreeMap<Digest, Arc<[u8]>>;
 
 impl Bench {
+    /// Brings everything onto the disk that a task needs which this node will cut, run and give on.
+    pub(super) async fn bring_task(&self, giver: NodeId, gift: &Gift) -> Result<(), Trouble> {
+        self.bring_here(giver, gift.lease, gift.tool.module).await?;
+        self.bring_image(giver, gift).await?;
+        for blob in blobs(gift) {
+            self.bring_here(giver, gift.lease, blob).await?;
+        }
+        Ok(())
+    }
+
+    /// What runs a tool that is a script. Its name stands in the script.
+    pub(super) async fn bring_image(&self, giver: NodeId, gift: &Gift) -> Result<Option<Digest>, Trouble> {
+        let image = self.packages.image_of(gift.tool.module);
+        if let Some(image) = image {
+            if let Some((above, lease)) = self.upstream.of(gift.tool.module) {
+                self.upstream.note(above, lease, [image]);
+            }
+            self.bring_here(giver, gift.lease, image).await?;
+        }
+        Ok(image)
+    }
+
     /// Brings everything here that a gift needs; what is in memory comes back.
     pub(super) async fn bring_all(&self, giver: NodeId, gift: &Gift) -> Result<Fetched, Trouble> {
         self.bring_here(giver, gift.lease, gift.tool.module).await?;
@@ -54,6 +76,15 @@ impl Bench {
             }
         }
     }
+}
+
+/// The blobs that the inputs of a gift name.
+pub(super) fn blobs(gift: &Gift) -> impl Iterator<Item = Digest> + '_ {
+    let data = match &gift.inputs {
+        Inputs::Carried { data } => &data[..],
+        Inputs::Numbers { .. } => &[],
+    };
+    data.iter().filter_map(answers::blob_of)
 }
 
 /// The bytes of an input that was fetched into memory.

@@ -1,0 +1,138 @@
+//! `grove tree`: who works on which piece of a job, as a tree: in the terminal, or as a picture.
+
+mod svg;
+
+use super::hub::Hub;
+use super::{Exit, Failure, Place, page, say};
+use crate::amount::time_text;
+use crate::shape::{BranchShape, StandingShape, TreeShape};
+use clap::Args;
+use grove_core::units::Millis;
+use std::path::PathBuf;
+
+/// Leaves of one branch that are drawn one by one; of more, the rest is counted.
+const LEAVES_MAX: usize = 12;
+
+#[derive(Debug, Args)]
+pub struct Tree {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_parser = super::parse_job)]
+    job: String,
+    /// Draw a picture into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Answer with one JSON object
+    #[arg(long, conflicts_with = "svg")]
+    json: bool,
+}
+
+impl Tree {
+    pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
+        let tree: TreeShape = Hub::find(place)?.get(&page(&self.job, "/tree"))?;
+        if self.json {
+            say::json(&tree)?;
+        } else if let Some(path) = &self.svg {
+            std::fs::write(path, svg::picture(&tree)).map_err(|error| {
+                Failure::new(Exit::Error, format!("cannot write {}: {error}", path.display()))
+                    .hint("check the folder and its rights")
+            })?;
+        } else {
+            lines(&tree).iter().try_for_each(|line| say::line(line))?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The branches that hang below one, in the order of their pieces.
+fn below(tree: &TreeShape, at: usize) -> Vec<usize> {
+    let hangs = |(place, branch): &(usize, &BranchShape)| *place > 0 && branch.above == at as u64;
+    let mut all: Vec<usize> = tree.branches.iter().enumerate().filter(hangs).map(|(place, _)| place).collect();
+    all.sort_by_key(|place| tree.branches[*place].first);
+    all
+}
+
+fn lines(tree: &TreeShape) -> Vec<String> {
+    let mut lines = vec![format!("job {} {}", say::short_id(&tree.job), standing(tree.standing))];
+    if let Some(root) = tree.branches.first() {
+        lines.push(text(root, root));
+        hang(tree, 0, "", &mut lines);
+    }
+    lines
+}
+
+fn hang(tree: &TreeShape, at: usize, indent: &str, lines: &mut Vec<String>) {
+    let all = below(tree, at);
+    let shown = all.len().min(LEAVES_MAX);
+    for (nth, place) in all[..shown].iter().enumerate() {
+        let last = nth + 1 == all.len();
+        let (fork, deeper) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let branch = &tree.branches[*place];
+        lines.push(format!("{indent}{fork}#{} {}", branch.first, text(branch, &tree.branches[0])));
+        hang(tree, *place, &format!("{indent}{deeper}"), lines);
+    }
+    if all.len() > shown {
+        lines.push(format!("{indent}└─ and {} more", all.len() - shown));
+    }
+}
+
+/// Who holds it, what goes on there, and for how long.
+fn text(branch: &BranchShape, root: &BranchShape) -> String {
+    let who = if branch.node == root.node { "here" } else { say::short_id(&branch.node) };
+    let of = if branch.items > 1 { format!(" {} of {}", branch.done, branch.items) } else { String::new() };
+    let time = if branch.millis > 0 { format!("  {}", time_text(Millis(branch.millis))) } else { String::new() };
+    format!("{who} {}{of}{time}", branch.state)
+}
+
+pub(super) fn standing(standing: StandingShape) -> &'static str {
+    match standing {
+        StandingShape::Running => "is running",
+        StandingShape::Done => "is done",
+        StandingShape::Failed => "has failed",
+        StandingShape::Cancelled => "was cancelled",
+        StandingShape::Unpaid => "ran out of budget",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::V;
+
+    pub(super) fn tree() -> TreeShape {
+        let branch = |above: u64, node: &str, state: &str, first: u64| BranchShape {
+            above,
+            node: node.to_owned(),
+            state: state.to_owned(),
+            done: 1,
+            items: 4,
+            millis: 1_500,
+            first,
+        };
+        let branches = vec![
+            branch(0, "aaaaaaaabb", "working", 0),
+            branch(0, "cccccccc", "working", 1),
+            branch(0, "aaaaaaaabb", "working", 0),
+            branch(1, "dddddddd", "given", 2),
+        ];
+        TreeShape { v: V, job: "3v5kabcdefghj".into(), standing: StandingShape::Running, branches }
+    }
+
+    #[test]
+    fn a_tree_is_drawn_with_its_pieces_in_order() {
+        let lines = lines(&tree());
+        assert_eq!(lines[0], "job 3v5kabcd is running");
+        assert!(lines[1].starts_with("here working 1 of 4"), "{lines:?}");
+        assert!(lines[2].starts_with("├─ #0 here working"), "{lines:?}");
+        assert!(lines[3].starts_with("└─ #1 cccccccc working"), "{lines:?}");
+        assert!(lines[4].starts_with("   └─ #2 dddddddd given"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_crowd_is_counted() {
+        let mut crowd = tree();
+        let leaf = crowd.branches[2].clone();
+        crowd.branches.extend((0..20).map(|first| BranchShape { first, ..leaf.clone() }));
+        let lines = lines(&crowd);
+        assert!(lines.last().is_some_and(|line| line == "└─ and 10 more"), "{lines:?}");
+    }
+}

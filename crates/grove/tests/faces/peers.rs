@@ -1,0 +1,170 @@
+//! Peers without a hub, as processes: they meet by tickets and by those who name one another, grow a tree for a job, and
+//! nobody else is spoken to.
+
+use super::Ran;
+use super::node::{Process, grove, home};
+use grove::link::{Acquaintance, Secret};
+use grove::peers::Ticket;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Whatever is waited for is there by then, on a busy machine too.
+const SOON: Duration = Duration::from_secs(30);
+
+struct Peer {
+    _dir: TempDir,
+    home: PathBuf,
+    process: Process,
+}
+
+impl Peer {
+    fn start(tickets: &[&str]) -> Peer {
+        let (dir, home) = home();
+        let process = started(&home, "127.0.0.1:0", tickets);
+        Peer { _dir: dir, home, process }
+    }
+
+    fn said(&self, what: &str) -> String {
+        self.process.ready[what].as_str().unwrap().to_owned()
+    }
+
+    fn grove(&self, words: &[&str]) -> Ran {
+        grove(&self.home, words)
+    }
+
+    fn json(&self, words: &[&str]) -> Value {
+        let ran = self.grove(&[words, &["--json"]].concat());
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{words:?}: {ran:?}"))
+    }
+
+    /// The nodes with which it speaks.
+    fn linked(&self) -> Vec<String> {
+        let peers = self.json(&["peers"]);
+        let known = peers["known"].as_array().cloned().unwrap_or_default();
+        let linked = known.iter().filter(|one| one["linked"] == true);
+        linked.map(|one| one["node"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn has_met(&self, others: &[&Peer]) {
+        wait("they meet", || others.iter().all(|other| self.linked().contains(&other.said("node"))));
+    }
+
+    /// Gifts that it works on.
+    fn gifts(&self) -> u64 {
+        let peers = self.json(&["peers"]);
+        let own = peers["peers"].as_array().unwrap().iter().find(|peer| peer["here"] == true).cloned();
+        own.unwrap()["gifts"].as_u64().unwrap()
+    }
+}
+
+fn started(home: &Path, link: &str, tickets: &[&str]) -> Process {
+    let joins: Vec<&str> = tickets.iter().flat_map(|ticket| ["--join", ticket]).collect();
+    let words = ["peer", "--listen", "127.0.0.1:0", "--link", link, "--always", "--slots", "1"];
+    Process::start(home, &[&words[..], &joins].concat())
+}
+
+fn wait(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn tool(name: &str) -> String {
+    format!("{}/../../tools/prebuilt/{name}.wasm", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn two_meet_by_ticket_and_a_job_of_one_is_worked_on_by_both() {
+    let one = Peer::start(&[]);
+    let two = Peer::start(&[&one.said("ticket")]);
+    one.has_met(&[&two]);
+    two.has_met(&[&one]);
+    let lines: String = (0..60_000).map(|n| format!("oak elm{} ash{}\n", n % 7, n % 1_000)).collect();
+    let file = two.home.with_file_name("text");
+    std::fs::write(&file, &lines).unwrap();
+    let ran = two.grove(&["run", "--merge", &tool("wordcount"), ":::", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let (oaks, elms) = (ran.out.contains("oak 60000\n"), ran.out.contains("elm3 8571\n"));
+    assert!(oaks && elms && ran.out.lines().count() == 1_008, "{}", &ran.out[..400.min(ran.out.len())]);
+    let naps = two.grove(&["run", "--detach", "--real-time", "--merge", &tool("nap"), ":::", "40 100"]);
+    assert_eq!(naps.code, 0, "{naps:?}");
+    wait("the other one works for it", || {
+        let tree = two.json(&["tree", "last"]);
+        let branches = tree["branches"].as_array().unwrap();
+        branches.iter().any(|branch| branch["node"] == one.said("node").as_str() && branch["state"] == "working")
+    });
+    let ran = two.grove(&["watch", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("is done"), "{ran:?}");
+    assert_eq!(two.grove(&["get", "last"]).out, "40\n");
+}
+
+#[test]
+fn a_root_that_is_killed_goes_on_from_its_journal() {
+    let one = Peer::start(&[]);
+    let (_dir, home) = home();
+    let root = started(&home, "127.0.0.1:0", &[&one.said("ticket")]);
+    let link = root.ready["link"].as_str().unwrap().to_owned();
+    wait("they meet", || one.linked().len() == 1);
+    let ran = grove(&home, &["run", "--detach", "--real-time", "--merge", &tool("nap"), ":::", "40 150"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    wait("some of it is done", || {
+        let tree: Value = serde_json::from_str(&grove(&home, &["tree", "last", "--json"]).out).unwrap();
+        tree["branches"].as_array().unwrap().iter().any(|branch| branch["items"] != 1 && branch["done"] != 0)
+    });
+    drop(root);
+    let _root = started(&home, &link, &[]);
+    let ran = grove(&home, &["watch", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("is done"), "{ran:?}");
+    assert_eq!(grove(&home, &["get", "last"]).out, "40\n");
+    assert_eq!(one.linked().len(), 1, "and they have met again");
+}
+
+#[test]
+fn a_job_that_is_cancelled_stops_everywhere() {
+    let one = Peer::start(&[]);
+    let two = Peer::start(&[&one.said("ticket")]);
+    one.has_met(&[&two]);
+    let ran = two.grove(&["run", "--detach", "--real-time", "--merge", &tool("nap"), ":::", "40 60000"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    wait("both work", || one.gifts() > 0 && two.gifts() > 0);
+    assert_eq!(two.grove(&["cancel", "last"]).code, 0);
+    let begun = Instant::now();
+    wait("both stop", || one.gifts() == 0 && two.gifts() == 0);
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_peer_speaks_with_those_of_its_tickets_and_with_whom_they_name_and_with_nobody_else() {
+    let one = Peer::start(&[]);
+    let two = Peer::start(&[&one.said("ticket")]);
+    let three = Peer::start(&[&two.said("ticket")]);
+    three.has_met(&[&one, &two]);
+    one.has_met(&[&two, &three]);
+    // Whoever knows where one of them is, and its key, but not what the group shares.
+    let ticket: Ticket = one.said("ticket").parse().unwrap();
+    let wrong = Ticket { group: Secret([7; 32]), ..ticket.clone() };
+    let four = Peer::start(&[&wrong.to_string()]);
+    wait("it is told why", || {
+        let known = four.json(&["peers"]);
+        known["known"][0]["problem"].as_str().is_some_and(|why| why.contains("of another group"))
+    });
+    // Another key than the one that answers there.
+    let address = ticket.peer.addresses.clone();
+    let other = Ticket { peer: Acquaintance { key: [9; 32], addresses: address }, ..ticket };
+    let five = Peer::start(&[&other.to_string()]);
+    // Somebody on the same machine whom nobody has named.
+    let six = Peer::start(&[]);
+    std::thread::sleep(Duration::from_secs(2));
+    for alone in [&four, &five, &six] {
+        assert!(alone.linked().is_empty(), "{:?}", alone.json(&["peers"]));
+    }
+    for (peer, known) in [(&one, 2), (&two, 2), (&three, 2), (&six, 0)] {
+        let peers = peer.json(&["peers"]);
+        let all = peers["known"].as_array().map_or(0, Vec::len);
+        assert_eq!(all, known, "{peers}");
+    }
+}
