@@ -31,8 +31,11 @@ pub trait Near: Send + Sync + std::fmt::Debug {
     /// The peers that it knows.
     fn seen(&self) -> Vec<Seen>;
     /// The tree of a job, as far as those who hold it can be asked; the first branch is this node itself.
-    fn tree(&self, job: JobId) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Branch>>, Gone>> + Send + '_>>;
+    fn tree(&self, job: JobId) -> Growing<'_>;
 }
+
+/// The branches of a tree, while they are asked for; none of a job that is not on the books.
+pub type Growing<'a> = Pin<Box<dyn Future<Output = Result<Option<Vec<Branch>>, Gone>> + Send + 'a>>;
 
 /// A cheap handle to a running node.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use crate::link::{Acquaintance, Mesh, Secret, Token, key_of, node_of};
 use crate::owner::{Setup, Watch};
 use crate::peers::{self, NotATicket, Ticket, Way};
 use crate::shape::V;
-use crate::shell::{self, HostError, Hosted, Plan, Role};
+use crate::shell::{self, Hosted, Plan, Role};
 use clap::Args;
 use serde::Serialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -201,7 +201,7 @@ impl Peer {
         // Where the usual port is somebody else's, any free one does.
         let taken = self.link.is_none() && std::net::UdpSocket::bind(setup.listen).is_err();
         let setup = if taken { peers::Setup { listen: anywhere, ..setup } } else { setup };
-        Ok(shell::host(plan(setup)?).await.map_err(HostError::from)?)
+        Ok(shell::host(plan(setup)?).await?)
     }
 
     fn say_ready(&self, settings: &Settings, hosted: &Hosted, ready: Ready) -> anyhow::Result<()> {

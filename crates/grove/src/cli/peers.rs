@@ -86,8 +86,12 @@ mod tests {
             linked_ms: linked.then_some(61_000),
             problem: (!linked).then(|| "lost: nobody answers".to_owned()),
         };
-        let all =
-            Answer { v: V, peers: Vec::new(), waiting_jobs: 0, known: vec![known("a1b2c3d4e5", true), known("b1b2c3d4e5", false)] };
+        let all = Answer {
+            v: V,
+            peers: Vec::new(),
+            waiting_jobs: 0,
+            known: vec![known("a1b2c3d4e5", true), known("b1b2c3d4e5", false)],
+        };
         let lines = lines(&all);
         assert!(lines[1].starts_with("a1b2c3d4  10.0.0.1:7422  ticket, near"), "{lines:?}");
         assert!(lines[2].contains("not here") && lines[3] == "b1b2c3d4: lost: nobody answers", "{lines:?}");

@@ -1,12 +1,11 @@
 //! What a node can tell beyond its own books: whom it knows, and what grew out of the pieces that it gave.
 
-use super::{Gone, Side, level};
-use crate::door::Near;
-use crate::link::{Branch, Links};
+use super::{Side, level};
+use crate::door::{Growing, Near};
+use crate::link::Links;
 use crate::peers::{Peers, Seen};
 use grove_core::id::JobId;
 use grove_core::limits::DEPTH_MAX;
-use std::pin::Pin;
 
 /// The view beyond one node.
 #[derive(Debug, Clone)]
@@ -25,7 +24,7 @@ impl Near for Lookout {
         self.peers.as_ref().map(Peers::seen).unwrap_or_default()
     }
 
-    fn tree(&self, job: JobId) -> Pin<Box<dyn Future<Output = Result<Option<Vec<Branch>>, Gone>> + Send + '_>> {
+    fn tree(&self, job: JobId) -> Growing<'_> {
         Box::pin(async move {
             let own = self.side.look(move |node| level::of_job(node, job)).await?;
             let Some(own) = own else { return Ok(None) };

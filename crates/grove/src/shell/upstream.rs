@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Upstream(Arc<Mutex<BTreeMap<Digest, BTreeSet<(NodeId, Lease)>>>>);
+pub(super) struct Upstream(Arc<Mutex<Givers>>);
+
+/// Who has each blob, under which leases.
+type Givers = BTreeMap<Digest, BTreeSet<(NodeId, Lease)>>;
 
 impl Upstream {
     /// A giver names these under a lease.
@@ -30,7 +33,7 @@ impl Upstream {
         self.lock().get(&blob)?.first().copied()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, BTreeSet<(NodeId, Lease)>>> {
+    fn lock(&self) -> MutexGuard<'_, Givers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
