@@ -14,12 +14,15 @@ use crate::shape::{Me, Status, V};
 use crate::shell::{self, HostError, Hosted, Plan, Role};
 use clap::Args;
 use serde::Serialize;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Lenders on one machine, each with a folder of its own; for tests and demonstrations, since one uses all cores.
 const LENDERS_MAX: u32 = 1_024;
+/// Whoever hears says so at once; a network that swallows everything does not.
+const KNOCK_TIME: Duration = Duration::from_secs(2);
 /// Below the home folder.
 const FOLDER: &str = "lend";
 
@@ -201,8 +204,13 @@ fn to_hub(place: &Place, settings: &Settings) -> anyhow::Result<ToHub> {
     Ok(ToHub { address, token, calls: way.tls(home, Speech::Nodes)? })
 }
 
-/// Where the hub hears nodes, if it can be asked: it may have moved to another port since this machine has joined.
+/// Where the hub hears nodes now, if nobody hears where it did when this machine joined. That goes first: behind a
+/// forwarded port the hub itself does not know where it is reached.
 fn link_now(way: &Way, home: &Home, before: &str) -> Option<String> {
+    let mut places = before.to_socket_addrs().into_iter().flatten();
+    if places.any(|at| TcpStream::connect_timeout(&at, KNOCK_TIME).is_ok()) {
+        return None;
+    }
     let said: Status = Hub::at(way, home, None).ok()?.get("/v1/status").ok()?;
     let (before, link): (Address, SocketAddr) = (before.parse().ok()?, said.link.parse().ok()?);
     Some(before.at_port(link.port()).to_string())
