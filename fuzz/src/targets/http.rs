@@ -86,7 +86,7 @@ fn start() -> anyhow::Result<Node> {
         let running = opened.start(Arc::new(Nobody), Arc::new(Nobody), Handle::current())?;
         let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
-        let about = About { walls: Vec::new(), link: address, reach: None };
+        let about = About { walls: Vec::new(), link: address, reach: None, near: None };
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(serve(listener, router(door, &token, about), stopped));
         anyhow::Ok((running, address, stop))

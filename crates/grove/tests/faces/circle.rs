@@ -6,7 +6,7 @@ use super::{grove_in, noop};
 use grove::config::Home;
 use grove::device::{Device, Speech, nameless};
 use grove::link::wire::node_client::NodeClient;
-use grove::link::wire::{Chunk, Frame, Want};
+use grove::link::wire::{Chunk, Frame, Known, Piece, Want};
 use grove::words::Words;
 use grove_core::id::Digest;
 use std::net::SocketAddr;
@@ -252,7 +252,7 @@ fn strangers_are_not_let_near_a_hub_that_nobody_looks_after() {
 }
 
 /// Every call that nodes can make, as the contract lists them.
-const CALLS: [&str; 3] = ["Speak", "Fetch", "Store"];
+const CALLS: [&str; 5] = ["Speak", "Fetch", "Store", "Meet", "Look"];
 
 #[test]
 fn routes_of_nodes_are_closed_to_everybody_who_may_not_lend() {
@@ -295,7 +295,7 @@ fn routes_of_nodes_are_closed_to_everybody_who_may_not_lend() {
             }
         }
         // Blobs are for leases, and before it has spoken nobody has one.
-        for name in ["Fetch", "Store"] {
+        for name in ["Fetch", "Store", "Meet", "Look"] {
             assert_eq!(call("other", name, "00000000000000dd", None).await, Code::PermissionDenied, "{name}");
         }
     });
@@ -317,6 +317,8 @@ async fn dial(device: &Device, link: SocketAddr, key: Digest, call: &str, node: 
             let chunk = Chunk { digest: vec![7; 32].into(), lease, ..Chunk::default() };
             client.store(shown(tokio_stream::once(chunk), node, token)).await.map(|_| ())
         }
+        "Meet" => client.meet(shown(Known::default(), node, token)).await.map(|_| ()),
+        "Look" => client.look(shown(Piece::default(), node, token)).await.map(|_| ()),
         other => panic!("{other} is no call"),
     };
     said.map_or_else(|status: Status| status.code(), |()| Code::Ok)
