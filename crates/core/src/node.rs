@@ -36,6 +36,7 @@ use crate::peer::Presence;
 use crate::place::Want;
 use crate::planted::{self, Bug};
 use crate::state::{Fact, State};
+use crate::task::Task;
 use crate::units::{Fuel, Millis};
 use crate::view::{self, JobView, PeerView, Reason};
 use desk::Desk;
@@ -227,12 +228,17 @@ impl Node {
 
     /// One job as people see it.
     pub fn view_job(&self, job: JobId) -> Option<JobView> {
-        view::job(&self.state, self.state.job(job)?)
+        view::job(&self.state, &self.presence, self.state.job(job)?)
+    }
+
+    /// What stands how far of a task.
+    pub fn counts(&self, task: &Task) -> view::Counts {
+        view::counts(&self.presence, task)
     }
 
     /// All jobs, in the order of their ids.
     pub fn view_jobs(&self) -> impl Iterator<Item = JobView> + '_ {
-        self.state.jobs().values().filter_map(|book| view::job(&self.state, book))
+        self.state.jobs().values().filter_map(|book| view::job(&self.state, &self.presence, book))
     }
 
     /// All neighbours, this node among them.
@@ -288,7 +294,9 @@ impl Node {
         for (node, holds) in known {
             // When it was heard last nobody has written down: not since now.
             let now = self.now;
-            self.presence.entry(node).or_default().heard = now;
+            let peer = self.presence.entry(node).or_default();
+            // Of those that held nothing, nobody knows whether they are to be waited for.
+            (peer.heard, peer.left) = (now, !holds);
             if holds {
                 self.look_again(node, now.plus(self.config.lease));
             }

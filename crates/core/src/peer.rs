@@ -70,6 +70,8 @@ impl Trust {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Presence {
     pub linked: bool,
+    /// It said goodbye and gave back what it held: nobody waits for it.
+    pub left: bool,
     pub heard: Millis,
     pub slots: u32,
     /// Bytes that one part may have there; 0 where nothing is said.

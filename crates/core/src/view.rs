@@ -5,7 +5,7 @@ use crate::job::{Job, Standing};
 use crate::ledger::Account;
 use crate::peer::{Favours, Presence, Record};
 use crate::state::{JobBook, State};
-use crate::task::{Owner, Stage, Task};
+use crate::task::{Grant, Owner, Stage, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,8 +36,10 @@ pub struct Counts {
     /// Answered, failed ones not included.
     pub done: u64,
     pub failed: u64,
-    /// With a lender, or a task of their own.
+    /// At work, as far as lenders have slots for what they hold, or a task of their own.
     pub running: u64,
+    /// With a lender, behind others.
+    pub queued: u64,
     /// Answered, but not proved yet.
     pub checking: u64,
     pub waiting: u64,
@@ -48,6 +50,8 @@ pub struct Counts {
 pub struct PeerView {
     pub node: NodeId,
     pub linked: bool,
+    /// It said goodbye, or has not been here since this node started.
+    pub left: bool,
     pub slots: u32,
     /// Bytes that one part may have there; 0 where nothing is said.
     pub memory: u64,
@@ -77,7 +81,7 @@ pub struct Crew {
     pub resting: u64,
     /// Their owners are back.
     pub paused: u64,
-    /// They were here once.
+    /// They went without a word, or what they hold is not back yet.
     pub gone: u64,
     /// They were found lying.
     pub caught: u64,
@@ -119,27 +123,45 @@ pub enum Reason {
 }
 
 /// Counts the items of a root task.
-pub fn counts(task: &Task) -> Counts {
+pub fn counts(presence: &BTreeMap<NodeId, Presence>, task: &Task) -> Counts {
     let parts = &task.parts;
     if task.stage != Stage::Work {
         // All of the work is done; what runs now is the merge.
         return Counts { items: task.items, done: task.items, ..Counts::default() };
     }
-    let out: u64 = parts.out.values().filter(|grant| grant.twin.is_none()).map(|grant| grant.left.count()).sum();
+    let mut held: BTreeMap<NodeId, (u64, u64)> = BTreeMap::new();
+    // Of two at the same items one counts; whoever proves an answer is not at work on it.
+    let counted = |grant: &&Grant| match grant.why {
+        Why::Try => true,
+        Why::Copy { .. } => grant.twin.is_none(),
+        Why::Proof(_) => false,
+    };
+    for grant in parts.out.values().filter(counted) {
+        let (items, chunk) = held.entry(grant.to).or_default();
+        (*items, *chunk) = (*items + grant.left.count(), (*chunk).max(grant.chunk));
+    }
+    let out: u64 = held.values().map(|(items, _)| items).sum();
+    let room = |to: &NodeId, chunk: u64| {
+        let slots = presence.get(to).filter(|peer| peer.linked).map_or(0, |peer| u64::from(peer.slots));
+        slots.saturating_mul(chunk)
+    };
+    let at_work: u64 = held.iter().map(|(to, (items, chunk))| room(to, *chunk).min(*items)).sum();
+    let running = (at_work + parts.opened.len() as u64).min(parts.count);
     let pending: u64 = parts.pending.values().map(|pending| pending.span.len).sum();
     let failed = parts.failed.count();
     Counts {
         items: parts.count,
         done: parts.answered.count() - failed,
         failed,
-        running: (out + parts.opened.len() as u64).min(parts.count),
+        running,
+        queued: (out - at_work).min(parts.count - running),
         checking: pending,
         waiting: parts.todo(),
     }
 }
 
 /// One job.
-pub fn job(state: &State, book: &JobBook) -> Option<JobView> {
+pub fn job(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook) -> Option<JobView> {
     let task = state.task(book.root)?;
     let (stage, first) = crate::state::answer_row(task);
     Some(JobView {
@@ -149,7 +171,7 @@ pub fn job(state: &State, book: &JobBook) -> Option<JobView> {
         stage: task.stage,
         submitted: book.submitted,
         ended: book.ended,
-        counts: counts(task),
+        counts: counts(presence, task),
         spent: book.spent,
         fuel: book.fuel,
         merged: book.job.merge,
@@ -169,6 +191,7 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
         PeerView {
             node,
             linked: here.linked,
+            left: here.left && !here.linked,
             slots: here.slots,
             memory: here.memory,
             too_large: (wanted.len() - wanted.partition_point(|bytes| here.fits(*bytes))) as u64,
@@ -215,7 +238,8 @@ pub fn crew(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -
             Some(peer) if peer.linked && peer.slots == 0 => &mut crew.paused,
             Some(peer) if peer.linked && peer.rests(now) => &mut crew.resting,
             Some(peer) if peer.linked => &mut crew.able,
-            Some(_) | None => &mut crew.gone,
+            Some(peer) if !peer.left => &mut crew.gone,
+            Some(_) | None => continue,
         };
         *counted += 1;
     }

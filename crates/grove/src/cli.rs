@@ -73,7 +73,7 @@ A job is named by its id, by the beginning of one, or by `last`.
 Exit codes (they never change):
     0  ok
     1  an error
-    2  wrong usage, an empty list of inputs among it
+    2  wrong usage: what is asked for cannot be; no inputs is among it
     3  some parts failed; the others have their results
     4  not now: nobody can run it (with --no-wait), it takes too long, or the
        hub's disk is full; nothing is lost

@@ -152,6 +152,9 @@ pub struct JobShape {
     pub done: u64,
     pub failed: u64,
     pub running: u64,
+    /// With a lender, behind others.
+    #[serde(default)]
+    pub queued: u64,
     pub checking: u64,
     pub waiting: u64,
     pub spent: Big,

@@ -18,7 +18,7 @@ impl Node {
         let now = self.now;
         let peer = self.presence.entry(node).or_default();
         // A bound is said before anything is lent.
-        (peer.linked, peer.heard, peer.memory) = (true, now, 0);
+        (peer.linked, peer.left, peer.heard, peer.memory) = (true, false, now, 0);
         self.look_again(node, now.plus(self.config.lease));
         self.touched.insert(node);
         self.greet(node);
@@ -66,6 +66,9 @@ impl Node {
             Message::Bye => {
                 self.lost(from);
                 self.offers(from, 0);
+                if let Some(peer) = self.presence.get_mut(&from) {
+                    peer.left = true;
+                }
             }
             Message::Memory { bytes } => {
                 if let Some(peer) = self.presence.get_mut(&from) {

@@ -70,6 +70,7 @@ pub(super) fn job(names: Names, view: &JobView) -> JobShape {
         done: counts.done,
         failed: counts.failed,
         running: counts.running,
+        queued: counts.queued,
         checking: counts.checking,
         waiting: counts.waiting,
         spent: Big(view.spent.0),
@@ -173,6 +174,7 @@ pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
         node: node_id(view.node),
         here: view.node == here,
         linked: view.linked,
+        left: view.left,
         slots: view.slots,
         memory: view.memory,
         too_large: view.too_large,
@@ -254,7 +256,7 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             Some("`grove retry --budget` goes on with more credits"),
         ),
         Reason::AtWork { lenders, parts } => {
-            ("at_work", format!("{} on {} now", many(parts, "part"), many(lenders, "lender")), None)
+            ("at_work", format!("{} with {} now", many(parts, "part"), many(lenders, "lender")), None)
         }
         Reason::OutOfReach { lenders, parts } => (
             "out_of_reach",

@@ -79,7 +79,7 @@ fn seen(node: &Node, who: Who, names: Names) -> Status {
     let lending = || peers.iter().filter(|peer| peer.linked && peer.slots > 0 && !peer.caught);
     let own: Vec<_> = state.jobs().values().filter(|book| who.sees(book.job.owner)).collect();
     let running: Vec<_> = own.iter().filter(|book| book.standing == Standing::Running).collect();
-    let counts = || running.iter().filter_map(|book| state.task(book.root)).map(grove_core::view::counts);
+    let counts = || running.iter().filter_map(|book| state.task(book.root)).map(|task| node.counts(task));
     Status {
         v: V,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -92,6 +92,7 @@ fn seen(node: &Node, who: Who, names: Names) -> Status {
         jobs_running: running.len() as u64,
         jobs_ended: (own.len() - running.len()) as u64,
         parts_running: counts().map(|counts| counts.running).sum(),
+        parts_queued: counts().map(|counts| counts.queued).sum(),
         parts_waiting: counts().map(|counts| counts.waiting).sum(),
         credits: books(node, who, names),
         refused: state.refused(),

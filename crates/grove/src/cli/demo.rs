@@ -260,7 +260,7 @@ impl Demo {
         }))?;
         screen::lanes(play)?;
         let compared = if wall < TELLING {
-            "over too soon to compare with one lender: try --bits 152".to_owned()
+            "too quick to compare with one lender alone; `--bits 152` works longer".to_owned()
         } else {
             format!("{speed_up:.2} x one lender alone")
         };

@@ -211,7 +211,9 @@ fn told(status: StatusCode, error: ErrorBody) -> Failure {
         (_, "disk_full" | "your_share_is_full") => Exit::NotPlaced,
         // What may be otherwise in a moment counts as not reached, and is tried again.
         (_, "stopping" | "too_slow" | "uploading" | "wrong_offset" | "broken_off") => Exit::Unreachable,
-        (_, "no_inputs") => Exit::Usage,
+        // What is wrong there is no request, but a file, or the hub.
+        (_, "wrong_blob" | "not_a_tool" | "no_image" | "wrong_version") => Exit::Error,
+        (400 | 413 | 422, _) => Exit::Usage,
         _ => Exit::Error,
     };
     let mut message = error.message;
@@ -249,6 +251,8 @@ mod tests {
         assert_eq!(exit(503, "stopping"), Exit::Unreachable);
         assert_eq!(exit(507, "disk_full"), Exit::NotPlaced);
         assert_eq!(exit(404, "no_such_job"), Exit::Error);
+        assert_eq!([exit(400, "wrong_name"), exit(422, "tool_cannot_check")], [Exit::Usage; 2]);
+        assert_eq!(exit(422, "wrong_blob"), Exit::Error);
         assert_eq!(told(StatusCode::CONFLICT, body("ambiguous")).message, "m: a1 a2");
     }
 }

@@ -92,6 +92,7 @@ pub(super) mod tests {
             done: 71,
             failed: 0,
             running: 14,
+            queued: 0,
             checking: 0,
             waiting: 35,
             spent: Big(2_100_000),

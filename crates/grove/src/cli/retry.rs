@@ -1,7 +1,7 @@
 //! `grove retry`: run the failed parts of a job again, with their files as they are now.
 
 use super::hub::Hub;
-use super::run::{Changed, Follow, Inputs, Kept, Out};
+use super::run::{Changed, Follow, Inputs, Kept, Out, make_folder};
 use super::{Exit, Failure, Place, say};
 use crate::amount::parse_credits;
 use crate::config::Home;
@@ -36,6 +36,7 @@ pub struct Retry {
 impl Retry {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let hub = Hub::find(place)?;
+        self.out.as_deref().map_or(Ok(()), make_folder)?;
         let home = place.settings()?.home;
         let before: JobShape = hub.get(&super::page(&self.job, ""))?;
         if let Some(kept) = Kept::of(&home, &before.id).filter(|_| before.failed > 0) {
@@ -68,6 +69,7 @@ impl Retry {
         let count = mended.len() as u64;
         let inputs = Inputs::again(mended)?;
         let out = self.out.clone().or(kept.out);
+        out.as_deref().map_or(Ok(()), make_folder)?;
         let submit = Submit {
             id: JobId(getrandom::u64()?).to_string(),
             source: inputs.source(hub)?,

@@ -23,7 +23,7 @@ pub(super) use inputs::{Inputs, Reading};
 pub(super) use kept::{Changed, Kept};
 pub(super) use names::Names;
 pub use names::safe_name;
-pub(super) use out::{Out, Which};
+pub(super) use out::{Out, Which, make_folder};
 use words::Words;
 pub(super) use words::words;
 
@@ -191,7 +191,7 @@ impl Run {
         }
         let hub = Hub::find(place)?;
         // Before anything is paid for.
-        self.out.as_deref().map_or(Ok(()), out::make_folder)?;
+        self.out.as_deref().map_or(Ok(()), make_folder)?;
         interrupt::say_on_leaving("nothing was submitted");
         let home = place.settings()?.home;
         promise::to_a_runner(&home);
@@ -243,9 +243,13 @@ impl Run {
         if reads {
             return Ok(Reading::Contents);
         }
-        if program.is_file_reader() && !tokens::has_token(&words.args) && words.all_files() && self.each_line.is_none()
-        {
-            words.args.push(tokens::FILE.to_owned());
+        if program.is_file_reader() && !tokens::has_token(&words.args) && self.each_line.is_none() {
+            if let Some(lost) = words.mistyped().filter(|lost| lost.among_files) {
+                return Err(lost.refused("to give the script all of them as words, say `{}`"));
+            }
+            if words.all_files() {
+                words.args.push(tokens::FILE.to_owned());
+            }
         }
         Ok(if tokens::wants_file(&words.args) { Reading::Files } else { Reading::Words })
     }

@@ -1,7 +1,7 @@
 //! `grove send`: inputs into an open job, and their results back at once.
 
 use super::hub::Hub;
-use super::run::{Inputs, Kept, Out, Reading, words};
+use super::run::{Inputs, Kept, Out, Reading, make_folder, words};
 use super::{Exit, Failure, Place, interrupt, say};
 use crate::shape::{Added, Done, JobShape, More, Status, V};
 use crate::tokens;
@@ -39,6 +39,7 @@ impl Send {
         let hub = Hub::find(place)?;
         let job: JobShape = hub.get(&super::page(&self.job, ""))?;
         let words = words(&self.words)?;
+        self.out.as_deref().map_or(Ok(()), make_folder)?;
         if !words.args.is_empty() {
             return Err(Failure::usage("arguments belong to `grove run --open`; here only inputs are sent")
                 .hint("grove send JOB ::: a b c")

@@ -90,7 +90,9 @@ fn screen(asked: &Asked, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
         ));
     }
     lines.push(String::new());
-    let rows: Vec<Vec<String>> = peers.iter().map(lender).collect();
+    // Who said goodbye is history: `grove machines` and `grove credits` have it.
+    let there = |peer: &&PeerShape| !peer.left || peer.caught;
+    let rows: Vec<Vec<String>> = peers.iter().filter(there).map(lender).collect();
     lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
     lines.extend(super::why::reasons(&status.nobody));
     lines
@@ -123,7 +125,7 @@ fn credits(status: &Shape) -> Vec<String> {
 fn work(status: &Shape) -> Vec<String> {
     vec![
         format!("{} running, {} ended", say::many(status.jobs_running, "job"), status.jobs_ended),
-        format!("parts: {} running, {} waiting", status.parts_running, status.parts_waiting),
+        format!("parts: {} running, {} waiting", status.parts_running, status.parts_queued + status.parts_waiting),
         format!("{} refused", say::many(status.refused, "answer")),
     ]
 }
@@ -218,7 +220,8 @@ mod tests {
             jobs_running: 1,
             jobs_ended: 4,
             parts_running: 3,
-            parts_waiting: 9,
+            parts_queued: 4,
+            parts_waiting: 5,
             credits: books,
             refused: 1,
             misfits: 0,
@@ -232,6 +235,7 @@ mod tests {
             node: "0123456789abcdef".into(),
             here: true,
             linked: true,
+            left: false,
             slots: 2,
             memory: 0,
             too_large: 0,

@@ -53,12 +53,13 @@ impl Why {
 fn of_job(answer: &Answer) -> Vec<String> {
     let job = &answer.job;
     let mut lines = vec![format!(
-        "job {} is {}: {} of {} done, {} running, {} being checked, {} waiting, {} failed",
+        "job {} is {}: {} of {} done, {} running, {} next at their lenders, {} being checked, {} waiting, {} failed",
         say::short_id(&job.id),
         jobs::standing(job),
         job.done,
         job.items,
         job.running,
+        job.queued,
         job.checking,
         job.waiting,
         job.failed
@@ -89,6 +90,7 @@ fn of_lenders(peers: &Peers) -> Vec<String> {
     let mut lines: Vec<String> = peers
         .peers
         .iter()
+        .filter(|peer| !peer.left || peer.caught)
         .map(|peer| {
             let limit = bytes_text(peer.memory);
             let why = if peer.caught {
@@ -138,7 +140,7 @@ mod tests {
         let reason = ReasonShape { code: "no_lender".into(), text: "nobody lends".into(), hint: Some("lend".into()) };
         let answer = Answer { v: V, job: jobs::tests::job(), reasons: vec![reason], may_start_ms: Some(12_000) };
         let expect = [
-            "job 3v5kabcd is running: 71 of 120 done, 14 running, 0 being checked, 35 waiting, 0 failed",
+            "job 3v5kabcd is running: 71 of 120 done, 14 running, 0 next at their lenders, 0 being checked, 35 waiting, 0 failed",
             "- nobody lends",
             "  hint: lend",
             "its next part may start in about 12 s",
@@ -152,6 +154,7 @@ mod tests {
             node: node.into(),
             here: false,
             linked: true,
+            left: false,
             slots: 2,
             memory: 2 << 30,
             too_large: 0,

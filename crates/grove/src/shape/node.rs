@@ -21,6 +21,9 @@ pub struct Status {
     pub jobs_running: u64,
     pub jobs_ended: u64,
     pub parts_running: u64,
+    /// With a lender, behind others.
+    #[serde(default)]
+    pub parts_queued: u64,
     pub parts_waiting: u64,
     pub credits: CreditsShape,
     /// Answers that were proved wrong.
@@ -69,6 +72,9 @@ pub struct PeerShape {
     /// It is the node that answers.
     pub here: bool,
     pub linked: bool,
+    /// It said goodbye, or has not been here since the node started.
+    #[serde(default)]
+    pub left: bool,
     pub slots: u32,
     /// Bytes that one part may have there; 0 where nothing is said.
     #[serde(default)]

@@ -4,7 +4,6 @@ use crate::link::{Branch, Growth, Level};
 use grove_core::id::{JobId, Lease, NodeId, TaskId};
 use grove_core::node::Node;
 use grove_core::task::{Grant, Owner, Stage, Task, Why};
-use grove_core::view;
 
 /// Tasks and leases of one level that are shown: more than anybody looks at.
 const SHOWN_MAX: usize = 256;
@@ -41,7 +40,7 @@ fn level(node: &Node, root: TaskId, millis: u64) -> Level {
 
 /// A task of this node.
 fn own(node: &Node, task: &Task, above: usize, first: u64) -> Branch {
-    let counts = view::counts(task);
+    let counts = node.counts(task);
     let state = match task.stage {
         _ if task.over => Growth::Done,
         Stage::Split => Growth::Splitting,

@@ -56,6 +56,37 @@ fn inputs_that_are_not_there_are_named() {
 }
 
 #[test]
+fn a_mistyped_file_is_no_text_where_others_are_files() {
+    let hub = Hub::start(1);
+    fs::write(hub.dir.path().join("a.txt"), "inside").unwrap();
+    fs::write(hub.dir.path().join("lines"), "b.txt\n").unwrap();
+    fs::write(hub.dir.path().join("script.py"), "").unwrap();
+    let tool = noop();
+    check(&hub.grove(&["run", "--stdin", &tool, ":::", "a.txt", "b.txt"]), 2, "there is no file b.txt|`:::: FILE`");
+    check(&hub.grove(&["run", "script.py", ":::", "a.txt", "b.txt"]), 2, "there is no file b.txt|say `{}`");
+    let ran = hub.grove(&["run", "--stdin", &tool, ":::", "b.txt"]);
+    assert!(ran.code == 0 && ran.out == "[]b.txt\n" && ran.err.contains("there is no file b.txt, so"), "{ran:?}");
+    let ran = hub.grove(&["run", "--stdin", &tool, "::::", "lines"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "[]b.txt\n"), "{ran:?}");
+}
+
+#[test]
+fn results_that_could_not_be_kept_are_not_worked_for() {
+    let hub = Hub::start(1);
+    fs::write(hub.dir.path().join("file"), "mine").unwrap();
+    let tool = noop();
+    check(&hub.grove(&["run", "-o", "file", &tool, ":::", "a"]), 2, "file is no folder|name a folder");
+    check(&hub.grove(&["run", "-o", "file/below", &tool, ":::", "a"]), 1, "no results can be written into file/below");
+    #[cfg(target_os = "linux")]
+    check(&hub.grove(&["run", "-o", "/proc", &tool, ":::", "a"]), 1, "no results can be written into /proc");
+    assert!(hub.grove(&["jobs"]).err.contains("no jobs yet"), "nothing was submitted");
+    assert_eq!(hub.grove(&["run", &tool, ":::", "a"]).code, 0);
+    check(&hub.grove(&["get", "-o", "file"]), 2, "file is no folder");
+    check(&hub.grove(&["retry", "-o", "file"]), 2, "file is no folder");
+    assert_eq!(fs::read(hub.dir.path().join("file")).unwrap(), b"mine");
+}
+
+#[test]
 fn money_that_is_not_there_is_named() {
     let hub = Hub::start(1);
     let tool = noop();
@@ -65,8 +96,8 @@ fn money_that_is_not_there_is_named() {
         "the budget buys not even one part|credits or more",
     );
     check(&hub.grove(&["run", "--budget", "5000", &tool, ":::", "a"]), 7, "more than the 1000.00 credits|grove lend");
-    check(&hub.grove(&["run", "--check", "prove", &tool, ":::", "a"]), 1, "cannot check answers|--check spot");
-    check(&hub.grove(&["run", "--merge", &tool, ":::", "a"]), 1, "cannot merge answers");
+    check(&hub.grove(&["run", "--check", "prove", &tool, ":::", "a"]), 2, "cannot check answers|--check spot");
+    check(&hub.grove(&["run", "--merge", &tool, ":::", "a"]), 2, "cannot merge answers");
 }
 
 #[test]

@@ -39,6 +39,33 @@ fn why_nobody_works_is_said_as_it_is() {
 }
 
 #[test]
+fn whoever_said_goodbye_is_not_waited_for() {
+    let mut hub = Hub::new();
+    hub.ask(Wish::Submit { job: job(2, Check::Spot { per_mille: 0 }) });
+    let left = |hub: &Hub| hub.node.view_peers().iter().map(|peer| (peer.node, peer.left)).collect::<Vec<_>>();
+    hub.arrives(ANN);
+    hub.hear(ANN, Message::Bye);
+    hub.on(Event::Unlinked { node: ANN });
+    assert_eq!((hub.node.why(JobId(9)), hub.node.crew()), (vec![Reason::NoLender], Crew::default()));
+    assert!(left(&hub).contains(&(ANN, true)));
+    hub.arrives(ANN);
+    assert!(left(&hub).contains(&(ANN, false)), "it is back");
+}
+
+#[test]
+fn parts_behind_others_at_their_lender_do_not_run() {
+    let mut hub = Hub::new();
+    hub.ask(Wish::Submit { job: job(40, Check::Spot { per_mille: 0 }) });
+    hub.arrives(ANN);
+    let counts = |hub: &Hub| hub.node.view_job(JobId(9)).expect("it is on the books").counts;
+    let held = counts(&hub);
+    assert!(held.running == 1 && held.queued > 0, "one slot: {held:?}");
+    assert_eq!(held.running + held.queued + held.waiting, 40);
+    hub.on(Event::Unlinked { node: ANN });
+    assert_eq!((counts(&hub).running, counts(&hub).queued), (0, held.queued + 1), "nobody knows what she does");
+}
+
+#[test]
 fn a_part_is_given_to_nobody_who_lends_less_memory_than_it_may_want() {
     let mut hub = Hub::new();
     let small = |hub: &mut Hub, lender: NodeId| {

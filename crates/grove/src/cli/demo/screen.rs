@@ -1,8 +1,8 @@
 //! What a person sees while it happens: one lane per lender on a terminal, plain lines otherwise.
 
 use super::children::Role;
-use super::play::Play;
-use crate::cli::say;
+use super::play::{Lane, Play};
+use crate::cli::{say, terminal};
 use factor::Number;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How often something is said where nobody can see lanes.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
 
-/// Lines are never wider than the narrowest usual terminal: a line that wraps spoils the lanes.
+/// A terminal of the usual width has room for all that there is to say of a lane.
 const WIDTH: usize = 80;
 const BAR: usize = 16;
 /// Of a lane: enough that a demo of the usual size fits.
@@ -63,16 +63,12 @@ impl Screen {
     }
 
     fn draw_lanes(&mut self, play: &Play) -> io::Result<()> {
+        let columns = terminal::columns(io::stderr()).unwrap_or(WIDTH);
         let mut out = String::new();
         if self.drawn > 0 {
             out.push_str(&format!("\x1b[{}A", self.drawn));
         }
-        let done = play.finished();
-        let width = BAR * done / self.numbers.max(1);
-        let bar = format!("{}{}", "█".repeat(width), "░".repeat(BAR - width));
-        let lines: Vec<String> = std::iter::once(format!("{bar}  {}", self.summary(play).trim_start()))
-            .chain((0..play.lanes().len()).map(|lane| self.lane(play, lane)))
-            .collect();
+        let lines = self.lines(play, columns);
         for line in &lines {
             out.push_str(line);
             out.push_str("\x1b[K\n");
@@ -81,30 +77,50 @@ impl Screen {
         io::stderr().lock().write_all(out.as_bytes())
     }
 
-    fn lane(&self, play: &Play, at: usize) -> String {
-        let lane = &play.lanes()[at];
-        let doing = match (lane.mark, play.doing(at)) {
-            (Some(mark), _) => mark.to_owned(),
-            (None, Some(bar)) => format!("{:<5} task {}", bar.kind, bar.task % 1_000_000),
-            (None, None) => "idle".to_owned(),
+    /// None is wider than the terminal: a line that wraps spoils those above it.
+    fn lines(&self, play: &Play, columns: usize) -> Vec<String> {
+        let done = BAR * play.finished() / self.numbers.max(1);
+        let bar = if columns < WIDTH {
+            String::new()
+        } else {
+            format!("{}{}  ", "█".repeat(done), "░".repeat(BAR - done))
         };
-        let colour = match (lane.mark, lane.role) {
-            _ if !self.colour => ("", ""),
-            (Some(_), _) => ("\x1b[31m", "\x1b[0m"),
-            (None, Role::Honest) => ("\x1b[32m", "\x1b[0m"),
-            (None, _) => ("\x1b[33m", "\x1b[0m"),
-        };
-        format!(
-            "  {}{:<10}{} {:<19} {:>6} parts {:>9} credits  {}",
-            colour.0,
-            lane.name,
-            colour.1,
-            doing,
-            lane.answers,
-            credits(lane.micro_credits),
-            "▪".repeat(usize::try_from(lane.answers / PARTS_A_BLOCK).unwrap_or(0).min(BAR - 2))
-        )
+        let head = cut(&format!("{bar}{}", self.summary(play).trim_start()), columns);
+        std::iter::once(head)
+            .chain(play.lanes().iter().enumerate().map(|(at, lane)| self.lane(play, at, lane, columns)))
+            .collect()
     }
+
+    fn lane(&self, play: &Play, at: usize, lane: &Lane, columns: usize) -> String {
+        let (credits, parts) = (credits(lane.micro_credits), lane.answers);
+        let what = play.doing(at).map(|bar| (bar.kind.as_str(), bar.task % 1_000_000));
+        let text = if columns < WIDTH {
+            let doing = lane.mark.unwrap_or(what.map_or("idle", |(kind, _)| kind));
+            format!(" {parts:>4} parts {credits:>9}  {doing}")
+        } else {
+            let doing = match (lane.mark, what) {
+                (Some(mark), _) => mark.to_owned(),
+                (None, Some((kind, task))) => format!("{kind:<5} task {task}"),
+                (None, None) => "idle".to_owned(),
+            };
+            let blocks = usize::try_from(parts / PARTS_A_BLOCK).unwrap_or(BAR).min(BAR - 2);
+            format!(" {doing:<19} {parts:>6} parts {credits:>9} credits  {}", "▪".repeat(blocks))
+        };
+        let name = cut(&format!("{:<10}", lane.name), columns);
+        let text = cut(&text, columns.saturating_sub(name.chars().count()));
+        let colour = match (lane.mark, lane.role) {
+            _ if !self.colour => return name + &text,
+            (Some(_), _) => "\x1b[31m",
+            (None, Role::Honest) => "\x1b[32m",
+            (None, _) => "\x1b[33m",
+        };
+        format!("{colour}{name}\x1b[0m{text}")
+    }
+}
+
+/// The beginning of a line. The last column stays free: some terminals go on to the next line behind it.
+fn cut(line: &str, columns: usize) -> String {
+    line.chars().take(columns.saturating_sub(1)).collect()
 }
 
 /// Micro-credits as people read them.
@@ -118,7 +134,8 @@ pub(super) fn table(rows: impl Iterator<Item = [String; 4]>) -> io::Result<()> {
     let rows: Vec<[String; 4]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths = [0, 1, 2, 3].map(width);
-    let narrow = widths.iter().sum::<usize>() + 2 * (widths.len() - 1) > WIDTH;
+    let columns = terminal::columns(io::stdout()).unwrap_or(WIDTH);
+    let narrow = widths.iter().sum::<usize>() + 2 * (widths.len() - 1) > columns;
     if narrow {
         return paragraphs(&rows[1..]);
     }
@@ -157,4 +174,30 @@ pub(super) fn lanes(play: &Play) -> io::Result<()> {
         say::line(&format!("{:<10} {checked:>6} parts  run by the hub itself, to check answers", "hub"))?;
     }
     say::line("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_fit_the_terminal_and_say_the_most_that_it_has_room_for() {
+        let mut play = Play::default();
+        play.meet("a".into(), "lender 1", Role::Honest);
+        play.meet("b".into(), "lender 32", Role::Liar);
+        play.happened("b", "found out, not paid");
+        let screen = Screen { live: true, colour: false, numbers: 10, drawn: 0, said: Instant::now() };
+        for columns in [200, 80, 40, 20, 1] {
+            let lines = screen.lines(&play, columns);
+            assert!(
+                lines.len() == 3 && lines.iter().all(|line| line.chars().count() < columns),
+                "{columns}: {lines:?}"
+            );
+        }
+        let narrow = screen.lines(&play, 40);
+        assert!(narrow[0].starts_with("0.0 s  0/10 numbers") && narrow[1].ends_with("0.000000  idle"), "{narrow:?}");
+        assert!(screen.lines(&play, 80)[2].contains("found out, not paid      0 parts  0.000000 credits"));
+        let coloured = Screen { colour: true, ..screen }.lines(&play, 40);
+        assert_eq!(coloured[1].replace("\x1b[32m", "").replace("\x1b[0m", ""), narrow[1]);
+    }
 }

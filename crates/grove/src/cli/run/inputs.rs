@@ -6,9 +6,9 @@ use super::item::{INLINE_FILE_MAX, Item, sandbox_name, shape, shapes};
 use super::kept::{Changed, Kept, Noted};
 use super::names::Names;
 use super::spool::{self, Spool, unreadable};
-use super::words::{Source, text};
-use crate::cli::Failure;
+use super::words::{self, Source, text};
 use crate::cli::hub::Hub;
+use crate::cli::{Failure, say};
 use crate::config::Home;
 use crate::shape::{Big, InputShape, SourceShape, Submit};
 use crate::tokens::COLUMN;
@@ -144,6 +144,9 @@ impl Inputs {
     }
 
     fn read(words: &[OsString], reading: Reading) -> Result<Inputs, Failure> {
+        if reading == Reading::Contents {
+            heed_mistyped(words)?;
+        }
         let mut items = Vec::new();
         words.iter().try_for_each(|word| Item::read(word, reading, &mut items))?;
         if items.is_empty() { Err(empty("those folders")) } else { Inputs::listed(items) }
@@ -274,6 +277,20 @@ impl Inputs {
             }
         };
         Ok(all.chunks(LISTED_MAX).map(<[InputShape]>::to_vec).collect())
+    }
+}
+
+/// Text that looks like a file's name is given as it is, but not silently, and not among files.
+fn heed_mistyped(words: &[OsString]) -> Result<(), Failure> {
+    match words::mistyped(words) {
+        Some(lost) if lost.among_files => {
+            Err(lost.refused("a text that looks so goes on a line of a file: `:::: FILE`"))
+        }
+        Some(lost) => {
+            say::talk(&format!("there is no file {0}, so the tool reads these letters: {0}", lost.word));
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 

@@ -61,9 +61,17 @@ struct Line<'a, T> {
     value: &'a T,
 }
 
-/// Results of a job go there.
-pub(super) fn make_folder(path: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(path).map_err(|error| unwritable(path, &error))
+/// Results of a job go there: whether they can is known before there are any.
+pub(in crate::cli) fn make_folder(path: &Path) -> Result<(), Failure> {
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
+        return Err(Failure::usage(format!("{} is no folder, and each result is a file of its own", path.display()))
+            .hint("name a folder, which is made if need be; or leave -o out, and write standard output into a file"));
+    }
+    let written = std::fs::create_dir_all(path).and_then(|()| tempfile::tempfile_in(path));
+    written.map(drop).map_err(|error| {
+        Failure::new(Exit::Error, format!("no results can be written into {}: {error}", path.display()))
+            .hint("choose another folder with -o")
+    })
 }
 
 impl<'h> Out<'h> {

@@ -66,7 +66,7 @@ fn text(job: &JobShape) -> String {
         job.done,
         job.items,
         job.running,
-        job.waiting,
+        job.waiting + job.queued,
         job.failed,
         credits_text(i128::from(job.spent.0))
     )

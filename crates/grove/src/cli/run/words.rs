@@ -4,6 +4,9 @@ use crate::cli::Failure;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+/// Longer endings of names are hardly ever given.
+const ENDING_MAX: usize = 5;
+
 /// What stands after the tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Words {
@@ -14,9 +17,55 @@ pub(in crate::cli) struct Words {
 impl Words {
     /// Whether all inputs are files and folders of this machine.
     pub(super) fn all_files(&self) -> bool {
-        let is_file = |word: &OsString| std::fs::metadata(word).is_ok_and(|found| found.is_file() || found.is_dir());
         matches!(&self.sources[..], [Source::Given(words)] if words.iter().all(is_file))
     }
+
+    /// What the one source of given inputs has of this kind.
+    pub(super) fn mistyped(&self) -> Option<Mistyped> {
+        match &self.sources[..] {
+            [Source::Given(words)] => mistyped(words),
+            _ => None,
+        }
+    }
+}
+
+/// An input that looks like the name of a file, and there is no such file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Mistyped {
+    pub(super) word: String,
+    /// Others are files, so this one was meant to be one too.
+    pub(super) among_files: bool,
+}
+
+impl Mistyped {
+    pub(super) fn refused(&self, as_text: &str) -> Failure {
+        Failure::usage(format!("there is no file {}, and other inputs are files", self.word))
+            .hint(format!("check its name; {as_text}"))
+    }
+}
+
+/// The first one that was mistyped, as it seems.
+pub(super) fn mistyped(words: &[OsString]) -> Option<Mistyped> {
+    let lost = words.iter().filter_map(|word| word.to_str()).find(|word| looks_like_a_file(word) && !exists(word))?;
+    Some(Mistyped { word: lost.to_owned(), among_files: words.iter().any(is_file) })
+}
+
+fn is_file(word: &OsString) -> bool {
+    std::fs::metadata(word).is_ok_and(|found| found.is_file() || found.is_dir())
+}
+
+fn exists(word: &str) -> bool {
+    std::fs::metadata(word).is_ok()
+}
+
+/// Texts seldom do: steps of a path, or an ending such as `.csv`. An address of the web is none.
+fn looks_like_a_file(word: &str) -> bool {
+    let ending = std::path::Path::new(word).extension().and_then(OsStr::to_str).unwrap_or_default();
+    let is_ending = ending.len() <= ENDING_MAX
+        && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && ending.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let has_steps = word.contains('/') && !word.contains(char::is_whitespace);
+    !word.contains("://") && (is_ending || has_steps)
 }
 
 /// One source of inputs.
@@ -92,5 +141,17 @@ mod tests {
             let failure = split(text).unwrap_err();
             assert!(failure.exit == Exit::Usage && failure.hint.is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_from_a_text() {
+        let found = |words: &[&str]| mistyped(&words.iter().map(OsString::from).collect::<Vec<_>>());
+        for text in ["plain", "3.14", "a sentence. And more", "and / or", "https://example.org/a.csv", ".", ""] {
+            assert_eq!(found(&[text]), None, "{text:?}");
+        }
+        for name in ["no-such.csv", "no/such", "my files.txt"] {
+            assert_eq!(found(&["plain", name]).map(|lost| (lost.word, lost.among_files)), Some((name.into(), false)));
+        }
+        assert_eq!(found(&["/", "no-such.csv"]).map(|lost| lost.among_files), Some(true));
     }
 }
