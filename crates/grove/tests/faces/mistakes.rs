@@ -60,7 +60,7 @@ fn a_mistyped_file_is_no_text_where_others_are_files() {
     let hub = Hub::start(1);
     fs::write(hub.dir.path().join("a.txt"), "inside").unwrap();
     fs::write(hub.dir.path().join("lines"), "b.txt\n").unwrap();
-    fs::write(hub.dir.path().join("script.py"), "").unwrap();
+    fs::write(hub.dir.path().join("script.py"), "print()").unwrap();
     let tool = noop();
     check(&hub.grove(&["run", "--stdin", &tool, ":::", "a.txt", "b.txt"]), 2, "there is no file b.txt|`:::: FILE`");
     check(&hub.grove(&["run", "script.py", ":::", "a.txt", "b.txt"]), 2, "there is no file b.txt|say `{}`");

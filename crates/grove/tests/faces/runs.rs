@@ -57,7 +57,7 @@ fn what_is_no_tool_and_what_is_over_is_said_as_it_is() {
     }
     fs::write(hub.dir.path().join("taken"), "").unwrap();
     let ran = hub.grove(&["run", "-o", "taken", &noop(), ":::", "a"]);
-    assert!(ran.code == 1 && ran.err.contains("taken"), "{}", ran.err);
+    assert!(ran.code == 2 && ran.err.contains("taken is no folder"), "{}", ran.err);
     let jobs = hub.grove(&["jobs", "--json"]);
     assert!(!jobs.out.contains("noop"), "nothing was submitted: {}", jobs.out);
     assert_eq!(hub.grove(&["run", &noop(), ":::", "a"]).code, 0);
