@@ -95,7 +95,7 @@ impl Screen {
         let (credits, parts) = (credits(lane.micro_credits), lane.answers);
         let what = play.doing(at).map(|bar| (bar.kind.as_str(), bar.task % 1_000_000));
         let text = if columns < WIDTH {
-            let doing = lane.mark.or(what.map(|(kind, _)| kind)).unwrap_or("idle");
+            let doing = lane.mark.or_else(|| what.map(|(kind, _)| kind)).unwrap_or("idle");
             format!(" {parts:>4} parts {credits:>9}  {doing}")
         } else {
             let doing = match (lane.mark, what) {
