@@ -165,6 +165,12 @@ impl Executors {
         self.inner.codes.compiling()
     }
 
+    /// Whether anything runs, waits to run or is compiled.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.inner.codes.compiling().is_some() || self.inner.dispatch.is_at_work()
+    }
+
     /// A job has ended or was cancelled: its executors go, and its orders end.
     pub fn end(&self, job: JobId) {
         self.inner.dispatch.end(job);

@@ -33,6 +33,8 @@ pub trait Reins: Send + Sync + Debug {
     fn give_up(&self) -> Soon<'_, ()>;
     /// From now on work is taken.
     fn lend(&self);
+    /// Whether there is anything to be stopped.
+    fn is_at_work(&self) -> bool;
     /// For how long a tool has been compiled, if one is.
     fn compiling(&self) -> Option<std::time::Duration>;
     /// What was done since this was last asked.

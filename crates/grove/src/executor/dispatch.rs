@@ -160,6 +160,11 @@ impl Dispatch {
         std::mem::take(&mut self.lock().tallies)
     }
 
+    pub(super) fn is_at_work(&self) -> bool {
+        let state = self.lock();
+        !state.works.is_empty() || state.lanes.values().any(|lane| !lane.idle())
+    }
+
     pub(super) fn pids(&self) -> Vec<u32> {
         self.lock().lanes.values().map(|lane| lane.process.pid()).collect()
     }

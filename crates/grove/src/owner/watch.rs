@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
-/// While something may run, the owner is looked for so often: half of it is what a return costs on average.
-const LOOK_LENDING: Duration = Duration::from_millis(100);
-/// While nothing runs nobody is in a hurry.
-const LOOK_PAUSED: Duration = Duration::from_millis(500);
+/// While something runs, the owner is looked for so often: half of it is what a return costs on average.
+const LOOK_WORKING: Duration = Duration::from_millis(100);
+/// While nothing runs nobody is in a hurry; work that comes in between is stopped within a second all the same.
+const LOOK_IDLE: Duration = Duration::from_millis(500);
 /// What is told of a pause need not be newer than this.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// What was done is written down so often, and before each pause.
@@ -149,7 +149,8 @@ impl Round {
                 // Whoever waits for it may have gone.
                 let _ = judged.send(pause);
             }
-            tokio::time::sleep(if self.lends == Some(true) { LOOK_LENDING } else { LOOK_PAUSED }).await;
+            let works = self.lends == Some(true) && self.reins.is_at_work();
+            tokio::time::sleep(if works { LOOK_WORKING } else { LOOK_IDLE }).await;
         }
     }
 

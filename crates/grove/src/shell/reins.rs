@@ -51,6 +51,10 @@ impl Reins for Held {
         self.lends(self.slots);
     }
 
+    fn is_at_work(&self) -> bool {
+        self.executors.is_at_work()
+    }
+
     fn compiling(&self) -> Option<Duration> {
         self.executors.compiling()
     }
