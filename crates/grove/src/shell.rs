@@ -212,10 +212,11 @@ impl Shell {
         let entries = batch.entries()?;
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
         let commit = Commit { facts, pages: &pages, entries: &entries, drop_tasks, now_s, lazy, ..Commit::default() };
-        let (waiting, node) = (&mut self.waiting, &self.node);
-        let tell = || ended_in(actions).for_each(|job| waiting.look(job, node));
-        room::commit(&mut self.store, &commit, (&self.side, &self.inbox), tell)?;
+        room::commit(&mut self.store, &commit, &self.side, &self.inbox)?;
         self.behind = lazy.then(|| self.behind.unwrap_or_else(Instant::now));
+        if !lazy {
+            ended_in(actions).for_each(|job| self.waiting.look(job, &self.node));
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use redb::{Database, StorageBackend};
 
@@ -116,8 +116,6 @@ pub struct Store {
     /// Tasks with results, and when these were last written; a handful beside the rows themselves.
     tasks: BTreeMap<u64, u64>,
     reach: Reach,
-    /// Held while the database has not what was acknowledged: readers wait that long.
-    following: Arc<RwLock<()>>,
     /// After a failed write or sync nobody can say what the disk holds, so nothing more is acknowledged.
     failed: bool,
     /// A crash would undo lazy commits.
@@ -167,7 +165,6 @@ impl Store {
             snapshot_bytes: tail.snapshot_bytes,
             tasks,
             reach: Reach::default(),
-            following: Arc::default(),
             failed: false,
             behind: false,
             scratch: Vec::new(),
@@ -185,7 +182,7 @@ impl Store {
 
     /// Reads beside the commits, from any thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(self.database.clone(), &self.file, self.reach.clone(), self.following.clone())
+        Reader::new(self.database.clone(), &self.file, self.reach.clone())
     }
 
     /// The blobs of this store, from any thread.

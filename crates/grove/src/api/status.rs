@@ -151,6 +151,8 @@ pub(super) async fn log(Mine(api): Mine, Asked(page): Asked<Page>) -> Result<Jso
     let found = tokio::task::spawn_blocking(move || door.account(person, from, limit)).await;
     let found = found.map_err(|error| Problem::internal("the store was not asked", &error))?;
     let found = found.map_err(|error| Problem::internal("the store", &error))?;
+    // What was read is durable when the loop, which commits, has time for a question.
+    api.door.look(|_| ()).await?;
     let circle = api.door.roll().now();
     let names = api.names();
     let name = |id| circle.people.get(&id).map(|person| person.name.to_string());

@@ -5,8 +5,9 @@ use super::waiting::{Answered, Wait};
 use grove_core::message::{Data, Message};
 use grove_core::node::{Event, Node, Reply, Wish};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Inputs in one batch: enough that a commit costs little for each, few enough that nobody waits long for his turn.
@@ -15,6 +16,10 @@ const BATCH_MAX: usize = 4_096;
 const BATCH_ANSWERS_MAX: usize = 32_768;
 /// What neighbours say and people ask that waits for the loop; more waits in the links, whose windows then fill.
 const ROOM: usize = 4_096;
+
+/// A short wait is likely to be followed by another: then the loop looks again and again for so long before it sleeps.
+/// To wake a thread of an idle machine takes some 50 us, and there are several in each round of short parts.
+const EAGER_FOR: Duration = Duration::from_micros(300);
 
 /// One thing for the loop.
 pub(super) enum Input {
@@ -40,6 +45,8 @@ pub(super) struct Asked {
 pub(super) struct Inbox {
     queue: Mutex<Queue>,
     filled: Condvar,
+    /// The last wait was a short one.
+    eager: AtomicBool,
     /// Room for what comes from outside.
     room: Semaphore,
 }
@@ -64,7 +71,12 @@ pub struct Gone;
 
 impl Inbox {
     pub(super) fn new() -> Inbox {
-        Inbox { queue: Mutex::default(), filled: Condvar::new(), room: Semaphore::new(ROOM) }
+        Inbox {
+            queue: Mutex::default(),
+            filled: Condvar::new(),
+            eager: AtomicBool::new(false),
+            room: Semaphore::new(ROOM),
+        }
     }
 
     /// Puts something in that somebody here has made: these are bounded by what the node itself has asked for.
@@ -91,6 +103,14 @@ impl Inbox {
 
     /// Takes a batch; waits for the first input until that moment. `None` waits for ever.
     pub(super) fn take(&self, until: Option<Instant>) -> Vec<Input> {
+        let begun = Instant::now();
+        if self.eager.load(Ordering::Relaxed) {
+            let end = until.unwrap_or(begun + EAGER_FOR).min(begun + EAGER_FOR);
+            while self.is_empty() && Instant::now() < end {
+                // Whoever else has something to do on this core does it.
+                std::thread::yield_now();
+            }
+        }
         let mut queue = self.lock();
         while queue.inputs.is_empty() {
             let Some(until) = until else {
@@ -103,6 +123,7 @@ impl Inbox {
             }
             queue = self.filled.wait_timeout(queue, span).unwrap_or_else(PoisonError::into_inner).0;
         }
+        self.eager.store(begun.elapsed() < EAGER_FOR, Ordering::Relaxed);
         let (mut batch, mut answers, mut freed) = (Vec::new(), 0, 0);
         while let Some((input, took_room)) = queue.inputs.front() {
             answers += answers_in(input);

@@ -35,16 +35,11 @@ impl Room {
     }
 }
 
-/// Commits, as soon as there is room for it, and tells. Who is asked to stop meanwhile stops for the want of it.
-pub(super) fn commit(
-    store: &mut Store,
-    commit: &Commit<'_>,
-    (side, inbox): (&Side, &Inbox),
-    mut tell: impl FnMut(),
-) -> Result<(), StoreError> {
+/// Commits, as soon as there is room for it. Who is asked to stop meanwhile stops for the want of it.
+pub(super) fn commit(store: &mut Store, commit: &Commit<'_>, side: &Side, inbox: &Inbox) -> Result<(), StoreError> {
     let room = side.room();
     loop {
-        match store.commit_telling(commit, &mut tell) {
+        match store.commit(commit) {
             Err(error @ StoreError::LowSpace { .. }) if !inbox.is_to_stop() => {
                 if room.0.borrow().is_none() {
                     tracing::warn!("the node waits for room, and loses nothing: {error}");

@@ -4,6 +4,8 @@
 //! Each record is sealed together with the one before it, so that what an earlier round has left behind never passes
 //! for what came next. The log knows bytes and positions; it does not know what a commit is.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use redb::StorageBackend;
@@ -12,6 +14,7 @@ use redb::backends::FileBackend;
 use super::Position;
 use super::error::{StoreError, io_error};
 use super::folder::{Folder, private_options, sync_dir};
+use super::system;
 
 pub(super) const FILE: &str = "log";
 /// What a start may have to take into the database again: some milliseconds. Written full of zeros when it is made, so
@@ -43,9 +46,40 @@ pub(super) struct Log {
 pub(super) fn open(folder: &Folder) -> Result<Box<dyn StorageBackend>, StoreError> {
     let path = folder.path(FILE);
     let file = private_options().read(true).write(true).create(true).open(&path).map_err(io_error("open", &path))?;
-    let disk = FileBackend::new(file).map_err(|error| io_error("lock", &path)(std::io::Error::other(error)))?;
+    let same = file.try_clone().map_err(io_error("open", &path))?;
+    let disk = FileBackend::new(file).map_err(|error| io_error("lock", &path)(io::Error::other(error)))?;
     sync_dir(folder.dir())?;
-    Ok(Box::new(disk))
+    Ok(Box::new(Prompt { disk, file: same }))
+}
+
+/// A file whose writes go to the disk at once, and not only when somebody waits for them.
+#[derive(Debug)]
+struct Prompt {
+    disk: FileBackend,
+    file: File,
+}
+
+impl StorageBackend for Prompt {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.disk.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.write(offset, data)?;
+        system::begin_writing(&self.file, offset, data.len() as u64)
+    }
 }
 
 impl Log {
@@ -107,15 +141,17 @@ impl Log {
         self.whole
     }
 
-    /// Makes durable what was added.
-    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
-        self.disk
-            .write(self.at, &self.waiting)
-            .and_then(|()| self.disk.sync_data())
-            .map_err(io_error("write", &self.path))?;
+    /// Writes what was added. The disk begins with it at once, and works on it beside this process.
+    pub(super) fn write(&mut self) -> Result<(), StoreError> {
+        self.disk.write(self.at, &self.waiting).map_err(io_error("write", &self.path))?;
         self.at += self.waiting.len() as u64;
         self.waiting.clear();
         Ok(())
+    }
+
+    /// Makes durable what was written.
+    pub(super) fn sync(&mut self) -> Result<(), StoreError> {
+        self.disk.sync_data().map_err(io_error("write", &self.path))
     }
 
     /// The database is synced: nothing here is needed any more.

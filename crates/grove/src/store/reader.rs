@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use redb::{ReadTransaction, ReadableDatabase};
 
@@ -21,7 +21,6 @@ pub struct Reader {
     database: Arc<Shared>,
     file: Arc<Path>,
     reach: Reach,
-    following: Arc<RwLock<()>>,
 }
 
 /// Some results in item order. Items without a result are left out.
@@ -41,8 +40,8 @@ pub(super) struct PageRow<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(database: Arc<Shared>, file: &Path, reach: Reach, following: Arc<RwLock<()>>) -> Self {
-        Self { database, file: file.into(), reach, following }
+    pub(super) fn new(database: Arc<Shared>, file: &Path, reach: Reach) -> Self {
+        Self { database, file: file.into(), reach }
     }
 
     /// The results of a stage from `from_item` on, at most `limit` of them and at most `RESULTS_BYTES_MAX` bytes.
@@ -120,7 +119,6 @@ impl Reader {
     }
 
     fn begin(&self) -> Result<ReadTransaction, StoreError> {
-        drop(self.following.read().unwrap_or_else(PoisonError::into_inner));
         self.database.begin_read().map_err(database_error(&self.file))
     }
 }

@@ -1,7 +1,7 @@
 //! Files on systems without Unix rights: a profile folder is private by its inherited rights, renames are durable
 //! without a folder sync, and the system itself reports a full disk.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 
@@ -21,4 +21,8 @@ pub(super) fn sync_dir(_dir: &Path) -> io::Result<()> {
 
 pub(super) fn free_bytes(_dir: &Path) -> io::Result<u64> {
     Ok(u64::MAX)
+}
+
+pub(super) fn begin_writing(_file: &File, _offset: u64, _bytes: u64) -> io::Result<()> {
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io;
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -25,4 +26,12 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 pub(super) fn free_bytes(dir: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(dir)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// The disk begins with what was just written to a file. Linux does, when it is told that the pages are not needed any
+/// more; elsewhere the next sync does it all.
+pub(super) fn begin_writing(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(file, offset, NonZeroU64::new(bytes), rustix::fs::Advice::DontNeed)?;
+    Ok(())
 }

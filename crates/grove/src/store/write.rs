@@ -2,7 +2,6 @@
 //! It decides nothing about them but whether there is room.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
 
 use redb::{Durability, ReadableTable, Table, WriteTransaction};
 use serde::{Deserialize, Serialize};
@@ -73,33 +72,23 @@ struct Changed {
 
 impl Store {
     /// Makes it durable, unless it is lazy. A refusal changes nothing and can be answered; after any other error the
-    /// caller must stop, and must not have acknowledged anything that this commit was to hold.
+    /// caller must stop, and must not have acknowledged anything that this commit was to hold. Readers see it a moment
+    /// before it is durable: what may be told of it is the caller's to know.
     pub fn commit(&mut self, commit: &Commit<'_>) -> Result<Position, StoreError> {
-        self.commit_telling(commit, || ())
-    }
-
-    /// The same; `tell` is called as soon as the commit is durable, unless it is lazy. Whoever hears of it and reads
-    /// waits until the database has it.
-    pub fn commit_telling(&mut self, commit: &Commit<'_>, tell: impl FnOnce()) -> Result<Position, StoreError> {
         self.refuse_if_failed()?;
         self.admit(commit)?;
         let next = Position(self.last.0 + 1);
         let logged = self.log_commit(next, commit)?;
-        if logged && !commit.lazy {
-            let following = Arc::clone(&self.following);
-            let _following = following.write().unwrap_or_else(PoisonError::into_inner);
-            tell();
-            let totals = self.write_down(next, commit, false)?;
-            self.acknowledge(next, totals)?;
-            return Ok(next);
-        }
-        let totals = self.write_down(next, commit, !commit.lazy)?;
+        let totals = self.write_down(next, commit, !commit.lazy && !logged)?;
         if commit.lazy {
             self.grow(next, totals);
             self.behind = true;
+        } else if logged {
+            let synced = self.log.sync();
+            self.settle(synced)?;
+            self.acknowledge(next, totals)?;
         } else {
             self.advance(next, totals)?;
-            tell();
         }
         Ok(next)
     }
@@ -111,7 +100,7 @@ impl Store {
             return Ok(());
         }
         if self.log.is_whole() {
-            let synced = self.log.sync();
+            let synced = self.log.write().and_then(|()| self.log.sync());
             self.settle(synced)?;
             return self.acknowledge(self.last, self.totals);
         }
@@ -140,7 +129,7 @@ impl Store {
         self.advance(self.last, self.totals)
     }
 
-    /// Whether the log has it; then the log is synced, unless the commit is lazy.
+    /// Whether the log has it. Unless the commit is lazy, it is on its way to the disk while the database is written.
     fn log_commit(&mut self, next: Position, commit: &Commit<'_>) -> Result<bool, StoreError> {
         let pages = || commit.pages.iter().chain(commit.entries);
         let bytes = commit.facts.len() + pages().map(|page| page.body().len()).sum::<usize>();
@@ -151,8 +140,8 @@ impl Store {
             let body = postcard::to_allocvec(&logged).expect("what is in memory can be written to memory");
             if self.log.has_room(body.len()) {
                 self.log.add(next, &body);
-                let synced = if commit.lazy { Ok(()) } else { self.log.sync() };
-                return self.settle(synced).map(|()| true);
+                let written = if commit.lazy { Ok(()) } else { self.log.write() };
+                return self.settle(written).map(|()| true);
             }
         }
         self.log.skip();
