@@ -13,7 +13,7 @@ pub use circle::{
     InvitationShape, Invitations, Invite, InvitedShape, Join, JoinedShape, LogIn, LoggedIn, MachineShape, Machines, Me,
     PasswordShape, PayShape, People, PersonShape, RevokeShape, RolesShape, Told,
 };
-pub use near::{BranchShape, KnownShape, TreeShape};
+pub use near::{BranchShape, FavoursShape, KnownShape, TreeShape};
 pub use news::{Event, EventKind};
 pub use node::{DiskShape, PeerShape, Peers, PythonShape, Status, Version};
 pub use number::{Big, Signed};

@@ -7,4 +7,5 @@ mod frames;
 mod golden;
 mod home;
 mod hostile;
+mod peers;
 mod talk;

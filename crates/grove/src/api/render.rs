@@ -3,8 +3,8 @@
 use super::alias::Aliases;
 use crate::door::{Branch, Growth, Seen, Way};
 use crate::shape::{
-    Big, BranchShape, CheckShape, Content, FileShape, JobShape, KnownShape, PeerShape, ReasonShape, ResultShape,
-    Signed, SourceView, StandingShape, V,
+    Big, BranchShape, CheckShape, Content, FavoursShape, FileShape, JobShape, KnownShape, PeerShape, ReasonShape,
+    ResultShape, Signed, SourceView, StandingShape, V,
 };
 use grove_core::id::{JobId, Lease, NodeId};
 use grove_core::job::{Check, Source, Standing};
@@ -186,6 +186,11 @@ pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
         balance: Signed(i128::from(view.balance)),
         silent_ms: if view.node == here { 0 } else { view.silent.0 },
         resting: view.resting,
+        favours: (view.solves && view.node != here).then_some(FavoursShape {
+            theirs: Big(view.favours.theirs.0),
+            ours: Big(view.favours.ours.0),
+            served: Big(view.favours.served.0),
+        }),
     }
 }
 
@@ -325,7 +330,9 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
                 "none of the {} here owes this one anything: when they are busy, whoever has worked for them is first",
                 many(peers, "peer")
             ),
-            Some("let this machine work for them: `grove lend`"),
+            Some(
+                "this machine works for them while you are away: `grove why` without a job says what keeps it from that",
+            ),
         ),
         Reason::NoInputs => (
             "no_inputs",

@@ -2,7 +2,7 @@
 
 use super::hub::Hub;
 use super::{Exit, Place, say};
-use crate::amount::time_text;
+use crate::amount::{credits_text, time_text};
 use crate::shape::{KnownShape, PeerShape, Peers as Answer};
 use clap::Args;
 use grove_core::units::Millis;
@@ -42,11 +42,12 @@ fn lines(answer: &Answer) -> Vec<String> {
             known.ways.join(", "),
             since(known),
             peer.map(|peer| peer.slots.to_string()).unwrap_or_default(),
+            favours(peer),
             trust(peer).to_owned(),
         ]
     };
     let rows: Vec<Vec<String>> = answer.known.iter().map(row).collect();
-    let mut lines = say::table(&["PEER", "ADDRESS", "KNOWN", "SINCE", "SLOTS", "TRUST"], &rows);
+    let mut lines = say::table(&["PEER", "ADDRESS", "KNOWN", "SINCE", "SLOTS", "FAVOURS", "TRUST"], &rows);
     for known in answer.known.iter().filter(|known| !known.linked) {
         lines.extend(known.problem.as_ref().map(|why| format!("{}: {why}", say::short_id(&known.node))));
     }
@@ -57,6 +58,16 @@ fn since(known: &KnownShape) -> String {
     match known.linked_ms {
         Some(millis) => time_text(Millis(millis)),
         None => "not here".to_owned(),
+    }
+}
+
+/// Who has done more for the other. Whoever is owed something is served first where not everybody can be.
+fn favours(peer: Option<&PeerShape>) -> String {
+    let Some(favours) = peer.and_then(|peer| peer.favours) else { return String::new() };
+    match (favours.theirs.0, favours.ours.0) {
+        (0, 0) => "even".to_owned(),
+        (theirs, 0) => format!("you owe {}", credits_text(theirs.into())),
+        (_, ours) => format!("owes you {}", credits_text(ours.into())),
     }
 }
 
@@ -71,7 +82,7 @@ fn trust(peer: Option<&PeerShape>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::V;
+    use crate::shape::{Big, FavoursShape, Signed, V};
 
     #[test]
     fn who_is_near_and_who_is_not_with_the_reason() {
@@ -86,14 +97,33 @@ mod tests {
             linked_ms: linked.then_some(61_000),
             problem: (!linked).then(|| "lost: nobody answers".to_owned()),
         };
+        let peer = |node: &str, theirs: u64, ours: u64| PeerShape {
+            node: node.to_owned(),
+            here: false,
+            linked: true,
+            slots: 2,
+            memory: 0,
+            too_large: 0,
+            gifts: 0,
+            trusted: false,
+            caught: false,
+            audits_passed: 1,
+            speed: 0,
+            balance: Signed(0),
+            silent_ms: 0,
+            resting: false,
+            favours: Some(FavoursShape { theirs: Big(theirs), ours: Big(ours), served: Big(ours) }),
+        };
         let all = Answer {
             v: V,
-            peers: Vec::new(),
+            peers: vec![peer("a1b2c3d4e5", 250_000, 0), peer("b1b2c3d4e5", 0, 1_000_000)],
             waiting_jobs: 0,
             known: vec![known("a1b2c3d4e5", true), known("b1b2c3d4e5", false)],
         };
         let lines = lines(&all);
         assert!(lines[1].starts_with("a1b2c3d4  10.0.0.1:7422  ticket, near"), "{lines:?}");
-        assert!(lines[2].contains("not here") && lines[3] == "b1b2c3d4: lost: nobody answers", "{lines:?}");
+        assert!(lines[1].contains("you owe 0.25  proved"), "{lines:?}");
+        assert!(lines[2].contains("not here") && lines[2].contains("owes you 1.00"), "{lines:?}");
+        assert_eq!(lines[3], "b1b2c3d4: lost: nobody answers");
     }
 }

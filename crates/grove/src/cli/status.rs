@@ -247,6 +247,7 @@ mod tests {
             balance: Signed(0),
             silent_ms: 0,
             resting: false,
+            favours: None,
         };
         let expect = "\
 Machine

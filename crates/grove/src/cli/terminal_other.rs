@@ -1,6 +1,11 @@
-//! How wide a terminal is, where the system is not asked.
+//! How large a terminal is, where the system is not asked.
 
 /// Unknown.
 pub(super) fn columns<T>(_: T) -> Option<usize> {
+    None
+}
+
+/// Unknown.
+pub(super) fn rows<T>(_: T) -> Option<usize> {
     None
 }

@@ -1,17 +1,22 @@
-//! `grove tree`: who works on which piece of a job, as a tree: in the terminal, or as a picture.
+//! `grove tree`: who works on which piece of a job, as a tree: in the terminal, where it grows and shrinks before one's
+//! eyes, or as a picture.
 
 mod svg;
 
 use super::hub::Hub;
-use super::{Exit, Failure, Place, page, say};
+use super::{Exit, Failure, Place, page, say, terminal};
 use crate::amount::time_text;
 use crate::shape::{BranchShape, StandingShape, TreeShape};
 use clap::Args;
 use grove_core::units::Millis;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Leaves of one branch that are drawn one by one; of more, the rest is counted.
 const LEAVES_MAX: usize = 12;
+/// How often the tree is looked at while somebody watches it grow.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
 pub struct Tree {
@@ -21,6 +26,9 @@ pub struct Tree {
     /// Draw a picture into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Draw it once, as it is now, also on a terminal
+    #[arg(long)]
+    once: bool,
     /// Answer with one JSON object
     #[arg(long, conflicts_with = "svg")]
     json: bool,
@@ -28,7 +36,9 @@ pub struct Tree {
 
 impl Tree {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
-        let tree: TreeShape = Hub::find(place)?.get(&page(&self.job, "/tree"))?;
+        let hub = Hub::find(place)?;
+        let tree: TreeShape = hub.get(&page(&self.job, "/tree"))?;
+        let live = (!self.once && io::stdout().is_terminal()).then(|| terminal::rows(io::stdout())).flatten();
         if self.json {
             say::json(&tree)?;
         } else if let Some(path) = &self.svg {
@@ -36,11 +46,46 @@ impl Tree {
                 Failure::new(Exit::Error, format!("cannot write {}: {error}", path.display()))
                     .hint("check the folder and its rights")
             })?;
+        } else if let Some(rows) = live {
+            watched(&hub, tree, rows)?;
         } else {
             lines(&tree).iter().try_for_each(|line| say::line(line))?;
         }
         Ok(Exit::Done)
     }
+}
+
+/// Draws the tree again and again over itself, until the job is over or somebody has seen enough.
+fn watched(hub: &Hub, mut tree: TreeShape, rows: usize) -> anyhow::Result<()> {
+    // Another job may become the last one meanwhile.
+    let page = page(&tree.job, "/tree");
+    let columns = terminal::columns(io::stdout()).unwrap_or(usize::MAX);
+    let mut drawn = 0;
+    loop {
+        let picture = fitted(lines(&tree), rows, columns);
+        let up = if drawn > 0 { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
+        let mut out = io::stdout().lock();
+        writeln!(out, "{up}{}", picture.join("\n"))?;
+        out.flush()?;
+        drop(out);
+        drawn = picture.len();
+        if tree.standing != StandingShape::Running {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_EVERY);
+        tree = hub.get(&page)?;
+    }
+}
+
+/// What a terminal holds without rolling: a line that wraps, or is one too many, would spoil the picture.
+fn fitted(mut lines: Vec<String>, rows: usize, columns: usize) -> Vec<String> {
+    let most = rows.saturating_sub(1).max(1);
+    if lines.len() > most {
+        let left = lines.len() - most + 1;
+        lines.truncate(most - 1);
+        lines.push(format!("... and {left} more lines (`--once` shows all)"));
+    }
+    lines.iter().map(|line| say::short(line, columns.saturating_sub(1))).collect()
 }
 
 /// The branches that hang below one, in the order of their pieces.
@@ -125,6 +170,16 @@ mod tests {
         assert!(lines[2].starts_with("├─ #0 here working"), "{lines:?}");
         assert!(lines[3].starts_with("└─ #1 cccccccc working"), "{lines:?}");
         assert!(lines[4].starts_with("   └─ #2 dddddddd given"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_tree_that_is_watched_fits_its_terminal() {
+        let lines = lines(&tree());
+        assert_eq!(fitted(lines.clone(), 24, 80), lines);
+        let small = fitted(lines.clone(), 4, 80);
+        assert_eq!((small.len(), &small[..2]), (3, &lines[..2]));
+        assert!(small[2].starts_with("... and 3 more lines"), "{small:?}");
+        assert!(fitted(lines, 24, 10).iter().all(|line| line.chars().count() <= 10));
     }
 
     #[test]

@@ -166,6 +166,7 @@ mod tests {
             balance: Signed(0),
             silent_ms: 0,
             resting: false,
+            favours: None,
         };
         let peers = Peers {
             known: Vec::new(),

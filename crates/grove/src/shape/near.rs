@@ -1,6 +1,6 @@
 //! What the API says of free peers: who is known, and who holds which piece of a job.
 
-use super::StandingShape;
+use super::{Big, StandingShape};
 use serde::{Deserialize, Serialize};
 
 /// Somebody whom a peer knows.
@@ -23,6 +23,17 @@ pub struct KnownShape {
     /// Why it is not reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+}
+
+/// What two peers have done for one another, in micro-credits of work. Where both have, only what is left over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FavoursShape {
+    /// The peer has done it for the node that answers, and has not had it back.
+    pub theirs: Big,
+    /// The node that answers has done it for the peer, and has not had it back.
+    pub ours: Big,
+    /// All that was ever done for the peer.
+    pub served: Big,
 }
 
 /// The tree of a job as it is now.

@@ -1,6 +1,6 @@
 //! A node and its neighbours, as the API shows them.
 
-use super::{CreditsShape, KnownShape, ReasonShape, Signed};
+use super::{CreditsShape, FavoursShape, KnownShape, ReasonShape, Signed};
 use serde::{Deserialize, Serialize};
 
 /// How the node is.
@@ -92,6 +92,9 @@ pub struct PeerShape {
     pub balance: Signed,
     pub silent_ms: u64,
     pub resting: bool,
+    /// Among free peers: what both have done for one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub favours: Option<FavoursShape>,
 }
 
 /// Which Grove answers.

@@ -3,12 +3,15 @@
 use clap::CommandFactory;
 use grove::api::listed;
 use grove::cli::Cli;
+use grove::link::{Acquaintance, Secret};
+use grove::peers::Ticket;
 
 const IDLE: &str = include_str!("../../../../docs/guide/idle.md");
 const API: &str = include_str!("../../../../docs/guide/api.md");
 const COMMANDS: &str = include_str!("../../../../docs/guide/commands.md");
 const JOINING: &str = include_str!("../../../../docs/guide/joining.md");
 const LENDING: &str = include_str!("../../../../docs/guide/lending.md");
+const PEERS: &str = include_str!("../../../../docs/guide/peers.md");
 const PROTO: &str = include_str!("../../proto/grove/v1/node.proto");
 
 /// All commands and answers of IDLE.
@@ -55,7 +58,7 @@ fn commands_that_the_guide_names_exist() {
         let words = quoted(text).filter_map(|words| words.strip_prefix("grove "));
         words.filter_map(|words| words.split_whitespace().next()).map(|word| word.trim_matches(',')).collect::<Vec<_>>()
     };
-    let all = [names(IDLE), names(COMMANDS), names(JOINING), names(LENDING)].concat();
+    let all = [names(IDLE), names(COMMANDS), names(JOINING), names(LENDING), names(PEERS)].concat();
     assert!(all.len() > 30, "{all:?}");
     for name in all {
         let known = name.starts_with('-') || name.chars().all(char::is_uppercase) || name == "help";
@@ -91,13 +94,21 @@ fn every_setting_is_in_the_guide() {
     }
 }
 
+/// Commands that stand in blocks of their own, without what is said of them.
+fn commands(text: &'static str) -> Vec<&'static str> {
+    let code = text.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let commands = code.filter(|line| line.starts_with("grove "));
+    commands.map(|line| line.split(['#', '>']).next().unwrap()).collect()
+}
+
 #[test]
-fn commands_in_the_guide_to_lending_are_understood_as_they_stand() {
-    let code = LENDING.split("```").skip(1).step_by(2).flat_map(str::lines);
-    let commands: Vec<&str> = code.filter(|line| line.starts_with("grove ")).collect();
-    assert!(commands.len() > 15, "{commands:?}");
-    for command in commands {
-        let words = command.split('#').next().unwrap().split_whitespace();
-        assert!(Cli::command().try_get_matches_from(words).is_ok(), "{command}");
+fn commands_in_the_guides_to_lending_and_to_peers_are_understood_as_they_stand() {
+    assert!(commands(LENDING).len() > 15 && commands(PEERS).len() > 10, "{:?}", commands(PEERS));
+    let peer = Acquaintance { key: [9; 32], addresses: vec!["10.0.0.1:7422".parse().unwrap()] };
+    let ticket = Ticket { group: Secret([7; 32]), peer }.to_string();
+    for command in [commands(LENDING), commands(PEERS)].concat() {
+        // What a shell would take as one word.
+        let words = command.replace("TICKET", &ticket).replace('\'', "");
+        assert!(Cli::command().try_get_matches_from(words.split_whitespace()).is_ok(), "{command}");
     }
 }

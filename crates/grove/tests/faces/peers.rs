@@ -1,8 +1,8 @@
 //! Peers without a hub, as processes: they meet by tickets and by those who name one another, grow a tree for a job, and
 //! nobody else is spoken to.
 
-use super::Ran;
 use super::node::{Process, grove, home};
+use super::{Ran, noop};
 use grove::link::{Acquaintance, Secret};
 use grove::peers::Ticket;
 use serde_json::Value;
@@ -127,13 +127,15 @@ fn a_root_that_is_killed_goes_on_from_its_journal() {
 fn a_job_that_is_cancelled_stops_everywhere() {
     let one = Peer::start(&[]);
     let two = Peer::start(&[&one.said("ticket")]);
-    one.has_met(&[&two]);
-    let ran = two.grove(&["run", "--detach", "--real-time", "--merge", &tool("nap"), ":::", "40 60000"]);
+    let three = Peer::start(&[&one.said("ticket")]);
+    let all = [&one, &two, &three];
+    two.has_met(&[&one, &three]);
+    let ran = two.grove(&["run", "--detach", "--real-time", "--merge", &tool("nap"), ":::", "400 60000"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    wait("both work", || one.gifts() > 0 && two.gifts() > 0);
+    wait("all work", || all.iter().all(|peer| peer.gifts() > 0));
     assert_eq!(two.grove(&["cancel", "last"]).code, 0);
     let begun = Instant::now();
-    wait("both stop", || one.gifts() == 0 && two.gifts() == 0);
+    wait("all stop", || all.iter().all(|peer| peer.gifts() == 0));
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
 }
 
@@ -167,4 +169,54 @@ fn a_peer_speaks_with_those_of_its_tickets_and_with_whom_they_name_and_with_nobo
         let all = peers["known"].as_array().map_or(0, Vec::len);
         assert_eq!(all, known, "{peers}");
     }
+}
+
+#[test]
+fn a_machine_of_a_circle_has_free_peers_beside_it_and_keeps_their_books_apart() {
+    let (_dir, home) = home();
+    let _hub = Process::hub(&home, "1");
+    let peer = started(&home, "127.0.0.1:0", &[]);
+    let other = Peer::start(&[peer.ready["ticket"].as_str().unwrap()]);
+    wait("they meet", || other.linked().len() == 1);
+    let json = |words: &[&str]| -> Value {
+        let ran = grove(&home, words);
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{words:?}: {ran:?}"))
+    };
+    let ran = grove(&home, &["run", "--json", &noop(), ":::", "a"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = grove(&home, &["--hub", "peers", "run", "--real-time", "--merge", &tool("nap"), ":::", "20 50"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "20\n"), "{ran:?}");
+    let (of_circle, of_peers) = (json(&["jobs", "--json"]), json(&["--hub", "peers", "jobs", "--json"]));
+    let ids = |jobs: &Value| -> Vec<String> {
+        jobs["jobs"].as_array().unwrap().iter().map(|job| job["id"].to_string()).collect()
+    };
+    assert_eq!((ids(&of_circle).len(), ids(&of_peers).len()), (1, 1), "{of_circle} {of_peers}");
+    assert_ne!(ids(&of_circle), ids(&of_peers));
+    // Neither knows the other's neighbours, and what is spent on one side is not missing on the other.
+    let near = |peers: &Value| -> Vec<String> {
+        peers["peers"].as_array().unwrap().iter().map(|peer| peer["node"].to_string()).collect()
+    };
+    let (circle, peers) = (json(&["peers", "--json"]), json(&["--hub", "peers", "peers", "--json"]));
+    assert!(near(&circle).iter().all(|node| !near(&peers).contains(node)), "{circle} {peers}");
+    assert_eq!((near(&circle).len(), near(&peers).len()), (1, 2));
+    let log = |words: &[&str]| json(words)["lines"].as_array().unwrap().len();
+    assert!(log(&["credits", "--log", "--json"]) > 0);
+    drop(peer);
+    let ran = grove(&home, &["run", "--json", &noop(), ":::", "b"]);
+    assert_eq!(ran.code, 0, "the circle does not need the peer: {ran:?}");
+}
+
+#[test]
+fn a_free_rider_reads_so_and_favours_are_shown() {
+    let one = Peer::start(&[]);
+    let two = Peer::start(&[&one.said("ticket")]);
+    two.has_met(&[&one]);
+    let ran = two.grove(&["run", "--detach", "--real-time", "--merge", &tool("nap"), ":::", "400 1000"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    wait("it is told that others come first", || two.grove(&["why", "last"]).out.contains("owes this one anything"));
+    let peers = two.grove(&["peers"]);
+    assert!(peers.out.contains("FAVOURS") && peers.out.contains("even"), "{peers:?}");
+    let tree = two.grove(&["tree", "last"]);
+    assert!(tree.out.contains("here"), "{tree:?}");
+    assert_eq!(two.grove(&["cancel", "last"]).code, 0);
 }
