@@ -112,6 +112,7 @@ mod tests {
             balance: Signed(0),
             silent_ms: 0,
             resting: false,
+            left: false,
             favours: Some(FavoursShape { theirs: Big(theirs), ours: Big(ours), served: Big(ours) }),
         };
         let all = Answer {
