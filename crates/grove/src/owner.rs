@@ -13,7 +13,7 @@ mod watch;
 pub use asked::{AskedError, pause, resume};
 pub use diary::{Done, Entry, diary};
 pub(crate) use machine::is_alive;
-pub use note::{Note, Returns, notes};
+pub use note::{Note, Returns, notes, returns};
 pub use probe::{NoSight, Probes};
 pub use rules::{Pause, Rules};
 pub use watch::{Setup, Watch, WatchError};

@@ -14,22 +14,7 @@ const JOBS: usize = 200;
 /// So often the lender's memory is looked through while it works.
 const LOOKS: usize = 4;
 /// What a machine's environment, its books and its people tell, and each name is a canary's.
-const TOLD: [&str; 14] = [
-    "USER",
-    "LOGNAME",
-    "USERNAME",
-    "HOSTNAME",
-    "COMPUTERNAME",
-    "EMAIL",
-    "TZ",
-    "LANG",
-    "LC_ALL",
-    "SSH_CLIENT",
-    "API_KEY",
-    "DISPLAY",
-    "XDG_SESSION_ID",
-    "GIT_AUTHOR_NAME",
-];
+const TOLD: &str = include_str!("../../../crates/grove/tests/faces/told.txt");
 /// So much of what stands around a canary is told.
 const AROUND: usize = 80;
 /// A lender is linked within this.
@@ -97,13 +82,13 @@ impl Side {
     /// Joins; `who` is in every canary, so that no two are the same.
     fn new(net: &Net, place: &str, who: &str, role: &str) -> anyhow::Result<Side> {
         let canary = |what: &str| format!("canary{who}{}", what.to_lowercase().replace('_', ""));
-        let told = TOLD.map(|name| (name.to_owned(), canary(name)));
+        let told: Vec<_> = TOLD.lines().map(|name| (name.to_owned(), canary(name))).collect();
         let machine = canary("machine");
         let place = net.place(place).beside(&canary("folder")).disguised(&told, &machine)?;
         let person = canary("person");
         let word = invite(net, &["--role", role])?;
         place.right(&["join", &word, "--name", &person, "--machine", &canary("name")])?;
-        let mut secrets = told.to_vec();
+        let mut secrets = told;
         let mut more = |what: &str, canary: String| secrets.push((what.to_owned(), canary));
         for what in ["folder", "name", "job", "login", "module"] {
             more(what, canary(what));

@@ -1,6 +1,7 @@
 //! Short scenarios, told whole: what happens to a node, and everything that it wants done about it.
 
 mod books;
+mod budget;
 mod bounds;
 mod honest;
 mod peers;

@@ -1,7 +1,7 @@
 //! `grove send`: inputs into an open job, and their results back at once.
 
 use super::hub::Hub;
-use super::run::{Inputs, Kept, Out, Reading, make_folder, words};
+use super::run::{Inputs, Kept, Names, Out, Reading, make_folder, words};
 use super::{Exit, Failure, Place, interrupt, say};
 use crate::shape::{Added, Done, JobShape, More, Status, V};
 use crate::tokens;
@@ -64,9 +64,8 @@ impl Send {
     fn send(&self, place: &Place, hub: &Hub, job: &JobShape, inputs: Inputs) -> anyhow::Result<Exit> {
         let mut from = job.items;
         let mut exit = Exit::Done;
-        let batches = inputs.batches(hub)?;
         let noted = inputs.noted();
-        let mut out = Out::new(hub, self.out.as_deref(), self.json, inputs.names().shifted(job.items))?;
+        let mut out = Out::new(hub, self.out.as_deref(), self.json, Names::unknown())?;
         let wait = if self.no_wait { "" } else { "?wait=true" };
         if !self.no_wait {
             let id = say::short_id(&job.id);
@@ -74,7 +73,9 @@ impl Send {
             let status: Status = hub.get("/v1/status")?;
             status.nobody.iter().for_each(|reason| say::talk(&format!("waits: {}", reason.text)));
         }
-        for batch in batches {
+        for batch in inputs.batches(hub)? {
+            let (batch, names) = batch?;
+            out.call(names.shifted(from));
             let more = More { v: V, from: Some(from), inputs: batch };
             let added: Added = hub.insist(|| hub.post(&super::page(&job.id, &format!("/inputs{wait}")), &more))?;
             from = added.from + added.count;

@@ -2,12 +2,15 @@
 
 use super::rules::Pause;
 use grove_core::units::Millis;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
 const FILE: &str = "owner.json";
+/// Returns are kept beyond the life of a lender.
+const RETURNS: &str = "returns.json";
 /// Where lenders have their folders, below the home folder.
 const LENDERS: &str = "lend";
 /// Longer files are not ours.
@@ -50,8 +53,8 @@ pub struct Returns {
     pub free_most_ms: u64,
 }
 
-/// The last returns, measured.
-#[derive(Debug, Default)]
+/// The last returns, measured; the latest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Measured {
     count: u64,
     frozen: VecDeque<u64>,
@@ -59,12 +62,25 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    pub(super) fn add(&mut self, frozen: Millis, free: Millis) {
+    /// Those of the lives before; what cannot be read is begun anew.
+    pub(super) fn open(folder: &Path) -> Measured {
+        read(folder, RETURNS).unwrap_or_default()
+    }
+
+    /// One more, and all are written down.
+    pub(super) fn add(&mut self, frozen: Millis, free: Millis, folder: &Path) -> io::Result<()> {
         self.count += 1;
         for (kept, new) in [(&mut self.frozen, frozen), (&mut self.free, free)] {
             kept.truncate(RETURNS_KEPT - 1);
             kept.push_front(new.0);
         }
+        write(self, folder, RETURNS)
+    }
+
+    fn join(&mut self, other: Measured) {
+        self.count += other.count;
+        self.frozen.extend(other.frozen);
+        self.free.extend(other.free);
     }
 
     pub(super) fn returns(&self) -> Returns {
@@ -87,11 +103,8 @@ impl Measured {
 }
 
 impl Note {
-    /// Whole or not at all.
     pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
-        let (path, draft) = (folder.join(FILE), folder.join("owner.json.new"));
-        std::fs::write(&draft, serde_json::to_vec(self)?)?;
-        std::fs::rename(draft, path)
+        write(self, folder, FILE)
     }
 
     pub(super) fn remove(folder: &Path) {
@@ -102,7 +115,14 @@ impl Note {
 
 /// How all lenders of a home folder are that run now, the hub's own among them.
 pub fn notes(home: &Path) -> Vec<Note> {
-    folders(home).iter().filter_map(|folder| read(folder)).filter(|note| super::machine::is_alive(note.pid)).collect()
+    folders(home).iter().filter_map(|folder| read::<Note>(folder, FILE)).filter(|note| super::machine::is_alive(note.pid)).collect()
+}
+
+/// How fast this machine was given back, by all lenders of a home folder, also those that have ended.
+pub fn returns(home: &Path) -> Returns {
+    let mut all = Measured::default();
+    folders(home).iter().for_each(|folder| all.join(Measured::open(folder)));
+    all.returns()
 }
 
 /// The hub's own, then those of lenders.
@@ -114,8 +134,15 @@ pub(super) fn folders(home: &Path) -> Vec<PathBuf> {
     folders
 }
 
-fn read(folder: &Path) -> Option<Note> {
-    let path = folder.join(FILE);
+/// Whole or not at all.
+fn write(what: &impl Serialize, folder: &Path, file: &str) -> io::Result<()> {
+    let (path, draft) = (folder.join(file), folder.join(format!("{file}.new")));
+    std::fs::write(&draft, serde_json::to_vec(what)?)?;
+    std::fs::rename(draft, path)
+}
+
+fn read<T: DeserializeOwned>(folder: &Path, file: &str) -> Option<T> {
+    let path = folder.join(file);
     if std::fs::metadata(&path).ok()?.len() > FILE_BYTES_MAX {
         return None;
     }
@@ -128,17 +155,26 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_last_returns() {
-        let mut measured = Measured::default();
+        let dir = tempfile::tempdir().unwrap();
+        let mut measured = Measured::open(dir.path());
         assert_eq!(measured.returns(), Returns::default());
-        (1..=100).for_each(|ms| measured.add(Millis(ms), Millis(ms * 2)));
+        (1..=100).for_each(|ms| measured.add(Millis(ms), Millis(ms * 2), dir.path()).unwrap());
         let returns = measured.returns();
         assert_eq!(
             (returns.count, returns.frozen_p50_ms, returns.frozen_p99_ms, returns.frozen_most_ms),
             (100, 50, 99, 100)
         );
         assert_eq!((returns.free_p50_ms, returns.free_p99_ms, returns.free_most_ms), (100, 198, 200));
-        (0..RETURNS_KEPT).for_each(|_| measured.add(Millis(5), Millis(5)));
+        (0..RETURNS_KEPT).for_each(|_| measured.add(Millis(5), Millis(5), dir.path()).unwrap());
         assert_eq!((measured.returns().count, measured.returns().frozen_most_ms), (1_100, 5));
+        assert_eq!(Measured::open(dir.path()), measured, "they outlive the lender");
+        let other = dir.path().join(LENDERS).join("1");
+        std::fs::create_dir_all(&other).unwrap();
+        Measured::default().add(Millis(700), Millis(900), &other).unwrap();
+        let all = returns(dir.path());
+        assert_eq!((all.count, all.free_p99_ms, all.free_most_ms), (1_101, 5, 900));
+        std::fs::write(other.join(RETURNS), "?").unwrap();
+        assert_eq!(returns(dir.path()).count, 1_100);
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub enum Why {
     Memory { free: u64 },
     Disk { free: u64 },
     Load { percent: u32 },
+    /// The watch over all of this broke off.
+    Unwatched,
 }
 
 impl Why {

@@ -9,6 +9,7 @@ use super::rules::{Judge, Pause, Rules, Sight, Signs, Verdict, Why};
 use super::{Reins, asked, now};
 use grove_core::units::Millis;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -66,13 +67,19 @@ impl Watch {
         let (judged, first) = oneshot::channel();
         let (rules, heeds) = watch::channel(setup.rules.clone());
         let life = move || {
-            runtime.block_on(async {
-                let round = Round::new(setup, heeds, reins);
-                tokio::select! {
-                    () = round.go(judged) => {}
-                    _ = stopped => {}
-                }
+            let blind = Blind { folder: setup.folder.clone(), slots: setup.slots, reins: Arc::clone(&reins) };
+            let watches = AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    let round = Round::new(setup, heeds, reins);
+                    tokio::select! {
+                        () = round.go(judged) => {}
+                        _ = stopped => {}
+                    }
+                });
             });
+            if std::panic::catch_unwind(watches).is_err() {
+                runtime.block_on(blind.close());
+            }
         };
         let thread = std::thread::Builder::new().name("owner".into()).spawn(life).map_err(failed)?;
         let broken = |_| WatchError::Start { source: io::Error::other("it ended at once") };
@@ -92,6 +99,36 @@ impl Drop for Watch {
         if let Some(thread) = self.thread.take() {
             // A watch that broke off has said so.
             let _ = thread.join();
+        }
+    }
+}
+
+/// What is left when a defect ends the watch: nothing is lent unwatched.
+#[derive(Debug)]
+struct Blind {
+    folder: PathBuf,
+    slots: u32,
+    reins: Arc<dyn Reins>,
+}
+
+impl Blind {
+    async fn close(self) {
+        self.reins.freeze();
+        self.reins.give_up().await;
+        tracing::error!("the watch over the owner's presence broke off: nothing is lent from here until a new start");
+        let note = Note {
+            v: V,
+            pid: std::process::id(),
+            slots: self.slots,
+            limits: Vec::new(),
+            compiling_ms: None,
+            since: now(),
+            pause: Some(Pause { why: Why::Unwatched, until: None }),
+            probe: "none: it broke off".to_owned(),
+            returns: Measured::open(&self.folder).returns(),
+        };
+        if let Err(error) = note.write(&self.folder) {
+            tracing::warn!("what is told to the owner cannot be written to {}: {error}", self.folder.display());
         }
     }
 }
@@ -123,13 +160,13 @@ impl Round {
             diary: Diary::open(&setup.folder),
             written: Instant::now(),
             machine: Machine::new(&setup.folder, setup.rules.unless.clone()),
-            setup,
             heeds,
             reins,
             lends: None,
             since: now(),
-            measured: Measured::default(),
+            measured: Measured::open(&setup.folder),
             told: None,
+            setup,
         }
     }
 
@@ -199,7 +236,10 @@ impl Round {
         self.reins.give_up().await;
         tracing::info!("not lending: {}", pause.text(frozen));
         if let (Some(true), Why::Input { at, .. }) = (before, &pause.why) {
-            self.measured.add(frozen.since(*at), now().since(*at));
+            let kept = self.measured.add(frozen.since(*at), now().since(*at), &self.setup.folder);
+            if let Err(error) = kept {
+                tracing::warn!("how fast the machine was given back cannot be written down: {error}");
+            }
         }
     }
 
@@ -258,4 +298,69 @@ impl Drop for Round {
 fn minute() -> u16 {
     let now = jiff::Zoned::now();
     u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Done, Soon, notes};
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Writes down what is done with it, and breaks when it is asked for the second time.
+    #[derive(Debug, Default)]
+    struct Broken {
+        pulled: Mutex<Vec<&'static str>>,
+        asked: Mutex<u32>,
+    }
+
+    impl Broken {
+        fn pull(&self, how: &'static str) {
+            self.pulled.lock().unwrap().push(how);
+        }
+    }
+
+    impl Reins for Broken {
+        fn freeze(&self) {
+            self.pull("freeze");
+        }
+
+        fn give_up(&self) -> Soon<'_, ()> {
+            self.pull("give up");
+            Box::pin(async {})
+        }
+
+        fn lend(&self) {
+            self.pull("lend");
+        }
+
+        fn compiling(&self) -> Option<Duration> {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            assert!(*asked < 2, "a defect");
+            None
+        }
+
+        fn done(&self) -> Vec<Done> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_breaks_gives_everything_up_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_owned();
+        let rules = Rules { heeds_owner: false, ..Rules::default() }.of_a_hub();
+        let setup = Setup { rules, slots: 2, limits: Vec::new(), home: folder.clone(), folder, fake: None };
+        let reins = Arc::new(Broken::default());
+        let (watch, pause) = Watch::start(setup, Arc::clone(&reins) as Arc<dyn Reins>).await.unwrap();
+        assert_eq!((pause, reins.pulled.lock().unwrap().clone()), (None, vec!["lend"]));
+        let broke_off = || notes(dir.path()).iter().any(|note| note.pause.as_ref().is_some_and(|p| p.why == Why::Unwatched));
+        let begun = Instant::now();
+        while !broke_off() && begun.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(broke_off(), "its owner is told");
+        assert_eq!(*reins.pulled.lock().unwrap(), ["lend", "freeze", "give up"]);
+        drop(watch);
+    }
 }

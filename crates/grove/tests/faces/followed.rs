@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+const README: &str = include_str!("../../../../README.md");
 const FIRST: &str = include_str!("../../../../docs/guide/first-script.md");
 const LENDING: &str = include_str!("../../../../docs/guide/lending.md");
 const TOOLS: &str = include_str!("../../../../docs/guide/tools.md");
@@ -92,6 +93,29 @@ fn the_guide_to_a_first_script_is_true() {
     assert!(said.contains("parts    3 parts") && said.contains("sampled  3 parts"), "{said}");
     assert!(said.contains("false\ntrue\ntrue\nfalse\ntrue\n"), "{said}");
     assert!(reader.ran.len() > 15, "{:?}", reader.ran);
+}
+
+/// What is in a fresh clone, and nothing else.
+#[test]
+fn what_the_readme_runs_is_there_and_runs() {
+    let reader = Reader::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for name in ["tools", "docs"] {
+        std::os::unix::fs::symlink(root.join(name), reader.folder().join(name)).unwrap();
+    }
+    let _hub = Process::hub(&reader.home, "2");
+    let code = README.split("```").skip(1).step_by(2).flat_map(str::lines);
+    let runs: Vec<&str> = code.filter(|line| line.contains("grove run ")).collect();
+    let mut said = String::new();
+    for line in &runs {
+        let command = line.split(" #").next().unwrap_or(line);
+        let ran = reader.shell(command);
+        assert!(ran.status.success(), "{command}\n{ran:?}");
+        said += &String::from_utf8(ran.stdout).unwrap();
+    }
+    assert!(runs.len() > 4 && said.contains("8051 = 83 * 97\n") && said.contains("1000003 = 1000003\n"), "{said}");
+    let counted = std::fs::read_to_string(reader.folder().join("out/lending.md.txt")).unwrap();
+    assert!(counted.contains("\nlend "), "{counted}");
 }
 
 #[test]

@@ -65,6 +65,8 @@ fn an_owner_who_comes_back_has_the_machine_and_the_work_is_done_later() {
     let diary = grove(&home, &["diary", "--json"]);
     assert!(diary.out.contains(r#""parts":"#) && grove(&home, &["diary"]).out.contains("EARNS"), "{diary:?}");
     assert!(!grove(&home, &["status"]).out.contains("this machine lends"), "a lender that has ended tells nothing");
+    assert!(diary.out.contains(r#""returns":{"count":1,"#) && diary.out.contains(r#""free_p99_ms""#), "{diary:?}");
+    assert!(grove(&home, &["diary"]).out.contains("you came back once while something ran"), "also after its end");
 }
 
 #[test]

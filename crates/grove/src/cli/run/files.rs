@@ -79,9 +79,15 @@ fn steps(path: &Path) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-/// Whether a result lies there.
+/// Whether all of a result lies there.
 pub(super) fn is_kept(folder: &Path, file: &str) -> bool {
-    folder.join(format!("{file}.txt")).is_file() || folder.join(file).is_dir()
+    let lies = folder.join(format!("{file}.txt")).is_file() || folder.join(file).is_dir();
+    lies && !unfinished(folder, file).exists()
+}
+
+/// Lies there while the files of a result are being written.
+pub(super) fn unfinished(folder: &Path, file: &str) -> PathBuf {
+    folder.join(format!("{file}.unfinished"))
 }
 
 /// What a piece of a file is called: `big.csv`, third of twenty, is `big.03.csv`.

@@ -2,9 +2,9 @@
 
 use super::cut::{self, Cut};
 use super::files;
-use super::item::{INLINE_FILE_MAX, Item, sandbox_name, shape, shapes};
+use super::item::{BATCH_BYTES_MAX, INLINE_FILE_MAX, Item, sandbox_name, shape, shapes};
 use super::kept::{Changed, Kept, Noted};
-use super::names::Names;
+use super::names::{Names, label};
 use super::spool::{self, Spool, unreadable};
 use super::words::{self, Source, text};
 use crate::cli::hub::Hub;
@@ -260,23 +260,60 @@ impl Inputs {
         }
     }
 
-    /// The same, some at a time, as an open job takes them.
-    pub(in crate::cli) fn batches(&self, hub: &Hub) -> Result<Vec<Vec<InputShape>>, Failure> {
-        let all: Vec<InputShape> = match self {
-            Inputs::Lines(spool) => {
-                let lines = BufReader::new(spool.reader()?).split(b'\n');
-                lines
-                    .map(|line| line.map(|line| shape(&line)))
-                    .collect::<Result<_, _>>()
-                    .map_err(|error| unreadable("the inputs", &error))?
+    /// The same, some at a time, as an open job takes them: of lines no more are read than one request carries.
+    pub(in crate::cli) fn batches(&self, hub: &Hub) -> Result<Batches<'_>, Failure> {
+        match self {
+            Inputs::Lines(spool) => Ok(Batches::Lines(BufReader::new(spool.reader()?))),
+            Inputs::Listed(Listed { items, files }) => {
+                let labels = items.iter().map(|item| item.label().to_owned()).collect();
+                Ok(Batches::Given(Some((shapes(items, hub)?, Names::listed(labels, files.clone())))))
             }
-            Inputs::Listed(Listed { items, .. }) => shapes(items, hub)?,
-            Inputs::Once(bytes) => vec![shape(bytes)],
+            Inputs::Once(bytes) => {
+                Ok(Batches::Given(Some((vec![shape(bytes)], Names::listed(vec!["output".to_owned()], Vec::new())))))
+            }
             Inputs::Numbers { from, count } => {
-                (*from..*from + *count).map(|n| InputShape::Text(n.to_string())).collect()
+                let numbers = (*from..*from + *count).map(|n| InputShape::Text(n.to_string())).collect();
+                Ok(Batches::Given(Some((numbers, Names::numbers(*from)))))
             }
-        };
-        Ok(all.chunks(LISTED_MAX).map(<[InputShape]>::to_vec).collect())
+        }
+    }
+}
+
+/// Inputs on their way into an open job, some at a time, with what they are called.
+pub(in crate::cli) enum Batches<'a> {
+    /// They were made in memory, and fit a request.
+    Given(Option<(Vec<InputShape>, Names)>),
+    Lines(BufReader<Box<dyn spool::Source + 'a>>),
+}
+
+impl Batches<'_> {
+    fn lines(from: &mut impl BufRead) -> Result<Option<(Vec<InputShape>, Names)>, Failure> {
+        let (mut batch, mut labels, mut room) = (Vec::new(), Vec::new(), BATCH_BYTES_MAX);
+        while batch.len() < LISTED_MAX && room > 0 {
+            let mut line = Vec::new();
+            let read = from.read_until(b'\n', &mut line).map_err(|error| unreadable("the inputs", &error))?;
+            if read == 0 {
+                break;
+            }
+            if line.ends_with(b"\n") {
+                line.pop();
+            }
+            room = room.saturating_sub(read as u64);
+            labels.push(label(&line));
+            batch.push(shape(&line));
+        }
+        Ok((!batch.is_empty()).then(|| (batch, Names::listed(labels, Vec::new()))))
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<(Vec<InputShape>, Names), Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Batches::Given(all) => all.take().map(Ok),
+            Batches::Lines(from) => Batches::lines(from).transpose(),
+        }
     }
 }
 
@@ -375,6 +412,11 @@ mod tests {
         let Inputs::Listed(Listed { items, files }) = &inputs else { panic!() };
         assert!(matches!(&items[..], [Item::Text(b), Item::Text(a)] if b == "b" && a == "a"), "{items:?}");
         assert_eq!(files[..], ["b", "a-2"], "they keep their names");
+        // A run that was broken off in the middle of a result leaves its draft, or the mark of its files.
+        std::fs::write(out.path().join("b.txt.part"), "ha").unwrap();
+        std::fs::write(files::unfinished(out.path(), "c"), "").unwrap();
+        let mut inputs = Inputs::gather(&[given(&["a", "b", "c"])], Reading::Words).unwrap();
+        assert_eq!(inputs.leave_out_done(out.path()).unwrap(), 1, "only the first is whole");
     }
 
     #[test]

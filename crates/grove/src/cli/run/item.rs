@@ -19,7 +19,7 @@ pub(super) const INLINE_FILE_MAX: u64 = 64 << 10;
 /// Blobs that are sent at one time: while some wait for the hub's disk, others are on their way.
 const SENDERS: usize = 8;
 /// All that one request carries.
-const BATCH_BYTES_MAX: u64 = 8 << 20;
+pub(super) const BATCH_BYTES_MAX: u64 = 8 << 20;
 
 /// One input and what it is called.
 #[derive(Debug)]

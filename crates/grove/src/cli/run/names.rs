@@ -46,7 +46,7 @@ impl Names {
         Names::of(Kind::Lines { reader: Box::new(BufReader::new(reader)), next: 0 })
     }
 
-    pub(super) fn unknown() -> Names {
+    pub(in crate::cli) fn unknown() -> Names {
         Names::of(Kind::Unknown)
     }
 
@@ -129,6 +129,11 @@ fn line(reader: &mut dyn BufRead, next: &mut u64, wanted: u64) -> Option<String>
         }
     }
     None
+}
+
+/// What a line is called that is at hand: its beginning.
+pub(super) fn label(line: &[u8]) -> String {
+    String::from_utf8_lossy(&line[..line.len().min(LABEL_BYTES_MAX)]).into_owned()
 }
 
 /// Names of files, no two alike on any system.

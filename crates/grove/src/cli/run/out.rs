@@ -3,12 +3,14 @@
 //! What a failed part printed is no result: it is told of on standard error, and goes where results go only when just
 //! the failed parts were asked for. Lines of JSON hold both, since each says how its part ended.
 
+use super::files;
 use super::names::{FileNames, Names, safe_name};
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure, say};
 use crate::shape::{Content, JobShape, ResultShape, V};
 use base64::Engine;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -37,6 +39,8 @@ pub(in crate::cli) struct Out<'h> {
     files_lost: bool,
     /// What was put, in order; a few bits of its hash.
     put: Vec<u32>,
+    /// Files that tools wrote, by the place of their result in that order, as they lie below the folder.
+    wrote: BTreeMap<usize, Vec<PathBuf>>,
 }
 
 /// Which results are asked for.
@@ -89,7 +93,7 @@ impl<'h> Out<'h> {
             None if json => To::Json,
             None => To::Stdout { terminal: io::stdout().is_terminal() },
         };
-        Ok(Out { hub, names, to, which: Which::Right, notes: 0, files_lost: false, put: Vec::new() })
+        Ok(Out { hub, names, to, which: Which::Right, notes: 0, files_lost: false, put: Vec::new(), wrote: BTreeMap::new() })
     }
 
     /// Others than the right ones.
@@ -97,9 +101,15 @@ impl<'h> Out<'h> {
         Out { which, ..self }
     }
 
+    /// The results that come now are of these inputs.
+    pub(in crate::cli) fn call(&mut self, names: Names) {
+        self.names = names;
+    }
+
     /// One result.
     pub(in crate::cli) fn put(&mut self, result: &ResultShape) -> Result<(), Failure> {
-        if self.put.len() < REMEMBERED_MAX {
+        let nth = self.put.len();
+        if nth < REMEMBERED_MAX {
             self.put.push(mark(result));
         }
         let name = self.names.name(result);
@@ -111,7 +121,13 @@ impl<'h> Out<'h> {
             To::Folder { path, names } => {
                 // Also where nothing is kept: with and without what failed, the others have the same names.
                 let file = self.names.file(result).map_or_else(|| names.fresh(&name), str::to_owned);
-                if wanted { keep(self.hub, path, &file, result) } else { Ok(()) }
+                if wanted {
+                    let wrote = keep(self.hub, path, &file, result)?;
+                    if !wrote.is_empty() && nth < REMEMBERED_MAX {
+                        self.wrote.insert(nth, wrote);
+                    }
+                }
+                Ok(())
             }
             _ if !wanted => Ok(()),
             To::Json => line("result", result),
@@ -147,10 +163,12 @@ impl<'h> Out<'h> {
         match &mut self.to {
             To::Folder { path, names } => {
                 let file = self.names.file(result).map_or_else(|| names.fresh(&name), str::to_owned);
-                match changed {
-                    true if wanted => keep(self.hub, path, &file, result)?,
-                    true => lose(path, &file)?,
-                    false => {}
+                if changed {
+                    // What a liar put there goes, also where what is right has other files or none.
+                    lose(path, &file, &self.wrote.remove(&nth).unwrap_or_default())?;
+                }
+                if changed && wanted {
+                    keep(self.hub, path, &file, result)?;
                 }
             }
             To::Json if changed && wanted => line("result", result)?,
@@ -287,21 +305,31 @@ fn write(hub: &Hub, content: &Content, to: &mut impl Write) -> io::Result<()> {
     }
 }
 
-/// `FOLDER/input.txt` for what the tool printed, `FOLDER/input/…` for the files that it wrote.
-fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<(), Failure> {
+/// `FOLDER/input.txt` for what the tool printed, `FOLDER/input/…` for the files that it wrote, which are given back. Of
+/// several files some could be there and others not: until all are, a mark says so.
+fn keep(hub: &Hub, folder: &Path, name: &str, result: &ResultShape) -> Result<Vec<PathBuf>, Failure> {
+    let mark = files::unfinished(folder, name);
+    if !result.files.is_empty() {
+        make_parent(&mark, folder)?;
+        remove(&mark)?;
+        File::create_new(&mark).map_err(|error| unwritable(&mark, &error))?;
+    }
     if !result.stdout.is_empty() || result.files.is_empty() {
         let path = folder.join(format!("{name}.txt"));
         make_parent(&path, folder)?;
         keep_file(hub, &path, &result.stdout)?;
     }
+    let mut wrote = Vec::new();
     for file in &result.files {
         // The tool chose these names, and strangers chose the tool.
         let steps = file.name.split(['/', '\\']).filter(|step| !step.is_empty()).take(DEPTH_MAX).map(safe_name);
         let path = steps.fold(folder.join(name), |path, step| path.join(step));
         make_parent(&path, folder)?;
         keep_file(hub, &path, &file.content)?;
+        wrote.push(path);
     }
-    Ok(())
+    remove(&mark)?;
+    Ok(wrote)
 }
 
 fn make_parent(path: &Path, folder: &Path) -> Result<(), Failure> {
@@ -309,11 +337,20 @@ fn make_parent(path: &Path, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(parent).map_err(|error| unwritable(parent, &error))
 }
 
-/// What was kept there turned out to be no result.
-fn lose(folder: &Path, name: &str) -> Result<(), Failure> {
-    let path = folder.join(format!("{name}.txt"));
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(&path, &error)),
+/// What was kept there turned out to be no result. Folders go as far as nothing else is in them.
+fn lose(folder: &Path, name: &str, wrote: &[PathBuf]) -> Result<(), Failure> {
+    remove(&folder.join(format!("{name}.txt")))?;
+    wrote.iter().try_for_each(|path| remove(path))?;
+    for path in wrote {
+        let below = path.ancestors().skip(1).take_while(|above| *above != folder);
+        let _ = below.map(std::fs::remove_dir).take_while(Result::is_ok).count();
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
         _ => Ok(()),
     }
 }

@@ -1,5 +1,6 @@
 //! Linux has no one place that knows: desktops say it on D-Bus, terminals by the times of their files.
 
+mod bus;
 mod logind;
 mod mutter;
 mod terminals;
@@ -15,10 +16,10 @@ const SESSIONS: &str = "/run/systemd/sessions";
 /// The best first.
 pub(super) fn desktop_probes() -> Vec<Box<dyn Probe>> {
     vec![
-        Box::new(mutter::Mutter::default()),
+        Box::new(mutter::Mutter::new()),
         Box::new(wayland::Wayland::default()),
         Box::new(x11::X11::default()),
-        Box::new(logind::Logind::default()),
+        Box::new(logind::Logind::new()),
     ]
 }
 

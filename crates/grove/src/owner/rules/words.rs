@@ -21,6 +21,7 @@ impl Pause {
             Why::Memory { free } => format!("only {} of memory free", bytes_text(*free)),
             Why::Disk { free } => format!("only {} of disk free", bytes_text(*free)),
             Why::Load { percent } => format!("other work takes {percent} % of the machine"),
+            Why::Unwatched => "the watch over your presence broke off, which is a defect: please report it".to_owned(),
         }
     }
 
@@ -28,6 +29,7 @@ impl Pause {
     pub fn until_text(&self, now: Millis) -> String {
         match (&self.why, self.until) {
             (Why::Asked, None) => "until `grove resume`".to_owned(),
+            (Why::Unwatched, _) => "until it is started anew".to_owned(),
             (Why::Input { .. }, Some(until)) => format!("for {} more without input", seconds(until.since(now))),
             (_, Some(until)) => format!("for {} at least", seconds(until.since(now))),
             (_, None) => "until that changes".to_owned(),
@@ -47,6 +49,7 @@ impl Pause {
             Why::Battery => "plug it in, or `grove lend --on-battery yes`",
             Why::Metered => "`grove lend --on-metered yes` lends all the same",
             Why::Hot { .. } => "`grove lend --temperature` sets the limit",
+            Why::Unwatched => "stop it with Ctrl-C and start it again; what it printed says what broke",
             Why::Memory { .. } | Why::Disk { .. } => "close or remove something; this much is kept free for you",
         }
     }

@@ -19,6 +19,9 @@ const FLAG_CHANGE_FOLDER: u8 = 1 << 5;
 /// Read at one time; programs ask again for more.
 const READ_MAX: u64 = 1 << 20;
 
+/// Where a text lies in the tool's memory, and how long it is.
+type Text = (u32, u32);
+
 impl Host {
     fn folder_of(&self, it: u32) -> Result<Node, Errno> {
         match self.handle(it)? {
@@ -33,6 +36,11 @@ impl Host {
             Handle::Folder(node) | Handle::File { node, .. } => Ok(node),
             _ => Err(Errno::BADF),
         }
+    }
+
+    /// What a path leads to.
+    fn found(&self, guest: &Guest<'_>, it: u32, (path, len): Text) -> Result<Node, Fault> {
+        Ok(self.tree.find(self.folder_of(it)?, guest.text(path, len)?)?)
     }
 
     fn written(&self, it: u32) -> Result<Node, Errno> {
@@ -126,11 +134,7 @@ pub(super) fn flags(caller: &mut Caller<'_, Host>, it: u32, ret: u32) -> wasmtim
             _ => return Err(Errno::BADF.into()),
         })
     })?;
-    match flags {
-        Ok(flags) => Answer::default().u8(0, 0).u8(1, flags),
-        Err(errno) => Answer::error(1, errno.second()),
-    }
-    .put(caller, ret)
+    put(caller, ret, 1, flags, |flags| Answer::default().u8(0, 0).u8(1, flags))
 }
 
 pub(super) fn set_size(caller: &mut Caller<'_, Host>, it: u32, size: u64, ret: u32) -> wasmtime::Result<()> {
@@ -171,7 +175,7 @@ pub(super) fn set_times_at(
     ret: u32,
 ) -> wasmtime::Result<()> {
     plain(caller, ret, |host, guest| {
-        let node = host.tree.find(host.folder_of(it)?, guest.text(path, len)?)?;
+        let node = host.found(guest, it, (path, len))?;
         if host.tree.writable(node) { Ok(()) } else { Err(Errno::ROFS.into()) }
     })
 }
@@ -208,11 +212,7 @@ pub(super) fn write(
         let node = host.written(it)?;
         host.write_file(node, at, guest.bytes(bytes, len)?)
     })?;
-    match written {
-        Ok(()) => Answer::default().u8(0, 0).u64(8, u64::from(len)),
-        Err(errno) => Answer::error(8, errno.second()),
-    }
-    .put(caller, ret)
+    put(caller, ret, 8, written, |()| Answer::default().u8(0, 0).u64(8, u64::from(len)))
 }
 
 /// The next name in a folder, in the order of names.
@@ -249,7 +249,7 @@ pub(super) fn stat_at(
     ret: u32,
 ) -> wasmtime::Result<()> {
     let found = attempt(caller, |host, guest| {
-        let node = host.tree.find(host.folder_of(it)?, guest.text(path, len)?)?;
+        let node = host.found(guest, it, (path, len))?;
         Ok(host.tree.kind(node))
     })?;
     told(caller, found, ret)
@@ -257,13 +257,9 @@ pub(super) fn stat_at(
 
 /// Kind and size; the three times are left out, and the same for all files then.
 fn told(caller: &mut Caller<'_, Host>, found: Result<Kind, Errno>, ret: u32) -> wasmtime::Result<()> {
-    match found.map(kind) {
-        Ok((kind, size)) => {
-            Answer::default().u8(0, 0).u8(8, kind).u64(16, 1).u64(24, size).u64(32, 0).u64(56, 0).u64(80, 0)
-        }
-        Err(errno) => Answer::error(8, errno.second()),
-    }
-    .put(caller, ret)
+    put(caller, ret, 8, found.map(kind), |(kind, size)| {
+        Answer::default().u8(0, 0).u8(8, kind).u64(16, 1).u64(24, size).u64(32, 0).u64(56, 0).u64(80, 0)
+    })
 }
 
 fn kind(kind: Kind) -> (u8, u64) {
@@ -286,17 +282,13 @@ pub(super) fn hash_at(
     len: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
-    let found = attempt(caller, |host, guest| Ok(host.tree.find(host.folder_of(it)?, guest.text(path, len)?)?))?;
+    let found = attempt(caller, |host, guest| host.found(guest, it, (path, len)))?;
     numbered(caller, found, ret)
 }
 
 /// What tells one file from another.
 fn numbered(caller: &mut Caller<'_, Host>, found: Result<Node, Errno>, ret: u32) -> wasmtime::Result<()> {
-    match found {
-        Ok(node) => Answer::default().u8(0, 0).u64(8, node as u64 + 1).u64(16, 0),
-        Err(errno) => Answer::error(8, errno.second()),
-    }
-    .put(caller, ret)
+    put(caller, ret, 8, found, |node| Answer::default().u8(0, 0).u64(8, node as u64 + 1).u64(16, 0))
 }
 
 pub(super) fn make_folder_at(
@@ -306,7 +298,7 @@ pub(super) fn make_folder_at(
     len: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
-    plain(caller, ret, |host, guest| host.make_folder_at(host.folder_of(it)?, guest.text(path, len)?))
+    below(caller, it, (path, len), ret, Host::make_folder_at)
 }
 
 pub(super) fn remove_folder_at(
@@ -316,7 +308,7 @@ pub(super) fn remove_folder_at(
     len: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
-    plain(caller, ret, |host, guest| host.remove_folder_at(host.folder_of(it)?, guest.text(path, len)?))
+    below(caller, it, (path, len), ret, Host::remove_folder_at)
 }
 
 pub(super) fn remove_file_at(
@@ -326,7 +318,7 @@ pub(super) fn remove_file_at(
     len: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
-    plain(caller, ret, |host, guest| host.remove_file_at(host.folder_of(it)?, guest.text(path, len)?))
+    below(caller, it, (path, len), ret, Host::remove_file_at)
 }
 
 pub(super) fn rename_at(
@@ -357,7 +349,7 @@ pub(super) fn link_at(
     _: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
-    plain(caller, ret, |_, _| Err(Errno::NOTSUP.into()))
+    no_links(caller, ret)
 }
 
 pub(super) fn symlink_at(
@@ -369,6 +361,10 @@ pub(super) fn symlink_at(
     _: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
+    no_links(caller, ret)
+}
+
+fn no_links(caller: &mut Caller<'_, Host>, ret: u32) -> wasmtime::Result<()> {
     plain(caller, ret, |_, _| Err(Errno::NOTSUP.into()))
 }
 
@@ -380,7 +376,7 @@ pub(super) fn readlink_at(
     len: u32,
     ret: u32,
 ) -> wasmtime::Result<()> {
-    let found = attempt(caller, |host, guest| Ok(host.tree.find(host.folder_of(it)?, guest.text(path, len)?)?))?;
+    let found = attempt(caller, |host, guest| host.found(guest, it, (path, len)))?;
     Answer::error(4, found.err().unwrap_or(Errno::INVAL).second()).put(caller, ret)
 }
 
@@ -390,11 +386,19 @@ fn plain(
     ret: u32,
     act: impl FnOnce(&mut Host, &mut Guest<'_>) -> Result<(), Fault>,
 ) -> wasmtime::Result<()> {
-    match attempt(caller, act)? {
-        Ok(()) => Answer::default().u8(0, 0),
-        Err(errno) => Answer::error(1, errno.second()),
-    }
-    .put(caller, ret)
+    let done = attempt(caller, act)?;
+    put(caller, ret, 1, done, |()| Answer::default().u8(0, 0))
+}
+
+/// The same for what a path names below a folder.
+fn below(
+    caller: &mut Caller<'_, Host>,
+    it: u32,
+    (path, len): Text,
+    ret: u32,
+    act: impl FnOnce(&mut Host, Node, &str) -> Result<(), Fault>,
+) -> wasmtime::Result<()> {
+    plain(caller, ret, |host, guest| act(host, host.folder_of(it)?, guest.text(path, len)?))
 }
 
 /// A call whose answer is a handle.
@@ -407,9 +411,16 @@ fn handed(
         let made = act(host, guest)?;
         Ok(host.give(made)?)
     })?;
-    match given {
-        Ok(handle) => Answer::default().u8(0, 0).u32(4, handle),
-        Err(errno) => Answer::error(4, errno.second()),
-    }
-    .put(caller, ret)
+    put(caller, ret, 4, given, |handle| Answer::default().u8(0, 0).u32(4, handle))
+}
+
+/// An answer; why there is none stands where its first value would.
+fn put<T>(
+    caller: &mut Caller<'_, Host>,
+    ret: u32,
+    value_at: usize,
+    said: Result<T, Errno>,
+    answer: impl FnOnce(T) -> Answer,
+) -> wasmtime::Result<()> {
+    said.map_or_else(|errno| Answer::error(value_at, errno.second()), answer).put(caller, ret)
 }

@@ -1,11 +1,17 @@
 //! How busy the processors are with other work than Grove's.
 
-use std::path::Path;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 const ALL: &str = "/proc/stat";
 const PROCESSES: &str = "/proc";
 /// A program has this name where Grove starts itself again: as the file that the kernel was told to run.
 const OWN: [&str; 2] = ["grove", "exe"];
+/// The kernel cuts the name of a program behind so many bytes.
+const NAME_BYTES: usize = 15;
+/// What it adds to the file of a program that was replaced while it ran.
+const REPLACED: &str = " (deleted)";
 /// Below this nobody asks whose it is.
 const LITTLE_PERCENT: u64 = 10;
 
@@ -56,18 +62,42 @@ fn own() -> u64 {
     processes().filter(|(name, ..)| OWN.contains(&name.as_str())).map(|(_, ticks)| ticks).sum()
 }
 
-/// Whether a program of that name runs.
+/// Whether a program of that name runs: what the kernel calls it, the file that it is, or what it was started as.
 pub(in crate::owner::machine) fn runs(name: &str) -> bool {
-    processes().any(|(found, _)| found == name)
+    folders().any(|folder| is_called(&folder, name))
+}
+
+fn is_called(folder: &Path, name: &str) -> bool {
+    let Some((short, _)) = stat(folder) else { return false };
+    let is = |path: &Path| path.file_name().is_some_and(|last| last == name);
+    let file = || std::fs::read_link(folder.join("exe")).ok();
+    let is_file = |file: PathBuf| is(&file) || is(Path::new(file.to_string_lossy().trim_end_matches(REPLACED)));
+    if short == name || file().is_some_and(is_file) {
+        return true;
+    }
+    let line = std::fs::read(folder.join("cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0).map(|word| Path::new(OsStr::from_bytes(word)));
+    // A script stands behind its interpreter, and the kernel has the first letters of its name.
+    let may_be_script = || name.as_bytes().get(..NAME_BYTES).is_some_and(|first| short == String::from_utf8_lossy(first));
+    words.next().is_some_and(is) || may_be_script() && words.next().is_some_and(is)
 }
 
 /// Names and ticks of all processes.
 fn processes() -> impl Iterator<Item = (String, u64)> {
+    folders().filter_map(|folder| stat(&folder))
+}
+
+/// One for each process.
+fn folders() -> impl Iterator<Item = PathBuf> {
     let all = std::fs::read_dir(Path::new(PROCESSES)).into_iter().flatten().flatten();
     let numbered =
         |name: &std::ffi::OsString| name.to_str().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
-    let stats = all.filter(move |entry| numbered(&entry.file_name())).map(|entry| entry.path().join("stat"));
-    stats.filter_map(|stat| process(&std::fs::read_to_string(stat).ok()?))
+    all.filter(move |entry| numbered(&entry.file_name())).map(|entry| entry.path())
+}
+
+fn stat(folder: &Path) -> Option<(String, u64)> {
+    // A name that was cut need not end with a whole letter.
+    process(&String::from_utf8_lossy(&std::fs::read(folder.join("stat")).ok()?))
 }
 
 /// The name stands in brackets and may hold any.
@@ -100,5 +130,27 @@ mod tests {
         assert_eq!(load.foreign(), None, "one look tells nothing");
         std::thread::sleep(std::time::Duration::from_millis(50));
         assert!(load.foreign().is_some_and(|percent| percent <= 100));
+    }
+
+    #[test]
+    fn programs_with_long_names_are_found_by_all_of_it() {
+        use std::process::{Command, Stdio};
+        let dir = tempfile::tempdir().unwrap();
+        let [program, script] = ["a-program-of-long-name", "a-script-of-a-long-name"].map(|name| dir.path().join(name));
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        std::fs::write(&script, "#!/bin/sh\nread line\n").unwrap();
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let start = |path: &Path| {
+            Command::new(path).arg("60").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        };
+        let mut both = [start(&program), start(&script)];
+        let found = ["a-program-of-long-name", "a-script-of-a-long-name", "a-program-of-lo"].map(runs);
+        let others = ["a-program-of-long-names", "a-program-of-long-nome", "a-script-of-a-long-nome", "60"].map(runs);
+        for child in &mut both {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert_eq!((found, others), ([true; 3], [false; 4]));
+        assert!(!runs("a-program-of-long-name"), "it has ended");
     }
 }

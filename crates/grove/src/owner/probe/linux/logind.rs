@@ -2,6 +2,7 @@
 //! the safe side.
 
 use super::super::{NoSight, Probe};
+use super::bus::{Bus, Whose};
 use crate::owner::{Soon, now};
 use grove_core::units::Millis;
 use zbus::Connection;
@@ -12,28 +13,15 @@ const PATH: &str = "/org/freedesktop/login1";
 const MANAGER: &str = "org.freedesktop.login1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Logind {
-    bus: Option<Connection>,
+    bus: Bus,
 }
 
 impl Logind {
-    async fn ask(&mut self) -> Result<Millis, NoSight> {
-        let bus = match &self.bus {
-            Some(bus) => bus,
-            None => self.bus.insert(Connection::system().await?),
-        };
-        let idle = bool::try_from(property(bus, "IdleHint").await?)?;
-        if !idle {
-            return Ok(now());
-        }
-        let since = u64::try_from(property(bus, "IdleSinceHint").await?)?;
-        Ok(Millis(since / 1_000))
+    pub(super) fn new() -> Logind {
+        Logind { bus: Bus::new(Whose::System) }
     }
-}
-
-async fn property(bus: &Connection, name: &str) -> Result<OwnedVariant, zbus::Error> {
-    bus.call_method(Some(NAME), PATH, Some(PROPERTIES), "Get", &(MANAGER, name)).await?.body().deserialize()
 }
 
 impl Probe for Logind {
@@ -42,13 +30,19 @@ impl Probe for Logind {
     }
 
     fn last_input(&mut self) -> Soon<'_, Result<Millis, NoSight>> {
-        Box::pin(async {
-            let said = self.ask().await;
-            if said.is_err() {
-                // The next attempt begins anew.
-                self.bus = None;
-            }
-            said
-        })
+        Box::pin(self.bus.ask(|bus| Box::pin(idle_since(bus))))
     }
+}
+
+async fn idle_since(bus: &Connection) -> Result<Millis, NoSight> {
+    let idle = bool::try_from(property(bus, "IdleHint").await?)?;
+    if !idle {
+        return Ok(now());
+    }
+    let since = u64::try_from(property(bus, "IdleSinceHint").await?)?;
+    Ok(Millis(since / 1_000))
+}
+
+async fn property(bus: &Connection, name: &str) -> Result<OwnedVariant, zbus::Error> {
+    bus.call_method(Some(NAME), PATH, Some(PROPERTIES), "Get", &(MANAGER, name)).await?.body().deserialize()
 }

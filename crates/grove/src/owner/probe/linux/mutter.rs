@@ -1,6 +1,7 @@
 //! GNOME's compositor counts the time since the last input of its user.
 
 use super::super::{NoSight, Probe};
+use super::bus::{Bus, Whose};
 use crate::owner::{Soon, now};
 use grove_core::units::Millis;
 use zbus::Connection;
@@ -8,20 +9,14 @@ use zbus::Connection;
 const NAME: &str = "org.gnome.Mutter.IdleMonitor";
 const PATH: &str = "/org/gnome/Mutter/IdleMonitor/Core";
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Mutter {
-    bus: Option<Connection>,
+    bus: Bus,
 }
 
 impl Mutter {
-    async fn ask(&mut self) -> Result<Millis, NoSight> {
-        let bus = match &self.bus {
-            Some(bus) => bus,
-            None => self.bus.insert(Connection::session().await?),
-        };
-        let idle: u64 =
-            bus.call_method(Some(NAME), PATH, Some(NAME), "GetIdletime", &()).await?.body().deserialize()?;
-        Ok(Millis(now().0.saturating_sub(idle)))
+    pub(super) fn new() -> Mutter {
+        Mutter { bus: Bus::new(Whose::Session) }
     }
 }
 
@@ -31,13 +26,11 @@ impl Probe for Mutter {
     }
 
     fn last_input(&mut self) -> Soon<'_, Result<Millis, NoSight>> {
-        Box::pin(async {
-            let said = self.ask().await;
-            if said.is_err() {
-                // The next attempt begins anew.
-                self.bus = None;
-            }
-            said
-        })
+        Box::pin(self.bus.ask(|bus| Box::pin(idle_since(bus))))
     }
+}
+
+async fn idle_since(bus: &Connection) -> Result<Millis, NoSight> {
+    let idle: u64 = bus.call_method(Some(NAME), PATH, Some(NAME), "GetIdletime", &()).await?.body().deserialize()?;
+    Ok(Millis(now().0.saturating_sub(idle)))
 }
