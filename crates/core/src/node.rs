@@ -262,9 +262,9 @@ impl Node {
         view::soonest(&self.presence, self.now, book.job.tool.caps.memory_bytes)
     }
 
-    /// Who lends, told apart by what keeps them from work.
-    pub fn crew(&self) -> view::Crew {
-        view::crew(&self.state, &self.presence, self.now)
+    /// Who lends to somebody, told apart by what keeps them from work.
+    pub fn crew(&self, of: PersonId) -> view::Crew {
+        view::crew(&self.state, &self.presence, self.now, of)
     }
 
     fn on(&mut self, event: Event) {
@@ -278,6 +278,7 @@ impl Node {
             Event::Solved { giver, lease, answer, parts } => self.has_solved(giver, lease, answer, parts),
             Event::Shown { giver, lease, answers } => self.send(giver, Message::Shown { lease, answers }),
             Event::Lends { slots } => self.lends(slots),
+            Event::Keeps { slots } => self.keeps(slots),
             Event::Leaves => self.leaves(),
             Event::Woke => {}
         }

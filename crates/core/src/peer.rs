@@ -80,6 +80,8 @@ pub struct Presence {
     pub solves: bool,
     /// Its answers are believed and it may prove those of others: this node itself, or the job owner's own machine.
     pub trusted: bool,
+    /// This node itself, while its owner is here: it runs parts of the owner's jobs, and of nobody else's.
+    pub own_only: bool,
     /// Gets no work until then: it declined, or its machine broke tries.
     pub resting_until: Millis,
     /// It was full: it gets nothing until then either, unless it says before that it has room.

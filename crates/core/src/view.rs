@@ -1,6 +1,7 @@
 //! What can be seen of a node. Every face (command line, page, API, metrics) is rendered from this.
 
-use crate::id::{JobId, NodeId, TaskId};
+use crate::circle::FOUNDER;
+use crate::id::{JobId, NodeId, PersonId, TaskId};
 use crate::job::{Job, Standing};
 use crate::ledger::Account;
 use crate::peer::{Favours, Presence, Record};
@@ -225,8 +226,8 @@ pub fn soonest(presence: &BTreeMap<NodeId, Presence>, now: Millis, wanted: u64) 
     may.map(|peer| peer.resting_until.since(now).max(peer.busy_for())).min()
 }
 
-/// Who lends.
-pub fn crew(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -> Crew {
+/// Who lends to somebody.
+pub fn crew(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, of: PersonId) -> Crew {
     let known: BTreeSet<NodeId> = presence.keys().chain(state.peers().keys()).copied().collect();
     let mut crew = Crew::default();
     for node in known {
@@ -235,7 +236,7 @@ pub fn crew(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) -
             _ if caught => &mut crew.caught,
             // A hub need not lend.
             Some(peer) if peer.trusted && peer.slots == 0 => continue,
-            Some(peer) if peer.linked && peer.slots == 0 => &mut crew.paused,
+            Some(peer) if peer.linked && (peer.slots == 0 || peer.own_only && of != FOUNDER) => &mut crew.paused,
             Some(peer) if peer.linked && peer.rests(now) => &mut crew.resting,
             Some(peer) if peer.linked => &mut crew.able,
             Some(peer) if !peer.left => &mut crew.gone,
@@ -302,7 +303,7 @@ pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, jo
 }
 
 fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, book: &JobBook) -> Vec<Reason> {
-    let crew = crew(state, presence, now);
+    let crew = crew(state, presence, now, book.job.owner);
     if crew.able == 0 {
         return nobody(crew);
     }

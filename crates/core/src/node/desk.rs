@@ -5,6 +5,7 @@
 use super::favours::Line;
 use super::made::Made;
 use super::{Action, Config, Node};
+use crate::circle::FOUNDER;
 use crate::id::{JobId, Lease, NodeId, TaskId};
 use crate::limits;
 use crate::message::{Answer, Decline, Gift, Inputs, Message};
@@ -20,7 +21,8 @@ pub(super) struct Desk {
     me: NodeId,
     solves: bool,
     pub(super) slots: u32,
-    /// Slots for its own jobs, whether or not its owner lends just now: a peer's own jobs are its owner's.
+    /// Slots for its own jobs, whether or not its owner lends just now: a peer's own jobs are its owner's, and of a hub's
+    /// those of whoever began the circle.
     pub(super) own: u32,
     pub(super) gifts: BTreeMap<(NodeId, Lease), Held>,
     queue: VecDeque<(NodeId, Lease)>,
@@ -378,7 +380,7 @@ impl Node {
     pub(super) fn lends(&mut self, slots: u32) {
         self.desk.slots = slots;
         let me = self.config.id;
-        self.offers(me, slots.max(self.desk.own));
+        self.offers_itself();
         if slots == 0 {
             let unfinished = self.desk.gifts.iter().filter(|(_, held)| held.stage != HeldStage::Finished);
             let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
@@ -386,12 +388,40 @@ impl Node {
                 if giver != me {
                     self.called_back(giver, &[lease]);
                     self.send(giver, Message::Decline { leases: vec![lease], why: Decline::Paused });
-                } else if self.desk.own == 0 && !self.is_proof(lease) {
+                } else if !self.is_proof(lease) && !self.stays(lease) {
                     self.call_back(vec![lease]);
                 }
             }
         }
         self.say_alive();
+    }
+
+    /// A hub's owner is here, and wants own jobs to go on. A peer keeps its slots for its own in any case.
+    pub(super) fn keeps(&mut self, slots: u32) {
+        if !self.config.solves {
+            self.desk.own = slots;
+            self.offers_itself();
+        }
+    }
+
+    fn offers_itself(&mut self) {
+        let (me, Desk { slots, own, .. }) = (self.config.id, &self.desk);
+        let (all, own_only) = ((*slots).max(*own), *slots == 0 && *own > 0 && !self.config.solves);
+        self.offers(me, all);
+        if let Some(here) = self.presence.get_mut(&me) {
+            here.own_only = own_only;
+        }
+    }
+
+    /// Whether work of this node for itself goes on while nothing is lent.
+    fn stays(&self, lease: Lease) -> bool {
+        let job = self.state.lease(lease).and_then(|(task, _)| Some(self.state.task(task)?.job));
+        self.desk.own > 0 && (self.config.solves || job.is_some_and(|job| self.is_the_owners(job)))
+    }
+
+    /// Whether a job is of whoever began the circle.
+    pub(super) fn is_the_owners(&self, job: JobId) -> bool {
+        self.state.job(job).is_some_and(|book| book.job.owner == FOUNDER)
     }
 
     /// The node stops in good order: its givers need not wait for the lease to end.

@@ -28,6 +28,8 @@ pub enum Event {
     Shown { giver: NodeId, lease: Lease, answers: Vec<Answer> },
     /// The owner of this machine comes back (no slots) or leaves (some).
     Lends { slots: u32 },
+    /// So many slots stay for jobs of whoever began the circle, also while nothing is lent to others.
+    Keeps { slots: u32 },
     /// This node is about to stop in good order.
     Leaves,
     /// Time has passed; nothing else happened.

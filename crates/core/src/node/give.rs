@@ -154,9 +154,10 @@ impl Node {
         }
     }
 
-    /// Whether a lender has the memory that parts of a task may want.
+    /// Whether a lender has the memory that parts of a task may want, and is there for whoever it is for.
     pub(super) fn fits(&self, node: NodeId, task: &Task) -> bool {
-        self.presence.get(&node).is_some_and(|peer| peer.fits(task.terms.tool.caps.memory_bytes))
+        let Some(peer) = self.presence.get(&node) else { return false };
+        peer.fits(task.terms.tool.caps.memory_bytes) && (!peer.own_only || self.is_the_owners(task.job))
     }
 
     /// Neighbours take the pieces that were cut first, the largest; this node works on what was cut last.

@@ -87,7 +87,7 @@ fn seen(node: &Node, who: Who, names: Names) -> Status {
         incarnation: state.incarnation().0,
         slots: peers.iter().find(|peer| peer.node == here).map_or(0, |peer| peer.slots),
         lenders: lending().count() as u64,
-        nobody: grove_core::view::nobody(node.crew()).iter().map(render::reason).collect(),
+        nobody: grove_core::view::nobody(node.crew(who.person)).iter().map(render::reason).collect(),
         lender_slots: lending().map(|peer| u64::from(peer.slots)).sum(),
         jobs_running: running.len() as u64,
         jobs_ended: (own.len() - running.len()) as u64,

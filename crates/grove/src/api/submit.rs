@@ -65,7 +65,7 @@ pub(super) async fn submit(Mine(api): Mine, Long(sent): Long<Submit>) -> Result<
 /// The budget of the job if it is on the books already, what the person could spend, and who lends.
 fn look(node: &Node, id: JobId, owner: PersonId) -> (Option<Credits>, Credits, u64) {
     let before = node.state().job(id).filter(|book| book.job.owner == owner).map(|book| book.job.budget);
-    let crew = node.crew();
+    let crew = node.crew(owner);
     (before, node.state().ledger().balance(Account::Person(owner)), crew.able + crew.resting)
 }
 

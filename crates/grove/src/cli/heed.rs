@@ -19,8 +19,6 @@ pub(super) struct Heeding {
     pub(super) door: Door,
     /// None where no owner is watched for.
     pub(super) rules: Option<watch::Sender<Rules>>,
-    /// A hub rests for less than a lender.
-    pub(super) is_hub: bool,
 }
 
 impl Heeding {
@@ -49,8 +47,7 @@ impl Heeding {
     fn heed(&self, held: &Settings, now: &Settings) {
         self.door.heed(now.disk_bytes, now.keep);
         if let Some(rules) = &self.rules {
-            let said = now.rules.clone();
-            rules.send_replace(if self.is_hub { said.of_a_hub() } else { said });
+            rules.send_replace(now.rules.clone());
         }
         let at_once = Settings { disk_bytes: now.disk_bytes, keep: now.keep, rules: now.rules.clone(), ..held.clone() };
         if at_once == *now {

@@ -138,6 +138,7 @@ impl Lend {
             let stop = node::asked_to_stop(self.until_eof)?;
             let setup = Setup {
                 rules: settings.rules.clone(),
+                is_hub: false,
                 slots,
                 limits: node::limits(&settings, slots, settings.memory_of_a_part()),
                 home: settings.home.path().to_owned(),
@@ -152,7 +153,7 @@ impl Lend {
                 lent(&hub, slots, &settings.rules, pause.as_ref()).iter().for_each(|line| say::talk(line));
             }
             let (door, rules) = (hosted.door.clone(), Some(watch.rules()));
-            let heeding = Heeding { place: place.clone(), flags, door, rules, is_hub: false };
+            let heeding = Heeding { place: place.clone(), flags, door, rules };
             tokio::spawn(heeding.go(settings.clone()));
             let ended = node::until_stopped(hosted, stop).await;
             // A node that has stopped has nothing to be watched.

@@ -20,9 +20,17 @@ pub(super) fn lines(notes: &[Note], now: Millis) -> Vec<String> {
 fn of(note: &Note, now: Millis) -> Vec<String> {
     let slots = say::many(note.slots.into(), "slot");
     let since = time_text(now.since(note.since));
-    let mut lines = match &note.pause {
-        None => vec![format!("this machine lends {slots}, since {since} (probe: {})", note.probe)],
-        Some(pause) => vec![
+    let mut lines = match (&note.pause, &note.others) {
+        (None, Some(others)) => vec![
+            format!(
+                "this machine lends {slots} to your own jobs, and none to others, since {since}: {}; {}",
+                others.text(now),
+                others.until_text(now)
+            ),
+            "  hint: `grove config set always yes` lends to others while you are here too".to_owned(),
+        ],
+        (None, None) => vec![format!("this machine lends {slots}, since {since} (probe: {})", note.probe)],
+        (Some(pause), _) => vec![
             format!("this machine lends nothing, since {since}: {}; {}", pause.text(now), pause.until_text(now)),
             format!("  hint: {}", pause.hint()),
         ],
@@ -63,6 +71,7 @@ mod tests {
             compiling_ms: None,
             since: Millis(0),
             pause: None,
+            others: None,
             probe: "mutter".into(),
             returns: Returns::default(),
         };
@@ -72,6 +81,10 @@ mod tests {
         );
         let why = Why::Input { at: Millis(48_000), probe: "mutter".into() };
         let pause = Some(Pause { why, until: Some(Millis(348_000)) });
+        let own_only = Note { others: pause.clone(), ..note.clone() };
+        assert!(
+            lines(&[own_only], Millis(60_000))[0].starts_with("this machine lends 2 slots to your own jobs, and none to others")
+        );
         let returns = Returns {
             count: 1,
             frozen_p50_ms: 60,

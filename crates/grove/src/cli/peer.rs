@@ -110,6 +110,7 @@ impl Peer {
         let stop_asked = node::asked_to_stop(false)?;
         let setup = Setup {
             rules: settings.rules.clone(),
+            is_hub: false,
             slots,
             limits: node::limits(&settings, slots, settings.memory_of_a_part()),
             home: settings.home.path().to_owned(),

@@ -15,6 +15,7 @@ use crate::words::Words;
 use clap::Args;
 use serde::Serialize;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -47,6 +48,9 @@ pub struct Up {
     /// Stop when standard input ends
     #[arg(long, hide = true)]
     until_eof: bool,
+    /// Whenever this file is changed, the owner has touched the machine
+    #[arg(long, hide = true, value_name = "FILE")]
+    fake_owner: Option<PathBuf>,
 }
 
 /// What programs are told when the hub is ready.
@@ -117,19 +121,25 @@ fn refused(error: HostError) -> anyhow::Error {
     }
 }
 
-/// A hub rests when that is asked for, too, and when its machine is too hot.
-async fn watch(settings: &Settings, hosted: &Hosted, slots: u32) -> anyhow::Result<Option<Watch>> {
+/// A hub rests when that is asked for, too, and when its machine is too hot. Jobs of others also wait for its owner.
+async fn watch(
+    settings: &Settings,
+    hosted: &Hosted,
+    slots: u32,
+    fake: Option<PathBuf>,
+) -> anyhow::Result<Option<Watch>> {
     if slots == 0 || hosted.walls.is_err() {
         return Ok(None);
     }
     let folder = settings.home.path().to_owned();
     let setup = Setup {
-        rules: settings.rules.clone().of_a_hub(),
+        rules: settings.rules.clone(),
+        is_hub: true,
         slots,
         limits: node::limits(settings, slots, 0),
         home: folder.clone(),
         folder,
-        fake: None,
+        fake,
     };
     Ok(Some(Watch::start(setup, hosted.reins(true)).await?.0))
 }
@@ -200,12 +210,12 @@ impl Up {
         let words = doors.device.as_ref().map(|device| Words::of(device.fingerprint()).to_string());
         let stop_asked = node::asked_to_stop(self.until_eof)?;
         self.say_ready(&settings, Ready { v: V, api: address, link, pid, slots, key, words }, &hosted)?;
-        let watch = watch(&settings, &hosted, slots).await?;
+        let watch = watch(&settings, &hosted, slots, self.fake_owner.clone()).await?;
         if slots > 0 {
             hosted.compile_ahead();
         }
         let rules = watch.as_ref().map(Watch::rules);
-        let heeding = Heeding { place: place.clone(), flags, door: hosted.door.clone(), rules, is_hub: true };
+        let heeding = Heeding { place: place.clone(), flags, door: hosted.door.clone(), rules };
         tokio::spawn(heeding.go(settings.clone()));
         let ended = node::until_stopped(hosted, stop_asked).await;
         drop(watch);

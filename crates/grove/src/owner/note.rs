@@ -34,6 +34,9 @@ pub struct Note {
     pub since: Millis,
     /// Why nothing is lent now.
     pub pause: Option<Pause>,
+    /// Why only the owner's own jobs run now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<Pause>,
     /// What tells when the owner touched the machine.
     pub probe: String,
     pub returns: Returns,
@@ -190,6 +193,7 @@ mod tests {
             compiling_ms: None,
             since: Millis(3),
             pause: None,
+            others: None,
             probe: "test".into(),
             returns: Returns::default(),
         };

@@ -108,6 +108,15 @@ pub enum Verdict {
     Pause(Pause),
 }
 
+impl Verdict {
+    pub fn pause(self) -> Option<Pause> {
+        match self {
+            Verdict::Lend => None,
+            Verdict::Pause(pause) => Some(pause),
+        }
+    }
+}
+
 /// Nothing is run, for a reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {

@@ -30,6 +30,8 @@ const V: u32 = 1;
 #[derive(Debug)]
 pub struct Setup {
     pub rules: Rules,
+    /// Jobs of the owner run here too, and do not wait until the owner has gone.
+    pub is_hub: bool,
     pub slots: u32,
     /// What jobs may use here, and who sees to it, in words.
     pub limits: Vec<String>,
@@ -124,6 +126,7 @@ impl Blind {
             compiling_ms: None,
             since: now(),
             pause: Some(Pause { why: Why::Unwatched, until: None }),
+            others: None,
             probe: "none: it broke off".to_owned(),
             returns: Measured::open(&self.folder).returns(),
         };
@@ -133,10 +136,30 @@ impl Blind {
     }
 }
 
+/// To whom this machine lends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lends {
+    ToAll,
+    ToOwner,
+    Nothing,
+}
+
+/// What everything that runs here goes by.
+fn for_all(rules: &Rules, is_hub: bool) -> Rules {
+    if is_hub { rules.clone().of_a_hub() } else { rules.clone() }
+}
+
+/// What the jobs of others go by beside, where those of the owner run too.
+fn for_others(rules: &Rules, is_hub: bool) -> Option<Rules> {
+    (is_hub && rules.heeds_owner).then(|| rules.clone())
+}
+
 /// One look after the other.
 #[derive(Debug)]
 struct Round {
     judge: Judge,
+    /// Where the owner's own jobs run too: of those of others.
+    others: Option<Judge>,
     probes: Probes,
     machine: Machine,
     setup: Setup,
@@ -144,7 +167,7 @@ struct Round {
     heeds: watch::Receiver<Rules>,
     reins: Arc<dyn Reins>,
     /// Not known before the first verdict.
-    lends: Option<bool>,
+    lends: Option<Lends>,
     since: Millis,
     measured: Measured,
     told: Option<(Note, Instant)>,
@@ -155,7 +178,8 @@ struct Round {
 impl Round {
     fn new(setup: Setup, heeds: watch::Receiver<Rules>, reins: Arc<dyn Reins>) -> Round {
         Round {
-            judge: Judge::new(setup.rules.clone()),
+            judge: Judge::new(for_all(&setup.rules, setup.is_hub)),
+            others: for_others(&setup.rules, setup.is_hub).map(Judge::new),
             probes: Probes::new(setup.fake.clone()),
             diary: Diary::open(&setup.folder),
             written: Instant::now(),
@@ -175,18 +199,16 @@ impl Round {
         loop {
             self.heed();
             let signs = self.look().await;
-            let pause = match self.judge.judge(&signs) {
-                Verdict::Lend => None,
-                Verdict::Pause(pause) => Some(pause),
-            };
-            self.follow(pause.as_ref()).await;
-            self.tell(&signs, pause.clone());
+            let pause = self.judge.judge(&signs).pause();
+            let others = self.others.as_mut().and_then(|judge| judge.judge(&signs).pause());
+            self.follow(pause.as_ref(), others.as_ref()).await;
+            self.tell(&signs, pause.clone(), others);
             self.write_down();
             if let Some(judged) = judged.take() {
                 // Whoever waits for it may have gone.
                 let _ = judged.send(pause);
             }
-            let works = self.lends == Some(true) && self.reins.is_at_work();
+            let works = self.lends == Some(Lends::ToAll) && self.reins.is_at_work();
             tokio::time::sleep(if works { LOOK_WORKING } else { LOOK_IDLE }).await;
         }
     }
@@ -195,12 +217,13 @@ impl Round {
         if self.heeds.has_changed().unwrap_or(false) {
             let rules = self.heeds.borrow_and_update().clone();
             self.machine.heed(rules.unless.clone());
-            self.judge.heed(rules);
+            self.judge.heed(for_all(&rules, self.setup.is_hub));
+            self.others = for_others(&rules, self.setup.is_hub).map(Judge::new);
         }
     }
 
     async fn look(&mut self) -> Signs {
-        let sight = if self.judge.rules().heeds_owner { self.probes.look().await } else { Sight::Nobody };
+        let sight = if self.heeds_owner() { self.probes.look().await } else { Sight::Nobody };
         let asked = asked::asked(&self.setup.home);
         let Facts { load, on_battery, on_metered, celsius, memory_free, disk_free, program } =
             self.machine.facts().clone();
@@ -219,23 +242,37 @@ impl Round {
         }
     }
 
+    fn heeds_owner(&self) -> bool {
+        self.judge.rules().heeds_owner || self.others.is_some()
+    }
+
     /// Stops or goes on, if the verdict is another than before.
-    async fn follow(&mut self, pause: Option<&Pause>) {
-        let lends = pause.is_none();
+    async fn follow(&mut self, pause: Option<&Pause>, others: Option<&Pause>) {
+        let lends = match (pause, others) {
+            (Some(_), _) => Lends::Nothing,
+            (None, Some(_)) => Lends::ToOwner,
+            (None, None) => Lends::ToAll,
+        };
         let before = self.lends.replace(lends);
         if before == Some(lends) {
             return;
         }
         self.since = now();
-        let Some(pause) = pause else {
+        let Some(why) = pause.or(others) else {
             tracing::info!("lending");
             return self.reins.lend();
         };
-        self.reins.freeze();
-        let frozen = now();
-        self.reins.give_up().await;
-        tracing::info!("not lending: {}", pause.text(frozen));
-        if let (Some(true), Why::Input { at, .. }) = (before, &pause.why) {
+        let mut frozen = now();
+        if lends == Lends::ToOwner {
+            self.reins.keep().await;
+            frozen = now();
+        } else {
+            self.reins.freeze();
+            frozen = now().max(frozen);
+            self.reins.give_up().await;
+        }
+        tracing::info!("{}: {}", if lends == Lends::ToOwner { "lending to own jobs only" } else { "not lending" }, why.text(frozen));
+        if let (Some(Lends::ToAll), Why::Input { at, .. }) = (before, &why.why) {
             let kept = self.measured.add(frozen.since(*at), now().since(*at), &self.setup.folder);
             if let Err(error) = kept {
                 tracing::warn!("how fast the machine was given back cannot be written down: {error}");
@@ -245,7 +282,7 @@ impl Round {
 
     /// Lenders that end write down the rest when they are dropped.
     fn write_down(&mut self) {
-        if self.lends == Some(true) && self.written.elapsed() < WRITE_EVERY {
+        if self.lends == Some(Lends::ToAll) && self.written.elapsed() < WRITE_EVERY {
             return;
         }
         self.written = Instant::now();
@@ -254,9 +291,9 @@ impl Round {
         }
     }
 
-    fn tell(&mut self, signs: &Signs, pause: Option<Pause>) {
+    fn tell(&mut self, signs: &Signs, pause: Option<Pause>, others: Option<Pause>) {
         let probe = match &signs.sight {
-            _ if !self.judge.rules().heeds_owner => "none: it lends while you are here too".to_owned(),
+            _ if !self.heeds_owner() => "none: it lends while you are here too".to_owned(),
             Sight::Input { probe, .. } => probe.clone(),
             Sight::Blind { .. } => "none that sees anything".to_owned(),
             Sight::Nobody => "none, since there is no desktop and no terminal: it goes by load".to_owned(),
@@ -269,6 +306,7 @@ impl Round {
             compiling_ms: self.reins.compiling().map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
             since: self.since,
             pause,
+            others,
             probe,
             returns: self.measured.returns(),
         };
@@ -333,6 +371,11 @@ mod tests {
             self.pull("lend");
         }
 
+        fn keep(&self) -> Soon<'_, ()> {
+            self.pull("keep");
+            Box::pin(async {})
+        }
+
         fn compiling(&self) -> Option<Duration> {
             let mut asked = self.asked.lock().unwrap();
             *asked += 1;
@@ -349,8 +392,8 @@ mod tests {
     async fn a_watch_that_breaks_gives_everything_up_and_says_so() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().to_owned();
-        let rules = Rules { heeds_owner: false, ..Rules::default() }.of_a_hub();
-        let setup = Setup { rules, slots: 2, limits: Vec::new(), home: folder.clone(), folder, fake: None };
+        let rules = Rules { heeds_owner: false, ..Rules::default() };
+        let setup = Setup { rules, is_hub: true, slots: 2, limits: Vec::new(), home: folder.clone(), folder, fake: None };
         let reins = Arc::new(Broken::default());
         let (watch, pause) = Watch::start(setup, Arc::clone(&reins) as Arc<dyn Reins>).await.unwrap();
         assert_eq!((pause, reins.pulled.lock().unwrap().clone()), (None, vec!["lend"]));

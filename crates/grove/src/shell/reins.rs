@@ -22,9 +22,15 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn lends(&self, slots: u32) {
-        // A node that has stopped lends nothing.
+    /// To others, and to its owner's own jobs while nothing is lent. A node that has stopped lends nothing.
+    fn lends(&self, slots: u32, own: u32) {
+        let _ = self.side.happened(Event::Keeps { slots: own });
         let _ = self.side.happened(Event::Lends { slots });
+    }
+
+    /// What was finished has been told by then, and what was not has been declined.
+    async fn given_back(&self) {
+        let _ = tokio::time::timeout(GIVE_BACK_WITHIN, self.side.look(|_| ())).await;
     }
 }
 
@@ -36,10 +42,9 @@ impl Reins for Held {
     }
 
     fn give_up(&self) -> Soon<'_, ()> {
-        self.lends(0);
+        self.lends(0, 0);
         Box::pin(async {
-            // What was finished has been told by then, and what was not has been declined.
-            let _ = tokio::time::timeout(GIVE_BACK_WITHIN, self.side.look(|_| ())).await;
+            self.given_back().await;
             if self.whole {
                 self.executors.kill_all();
             }
@@ -48,7 +53,13 @@ impl Reins for Held {
 
     fn lend(&self) {
         self.executors.thaw();
-        self.lends(self.slots);
+        self.lends(self.slots, 0);
+    }
+
+    fn keep(&self) -> Soon<'_, ()> {
+        self.executors.thaw();
+        self.lends(0, self.slots);
+        Box::pin(self.given_back())
     }
 
     fn is_at_work(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The owner comes first: work stops when a key is pressed, goes elsewhere or waits, and goes on when the owner is away.
 
+use super::circle::{beside, invite, join};
 use super::node::{Process, grove, home};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -117,4 +118,28 @@ fn terms_that_cannot_be_are_refused() {
         let ran = grove(&home, words);
         assert!(ran.code == 2 && ran.err.contains(said), "{words:?}: {ran:?}");
     }
+}
+
+#[test]
+fn while_its_owner_is_here_a_hub_runs_its_owners_jobs_and_no_others() {
+    let (dir, root) = home();
+    let owner = dir.path().join("owner");
+    touch(&owner, Duration::ZERO);
+    let terms = [("GROVE_LOAD", "100"), ("GROVE_TEMPERATURE", "1000"), ("GROVE_IDLE_AFTER", "1h")];
+    let terms = terms.map(|(name, value)| (name, Path::new(value)));
+    let up = ["up", "--admin", "Root", "--tls", "--slots", "1", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
+    let words = [&up[..], &["--fake-owner", owner.to_str().unwrap()]].concat();
+    let _hub = Process::start_with(&root, &words, &terms);
+    let bob = beside(&root, "bob");
+    join(&bob, &invite(&root, &["--role", "run"]), "Bob");
+    let ran = grove(&root, &["run", &super::noop(), ":::", "a"]);
+    assert_eq!(ran.code, 0, "the owner's own do not wait: {ran:?}");
+    let ran = grove(&bob, &["run", "--detach", &super::noop(), ":::", "b"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    until("it waits", SOON, || grove(&bob, &["why", "last"]).out.contains("1 lender there, but not lending now"));
+    let status = grove(&root, &["status"]);
+    assert!(status.out.contains("1 slot to your own jobs, and none to others") && status.out.contains("hint: "));
+    touch(&owner, Duration::from_secs(7_200));
+    let ran = grove(&bob, &["watch", "last"]);
+    assert!(ran.code == 0 && ran.err.contains("1 of 1 done"), "{ran:?}");
 }

@@ -210,3 +210,27 @@ fn a_job_holds_little_until_it_works() {
     hub.ask(Wish::Cancel { job: JobId(9) });
     assert_eq!(available(&hub), 1_000_000);
 }
+
+#[test]
+fn while_its_owner_is_here_a_hub_works_for_its_owner_only() {
+    let mut hub = hub();
+    hub.on(Event::Keeps { slots: 2 });
+    hub.on(Event::Lends { slots: 0 });
+    hub.ask(of(2, 20, 2));
+    let of_others = hub.node.why(JobId(20));
+    assert!(hub.node.state().peer(HUB).is_none_or(|record| record.leases.is_empty()));
+    assert_eq!(of_others, [Reason::LendersPaused { lenders: 1 }]);
+    assert_eq!((hub.node.crew(PersonId(1)).able, hub.node.crew(PersonId(2)).able), (1, 0));
+    let told = hub.ask(of(1, 10, 1));
+    assert!(told.contains("give 1 Run 0+1"), "the owner's own go on: {told}");
+    let lease = hub.lease_of(HUB);
+    hub.answers(HUB, lease, &[0], "a");
+    assert!(hub.on(Event::Lends { slots: 2 }).contains("give 1 Run"), "now the others'");
+    let held = |hub: &Hub| hub.node.state().peer(HUB).map_or(0, |record| record.leases.len());
+    assert!(held(&hub) > 0);
+    hub.on(Event::Lends { slots: 0 });
+    assert_eq!(held(&hub), 0, "what ran for others waits again");
+    hub.on(Event::Keeps { slots: 0 });
+    hub.ask(of(1, 11, 1));
+    assert_eq!(held(&hub), 0, "now nothing at all");
+}

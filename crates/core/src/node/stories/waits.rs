@@ -32,7 +32,7 @@ fn why_nobody_works_is_said_as_it_is() {
     hub.hear(BOB, Message::Alive { slots: 1, holding: Vec::new() });
     assert_eq!(why(&hub), [Reason::LendersResting { lenders: 1 }, caught], "it declined a moment ago");
     let crew = Crew { resting: 1, caught: 1, ..Crew::default() };
-    assert_eq!(hub.node.crew(), crew);
+    assert_eq!(hub.node.crew(PersonId(1)), crew);
     hub.now += 1_000;
     hub.on(Event::Woke);
     assert_eq!(why(&hub), [Reason::AtWork { lenders: 1, parts: 1 }]);
@@ -46,7 +46,7 @@ fn whoever_said_goodbye_is_not_waited_for() {
     hub.arrives(ANN);
     hub.hear(ANN, Message::Bye);
     hub.on(Event::Unlinked { node: ANN });
-    assert_eq!((hub.node.why(JobId(9)), hub.node.crew()), (vec![Reason::NoLender], Crew::default()));
+    assert_eq!((hub.node.why(JobId(9)), hub.node.crew(PersonId(1))), (vec![Reason::NoLender], Crew::default()));
     assert!(left(&hub).contains(&(ANN, true)));
     hub.arrives(ANN);
     assert!(left(&hub).contains(&(ANN, false)), "it is back");
