@@ -83,7 +83,8 @@ mod tests {
         let pause = Some(Pause { why, until: Some(Millis(348_000)) });
         let own_only = Note { others: pause.clone(), ..note.clone() };
         assert!(
-            lines(&[own_only], Millis(60_000))[0].starts_with("this machine lends 2 slots to your own jobs, and none to others")
+            lines(&[own_only], Millis(60_000))[0]
+                .starts_with("this machine lends 2 slots to your own jobs, and none to others")
         );
         let returns = Returns {
             count: 1,

@@ -118,7 +118,11 @@ impl Note {
 
 /// How all lenders of a home folder are that run now, the hub's own among them.
 pub fn notes(home: &Path) -> Vec<Note> {
-    folders(home).iter().filter_map(|folder| read::<Note>(folder, FILE)).filter(|note| super::machine::is_alive(note.pid)).collect()
+    folders(home)
+        .iter()
+        .filter_map(|folder| read::<Note>(folder, FILE))
+        .filter(|note| super::machine::is_alive(note.pid))
+        .collect()
 }
 
 /// How fast this machine was given back, by all lenders of a home folder, also those that have ended.

@@ -129,16 +129,33 @@ pub struct Pause {
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Why {
     Asked,
-    Input { at: Millis, probe: String },
-    Blind { why: String },
-    Hours { hours: Hours },
-    Program { name: String },
+    Input {
+        at: Millis,
+        probe: String,
+    },
+    Blind {
+        why: String,
+    },
+    Hours {
+        hours: Hours,
+    },
+    Program {
+        name: String,
+    },
     Battery,
     Metered,
-    Hot { celsius: u32 },
-    Memory { free: u64 },
-    Disk { free: u64 },
-    Load { percent: u32 },
+    Hot {
+        celsius: u32,
+    },
+    Memory {
+        free: u64,
+    },
+    Disk {
+        free: u64,
+    },
+    Load {
+        percent: u32,
+    },
     /// The watch over all of this broke off.
     Unwatched,
 }

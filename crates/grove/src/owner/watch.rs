@@ -5,7 +5,7 @@ use super::diary::Diary;
 use super::machine::{Facts, Machine};
 use super::note::{Measured, Note};
 use super::probe::Probes;
-use super::rules::{Judge, Pause, Rules, Sight, Signs, Verdict, Why};
+use super::rules::{Judge, Pause, Rules, Sight, Signs, Why};
 use super::{Reins, asked, now};
 use grove_core::units::Millis;
 use std::io;
@@ -271,7 +271,11 @@ impl Round {
             frozen = now().max(frozen);
             self.reins.give_up().await;
         }
-        tracing::info!("{}: {}", if lends == Lends::ToOwner { "lending to own jobs only" } else { "not lending" }, why.text(frozen));
+        tracing::info!(
+            "{}: {}",
+            if lends == Lends::ToOwner { "lending to own jobs only" } else { "not lending" },
+            why.text(frozen)
+        );
         if let (Some(Lends::ToAll), Why::Input { at, .. }) = (before, &why.why) {
             let kept = self.measured.add(frozen.since(*at), now().since(*at), &self.setup.folder);
             if let Err(error) = kept {
@@ -393,11 +397,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().to_owned();
         let rules = Rules { heeds_owner: false, ..Rules::default() };
-        let setup = Setup { rules, is_hub: true, slots: 2, limits: Vec::new(), home: folder.clone(), folder, fake: None };
+        let setup =
+            Setup { rules, is_hub: true, slots: 2, limits: Vec::new(), home: folder.clone(), folder, fake: None };
         let reins = Arc::new(Broken::default());
         let (watch, pause) = Watch::start(setup, Arc::clone(&reins) as Arc<dyn Reins>).await.unwrap();
         assert_eq!((pause, reins.pulled.lock().unwrap().clone()), (None, vec!["lend"]));
-        let broke_off = || notes(dir.path()).iter().any(|note| note.pause.as_ref().is_some_and(|p| p.why == Why::Unwatched));
+        let broke_off =
+            || notes(dir.path()).iter().any(|note| note.pause.as_ref().is_some_and(|p| p.why == Why::Unwatched));
         let begun = Instant::now();
         while !broke_off() && begun.elapsed() < Duration::from_secs(30) {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -38,7 +38,9 @@ impl Tale {
         let check = [Check::Trust, Check::Copies, Check::Spot { per_mille: 300 }][tale.below(3) as usize];
         tale.allowed = [900, 4_000, 20_000, 90_000][tale.below(4) as usize];
         let submit = Wish::Submit { job: Box::new(Job { budget: Credits(tale.allowed), ..*job(ITEMS, check) }) };
-        [ANN, BOB, CID].map(|lender| tale.hub.arrives(lender));
+        for lender in [ANN, BOB, CID] {
+            tale.hub.arrives(lender);
+        }
         tale.hub.ask(submit);
         tale
     }

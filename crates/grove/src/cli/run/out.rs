@@ -93,7 +93,16 @@ impl<'h> Out<'h> {
             None if json => To::Json,
             None => To::Stdout { terminal: io::stdout().is_terminal() },
         };
-        Ok(Out { hub, names, to, which: Which::Right, notes: 0, files_lost: false, put: Vec::new(), wrote: BTreeMap::new() })
+        Ok(Out {
+            hub,
+            names,
+            to,
+            which: Which::Right,
+            notes: 0,
+            files_lost: false,
+            put: Vec::new(),
+            wrote: BTreeMap::new(),
+        })
     }
 
     /// Others than the right ones.

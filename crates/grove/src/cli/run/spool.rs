@@ -147,7 +147,7 @@ fn goes_on_as_text(cut: &mut Vec<u8>, bytes: &[u8]) -> bool {
 }
 
 /// What can be read, and read again.
-pub(super) trait Source: Read + Seek {}
+pub(in crate::cli) trait Source: Read + Seek {}
 
 impl<T: Read + Seek> Source for T {}
 

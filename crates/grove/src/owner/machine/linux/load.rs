@@ -78,7 +78,8 @@ fn is_called(folder: &Path, name: &str) -> bool {
     let line = std::fs::read(folder.join("cmdline")).unwrap_or_default();
     let mut words = line.split(|byte| *byte == 0).map(|word| Path::new(OsStr::from_bytes(word)));
     // A script stands behind its interpreter, and the kernel has the first letters of its name.
-    let may_be_script = || name.as_bytes().get(..NAME_BYTES).is_some_and(|first| short == String::from_utf8_lossy(first));
+    let may_be_script =
+        || name.as_bytes().get(..NAME_BYTES).is_some_and(|first| short == String::from_utf8_lossy(first));
     words.next().is_some_and(is) || may_be_script() && words.next().is_some_and(is)
 }
 
@@ -141,7 +142,13 @@ mod tests {
         std::fs::write(&script, "#!/bin/sh\nread line\n").unwrap();
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let start = |path: &Path| {
-            Command::new(path).arg("60").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+            Command::new(path)
+                .arg("60")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
         };
         let mut both = [start(&program), start(&script)];
         let found = ["a-program-of-long-name", "a-script-of-a-long-name", "a-program-of-lo"].map(runs);
