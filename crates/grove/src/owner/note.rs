@@ -166,12 +166,9 @@ mod tests {
         let mut measured = Measured::open(dir.path());
         assert_eq!(measured.returns(), Returns::default());
         (1..=100).for_each(|ms| measured.add(Millis(ms), Millis(ms * 2), dir.path()).unwrap());
-        let returns = measured.returns();
-        assert_eq!(
-            (returns.count, returns.frozen_p50_ms, returns.frozen_p99_ms, returns.frozen_most_ms),
-            (100, 50, 99, 100)
-        );
-        assert_eq!((returns.free_p50_ms, returns.free_p99_ms, returns.free_most_ms), (100, 198, 200));
+        let found = measured.returns();
+        assert_eq!((found.count, found.frozen_p50_ms, found.frozen_p99_ms, found.frozen_most_ms), (100, 50, 99, 100));
+        assert_eq!((found.free_p50_ms, found.free_p99_ms, found.free_most_ms), (100, 198, 200));
         (0..RETURNS_KEPT).for_each(|_| measured.add(Millis(5), Millis(5), dir.path()).unwrap());
         assert_eq!((measured.returns().count, measured.returns().frozen_most_ms), (1_100, 5));
         assert_eq!(Measured::open(dir.path()), measured, "they outlive the lender");
