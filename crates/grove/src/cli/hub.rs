@@ -78,6 +78,12 @@ impl Hub {
         Ok(Hub { agent, address: way.api.clone(), token: session.or_else(|| way.token.clone()) })
     }
 
+    /// For tests of what needs no answer.
+    #[cfg(test)]
+    pub(super) fn nowhere() -> Hub {
+        Hub { agent: Agent::new_with_defaults(), address: String::new(), token: None }
+    }
+
     pub(super) fn address(&self) -> &str {
         &self.address
     }

@@ -436,4 +436,26 @@ mod tests {
         let Inputs::Lines(spool) = Inputs::gather(&[Source::Given(words)], Reading::Words).unwrap() else { panic!() };
         assert_eq!(spool.lines, LISTED_MAX as u64 + 1);
     }
+
+    #[test]
+    fn lines_are_sent_some_at_a_time() {
+        let long = "x".repeat(1 << 20);
+        let lines: Vec<String> = (0..LISTED_MAX + 7).map(|n| n.to_string()).chain(vec![long; 20]).collect();
+        let Inputs::Lines(spool) = Spool::of_texts(lines.iter().map(String::as_str)).map(Inputs::Lines).unwrap() else {
+            panic!()
+        };
+        let mut from = BufReader::new(spool.reader().unwrap());
+        let mut sent = Vec::new();
+        while let Some((batch, _)) = Batches::lines(&mut from).unwrap() {
+            let texts: Vec<String> =
+                batch.into_iter().map(|one| serde_json::to_value(one).unwrap().to_string()).collect();
+            let bytes: usize = texts.iter().map(String::len).sum();
+            assert!(texts.len() <= LISTED_MAX && bytes < BATCH_BYTES_MAX as usize + (2 << 20), "{bytes}");
+            sent.push(texts);
+        }
+        assert!(sent.len() > 3 && sent[0].len() == LISTED_MAX, "{}", sent.len());
+        assert_eq!(sent.concat().len(), lines.len());
+        let empty = Batches::lines(&mut &b"\n\n"[..]).unwrap().map(|(batch, _)| batch.len());
+        assert_eq!(empty, Some(2), "an empty line is an input too");
+    }
 }

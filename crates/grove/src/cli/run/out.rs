@@ -393,6 +393,7 @@ fn closed(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shape::FileShape;
 
     #[test]
     fn what_a_failed_part_printed_is_told_by_its_end() {
@@ -421,5 +422,32 @@ mod tests {
         let trapped =
             ResultShape { outcome: "trap".into(), trap: Some("out_of_memory".into()), ..ResultShape::default() };
         assert_eq!(failure_text("x", &trapped, LAST_LINES), "part 1 (x) failed: out of memory");
+    }
+
+    #[test]
+    fn what_a_liar_put_there_goes_and_what_else_lies_there_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let hub = Hub::nowhere();
+        let names = || Names::listed(vec!["a".into(), "b".into()], vec!["a".into(), "b".into()]);
+        let mut out = Out::new(&hub, Some(dir.path()), false, names()).unwrap();
+        let file = |name: &str| FileShape { name: name.into(), content: Content::Text("x".into()) };
+        let result = |item, files: &[&str], text: &str| ResultShape {
+            item,
+            count: 1,
+            outcome: "right".into(),
+            stdout: Content::Text(text.into()),
+            files: files.iter().map(|name| file(name)).collect(),
+            ..ResultShape::default()
+        };
+        out.put(&result(0, &["deep/lie", "both"], "")).unwrap();
+        out.put(&result(1, &["lie"], "lie")).unwrap();
+        std::fs::write(dir.path().join("b/mine"), "").unwrap();
+        assert!(dir.path().join("a/deep/lie").exists() && dir.path().join("b.txt").exists());
+        assert!(out.correct(0, &result(0, &["both"], "right")).unwrap());
+        assert!(out.correct(1, &ResultShape { outcome: "exit".into(), ..result(1, &[], "") }).unwrap());
+        let there = |name: &str| dir.path().join(name).exists();
+        assert_eq!(["a/deep", "b.txt", "b/lie"].map(there), [false; 3]);
+        assert_eq!(["a/both", "a.txt", "b/mine"].map(there), [true; 3]);
+        assert_eq!(["a.unfinished", "b.unfinished", "a.txt.part"].map(there), [false; 3], "all of it is whole");
     }
 }
