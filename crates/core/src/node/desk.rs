@@ -98,6 +98,10 @@ impl Desk {
         self.gifts.get(&(giver, lease)).is_some_and(|held| held.made.is_some())
     }
 
+    fn is_done(&self, giver: NodeId, lease: Lease) -> bool {
+        self.gifts.get(&(giver, lease)).is_some_and(|held| held.stage == HeldStage::Finished)
+    }
+
     pub(super) fn slots(&self) -> u32 {
         self.slots
     }
@@ -383,15 +387,17 @@ impl Node {
         self.offers_itself();
         if slots == 0 {
             let unfinished = self.desk.gifts.iter().filter(|(_, held)| held.stage != HeldStage::Finished);
-            let held: Vec<(NodeId, Lease)> = unfinished.map(|(key, _)| *key).collect();
-            for (giver, lease) in held {
-                if giver != me {
-                    self.called_back(giver, &[lease]);
-                    self.send(giver, Message::Decline { leases: vec![lease], why: Decline::Paused });
-                } else if !self.is_proof(lease) && !self.stays(lease) {
-                    self.call_back(vec![lease]);
-                }
+            let of_others = unfinished.filter(|((giver, _), _)| *giver != me);
+            let of_others: Vec<(NodeId, Lease)> = of_others.map(|(key, _)| *key).collect();
+            for (giver, lease) in of_others {
+                self.called_back(giver, &[lease]);
+                self.send(giver, Message::Decline { leases: vec![lease], why: Decline::Paused });
             }
+            // Those that it gave itself are on the books, whether or not they have come yet.
+            let own = self.state.peer(me).map(|record| record.leases.clone()).unwrap_or_default();
+            let goes = |lease: &Lease| !self.is_proof(*lease) && !self.stays(*lease) && !self.desk.is_done(me, *lease);
+            let goes: Vec<Lease> = own.into_iter().filter(goes).collect();
+            self.call_back(goes);
         }
         self.say_alive();
     }

@@ -352,6 +352,8 @@ impl State {
         let (root, from) = (book.root, Account::Person(book.job.owner));
         self.ledger.transfer(from, Account::Hold(root), budget).ok()?;
         (book.standing, book.ended) = (Standing::Running, None);
+        // What is set aside now is all that it may cost beyond what it has cost.
+        Arc::make_mut(&mut book.job).budget = book.spent.plus(budget);
         self.purses.insert(root, Purse { from, held: budget, reserved: Credits(0), owed: Fuel(0), paid: Fuel(0) });
         self.on_task(root, |task| {
             let items = task.items;

@@ -27,17 +27,14 @@ struct Seen {
 struct Tale {
     hub: Hub,
     chance: u64,
-    /// The budgets of all runs together.
-    allowed: u64,
 }
 
 impl Tale {
     fn new(seed: u64) -> Tale {
-        let (hub, chance) = (Hub::new(), mix(seed));
-        let mut tale = Tale { hub, chance, allowed: 0 };
+        let mut tale = Tale { hub: Hub::new(), chance: mix(seed) };
         let check = [Check::Trust, Check::Copies, Check::Spot { per_mille: 300 }][tale.below(3) as usize];
-        tale.allowed = [900, 4_000, 20_000, 90_000][tale.below(4) as usize];
-        let submit = Wish::Submit { job: Box::new(Job { budget: Credits(tale.allowed), ..*job(ITEMS, check) }) };
+        let budget = Credits([900, 4_000, 20_000, 90_000][tale.below(4) as usize]);
+        let submit = Wish::Submit { job: Box::new(Job { budget, ..*job(ITEMS, check) }) };
         for lender in [ANN, BOB, CID] {
             tale.hub.arrives(lender);
         }
@@ -60,7 +57,7 @@ impl Tale {
         let view = self.hub.node.view_job(JobId(9)).expect("it is on the books");
         seen.done += u64::from(view.standing == Standing::Done);
         seen.unpaid += u64::from(view.standing == Standing::Unpaid);
-        seen.nearly_all += u64::from(view.spent.0 * 10 >= self.allowed * 9);
+        seen.nearly_all += u64::from(view.spent.0 * 10 >= view.job.budget.0 * 9);
         seen.failed += view.counts.failed;
     }
 
