@@ -27,11 +27,13 @@ struct Seen {
 struct Tale {
     hub: Hub,
     chance: u64,
+    /// Nothing fails, and nobody lies.
+    calm: bool,
 }
 
 impl Tale {
     fn new(seed: u64) -> Tale {
-        let mut tale = Tale { hub: Hub::new(), chance: mix(seed) };
+        let mut tale = Tale { hub: Hub::new(), chance: mix(seed), calm: seed % 3 == 0 };
         let check = [Check::Trust, Check::Copies, Check::Spot { per_mille: 300 }][tale.below(3) as usize];
         let budget = Credits([900, 4_000, 20_000, 90_000][tale.below(4) as usize]);
         let submit = Wish::Submit { job: Box::new(Job { budget, ..*job(ITEMS, check) }) };
@@ -76,10 +78,12 @@ impl Tale {
                 self.hub.on(Event::Woke);
             }
             5 => {
-                let budget = self.below(2_000);
-                let told = self.hub.ask(Wish::Retry { job: JobId(9), budget: Credits(budget) });
-                let runs = self.hub.node.state().job(JobId(9)).is_some_and(|book| book.standing == Standing::Running);
-                seen.again += u64::from(runs && !told.contains("Refused"));
+                let runs = |tale: &Tale| {
+                    tale.hub.node.state().job(JobId(9)).map(|book| book.standing) == Some(Standing::Running)
+                };
+                let (ran, budget) = (runs(self), Credits(self.below(2_000)));
+                self.hub.ask(Wish::Retry { job: JobId(9), budget });
+                seen.again += u64::from(!ran && runs(self));
             }
             _ => self.answer(node, seen),
         }
@@ -103,6 +107,8 @@ impl Tale {
             _ => Outcome::Right,
         };
         let word = if node == BOB && self.below(8) == 0 { "lie" } else { "truth" };
+        let calm = (Outcome::Right, fuel.min(900_000_000), "truth");
+        let (outcome, fuel, word) = if self.calm { calm } else { (outcome, fuel, word) };
         let said = Answer { fuel: Fuel(fuel), outcome, ..answer(item, word) };
         self.hub.hear(node, Message::Done { lease, answers: vec![said] });
     }
