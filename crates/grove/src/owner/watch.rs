@@ -375,6 +375,10 @@ mod tests {
             self.pull("lend");
         }
 
+        fn is_at_work(&self) -> bool {
+            false
+        }
+
         fn keep(&self) -> Soon<'_, ()> {
             self.pull("keep");
             Box::pin(async {})
