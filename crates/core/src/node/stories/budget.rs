@@ -33,7 +33,7 @@ struct Tale {
 
 impl Tale {
     fn new(seed: u64) -> Tale {
-        let mut tale = Tale { hub: Hub::new(), chance: mix(seed), calm: seed % 3 == 0 };
+        let mut tale = Tale { hub: Hub::new(), chance: mix(seed), calm: seed.is_multiple_of(3) };
         let check = [Check::Trust, Check::Copies, Check::Spot { per_mille: 300 }][tale.below(3) as usize];
         let budget = Credits([900, 4_000, 20_000, 90_000][tale.below(4) as usize]);
         let submit = Wish::Submit { job: Box::new(Job { budget, ..*job(ITEMS, check) }) };
