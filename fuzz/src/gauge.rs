@@ -1,7 +1,9 @@
-//! How much memory is held: an allocator that counts. It knows nothing of who holds it.
+//! How much memory is held: an allocator that counts; and how long this process has worked. It knows nothing of for
+//! what.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 struct Counting;
 
@@ -34,4 +36,10 @@ pub(crate) fn peak_of<T>(what: impl FnOnce() -> T) -> (T, usize) {
     PEAK.store(before, Ordering::Relaxed);
     let done = what();
     (done, PEAK.load(Ordering::Relaxed).saturating_sub(before))
+}
+
+/// Processor time: what else the machine does is not the target's fault.
+pub(crate) fn worked() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(spent).expect("time spent is never negative")
 }

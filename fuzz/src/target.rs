@@ -1,7 +1,7 @@
 //! One decoder, and how it is tried: samples are changed, those that lead somewhere new are kept and changed further,
 //! and what breaks is made small and written down.
 
-use crate::gauge::peak_of;
+use crate::gauge::{peak_of, worked};
 use crate::mutate::{BYTES_MAX, Draw, mutate};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,9 +76,9 @@ fn said() -> Option<String> {
 impl Target {
     /// Tries one input.
     pub(crate) fn examine(&self, input: &[u8]) -> Result<u64, String> {
-        let begun = Instant::now();
+        let begun = worked();
         let (done, peak) = peak_of(|| catch_unwind(AssertUnwindSafe(|| (self.run)(input))));
-        let took = begun.elapsed();
+        let took = worked().saturating_sub(begun);
         if let Some(said) = said() {
             return Err(said);
         }
