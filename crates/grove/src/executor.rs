@@ -171,6 +171,11 @@ impl Executors {
         self.inner.codes.compiling().is_some() || self.inner.dispatch.is_at_work()
     }
 
+    /// Comes back when there is something to run, or was since this was last waited for.
+    pub async fn work_begins(&self) {
+        self.inner.dispatch.begins.notified().await;
+    }
+
     /// A job has ended or was cancelled: its executors go, and its orders end.
     pub fn end(&self, job: JobId) {
         self.inner.dispatch.end(job);

@@ -37,6 +37,8 @@ pub trait Reins: Send + Sync + Debug {
     fn is_at_work(&self) -> bool;
     /// From now on only the owner's own jobs run. When it comes back, those of others have been given up.
     fn keep(&self) -> Soon<'_, ()>;
+    /// Comes back when there is.
+    fn work_begins(&self) -> Soon<'_, ()>;
     /// For how long a tool has been compiled, if one is.
     fn compiling(&self) -> Option<std::time::Duration>;
     /// What was done since this was last asked.

@@ -12,6 +12,7 @@ use grove_sandbox::order::Tell;
 use grove_sandbox::walls::{Plan, Wall};
 use grove_sandbox::{Outcome, Status, Terms};
 use rustix::process::Signal;
+use tokio::sync::Notify;
 
 use super::code::{Code, CodeError};
 use super::lane::{Chunk, Lane};
@@ -34,6 +35,8 @@ pub(super) struct Dispatch {
     state: Mutex<State>,
     /// Wakes the keeper: something is to be started, reaped or watched.
     pub(super) keeper: Condvar,
+    /// An order has come.
+    pub(super) begins: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +67,7 @@ const TALLIES_MAX: usize = 1_024;
 
 impl Dispatch {
     pub(super) fn new(settings: Settings, empty: PathBuf) -> Dispatch {
-        Dispatch { settings, empty, state: Mutex::default(), keeper: Condvar::new() }
+        Dispatch { settings, empty, state: Mutex::default(), keeper: Condvar::new(), begins: Notify::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -84,6 +87,8 @@ impl Dispatch {
         }
         state.works.insert(number, work);
         self.fill(&mut state);
+        drop(state);
+        self.begins.notify_one();
         number
     }
 

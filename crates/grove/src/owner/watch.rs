@@ -17,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 
 /// While something runs, the owner is looked for so often: half of it is what a return costs on average.
 const LOOK_WORKING: Duration = Duration::from_millis(100);
-/// While nothing runs nobody is in a hurry; work that comes in between is stopped within a second all the same.
+/// While nothing runs nobody is in a hurry.
 const LOOK_IDLE: Duration = Duration::from_millis(500);
 /// What is told of a pause need not be newer than this.
 const TELL_EVERY: Duration = Duration::from_secs(2);
@@ -208,8 +208,11 @@ impl Round {
                 // Whoever waits for it may have gone.
                 let _ = judged.send(pause);
             }
-            let works = self.lends == Some(Lends::ToAll) && self.reins.is_at_work();
-            tokio::time::sleep(if works { LOOK_WORKING } else { LOOK_IDLE }).await;
+            tokio::time::sleep(LOOK_WORKING).await;
+            if self.lends != Some(Lends::ToAll) || !self.reins.is_at_work() {
+                // Either will do.
+                let _ = tokio::time::timeout(LOOK_IDLE - LOOK_WORKING, self.reins.work_begins()).await;
+            }
         }
     }
 

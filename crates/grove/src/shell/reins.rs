@@ -66,6 +66,10 @@ impl Reins for Held {
         self.executors.is_at_work()
     }
 
+    fn work_begins(&self) -> Soon<'_, ()> {
+        Box::pin(self.executors.work_begins())
+    }
+
     fn compiling(&self) -> Option<Duration> {
         self.executors.compiling()
     }
