@@ -1,6 +1,7 @@
 //! Counts the words of a text: `word count` lines, sorted by word. A text is split at line ends, so no word is cut.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::process::ExitCode;
 
 use contract::{Refused, Tool};
@@ -18,12 +19,11 @@ struct WordCount;
 
 impl Tool for WordCount {
     fn run(&self, input: &[u8], _args: &[String]) -> Result<Vec<u8>, Refused> {
-        let text = String::from_utf8_lossy(input).to_lowercase();
-        let mut counts = BTreeMap::<&str, u64>::new();
-        for word in text.split(|c: char| !c.is_alphanumeric() && c != '\'').map(|word| word.trim_matches('\'')) {
-            if !word.is_empty() {
-                *counts.entry(word).or_default() += 1;
-            }
+        let text = String::from_utf8_lossy(input);
+        let text = if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() };
+        let mut counts = Counts::default();
+        for word in (Words { text: &text, at: 0 }) {
+            *counts.entry(word).or_default() += 1;
         }
         Ok(lines(&counts))
     }
@@ -46,7 +46,7 @@ impl Tool for WordCount {
     }
 
     fn merge(&self, answers: &[&[u8]], _args: &[String]) -> Result<Vec<u8>, Refused> {
-        let mut counts = BTreeMap::<&str, u64>::new();
+        let mut counts = Counts::default();
         for answer in answers {
             let text = std::str::from_utf8(answer).map_err(|_| Refused("an answer is not text".into()))?;
             for line in text.lines() {
@@ -56,6 +56,79 @@ impl Tool for WordCount {
             }
         }
         Ok(lines(&counts))
+    }
+}
+
+/// Sorted only once, at the end: comparing words costs more than all else.
+type Counts<'a> = HashMap<&'a str, u64, BuildHasherDefault<Mix>>;
+
+/// A multiplication for every eight bytes. Whoever finds words that collide slows down nobody but himself.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut eight = [0; 8];
+            eight[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(eight));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(byte.into());
+    }
+
+    fn finish(&self) -> u64 {
+        // The map looks at the lowest bits, and a product mixes upwards.
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// The words of a text: letters, digits and apostrophes inside.
+struct Words<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Words<'_> {
+    /// Whether a character belongs to a word, and how long it is.
+    fn look(&self, at: usize) -> Option<(bool, usize)> {
+        let byte = *self.text.as_bytes().get(at)?;
+        if byte.is_ascii() {
+            return Some((byte.is_ascii_alphanumeric() || byte == b'\'', 1));
+        }
+        let letter = self.text.get(at..)?.chars().next()?;
+        Some((letter.is_alphanumeric(), letter.len_utf8()))
+    }
+
+    fn skip(&mut self, words: bool) {
+        while let Some((is_word, len)) = self.look(self.at)
+            && is_word == words
+        {
+            self.at += len;
+        }
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        while self.at < self.text.len() {
+            self.skip(false);
+            let from = self.at;
+            self.skip(true);
+            let word = self.text.get(from..self.at)?.trim_matches('\'');
+            if !word.is_empty() {
+                return Some(word);
+            }
+        }
+        None
     }
 }
 
@@ -70,9 +143,11 @@ fn parse(line: &str) -> Option<(&str, u64)> {
     Some((word, count.parse().ok()?))
 }
 
-fn lines(counts: &BTreeMap<&str, u64>) -> Vec<u8> {
+fn lines(counts: &Counts<'_>) -> Vec<u8> {
+    let mut sorted: Vec<(&str, u64)> = counts.iter().map(|(word, count)| (*word, *count)).collect();
+    sorted.sort_unstable();
     let mut text = String::new();
-    for (word, count) in counts {
+    for (word, count) in sorted {
         text.push_str(word);
         text.push(' ');
         text.push_str(&count.to_string());

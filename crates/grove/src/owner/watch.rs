@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 /// While something runs, the owner is looked for so often: half of it is what a return costs on average.
 const LOOK_WORKING: Duration = Duration::from_millis(100);
 /// While nothing runs nobody is in a hurry.
-const LOOK_IDLE: Duration = Duration::from_millis(500);
+const LOOK_IDLE: Duration = Duration::from_secs(1);
 /// What is told of a pause need not be newer than this.
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// What was done is written down so often, and before each pause.
