@@ -51,28 +51,30 @@ impl Tool for WordCount {
 
     fn merge(&self, answers: &[&[u8]], _args: &[String]) -> Result<Vec<u8>, Refused> {
         let mut counts = Counts::default();
-        for answer in answers {
-            let text = std::str::from_utf8(answer).map_err(|_| Refused("an answer is not text".into()))?;
-            for line in text.lines() {
-                let (word, count) = parse(line).ok_or_else(|| Refused(format!("{line:?} is not `word count`")))?;
-                if !counts.add(word.as_bytes(), count) {
-                    return Err(Refused(format!("{word:?}: too many to count")));
-                }
+        for line in answers.iter().flat_map(|answer| answer.split_inclusive(|byte| *byte == b'\n')) {
+            let said = || String::from_utf8_lossy(line);
+            let (word, count) = parse(line).ok_or_else(|| Refused(format!("{:?} is not `word count`", said())))?;
+            if !counts.add(word, count) {
+                return Err(Refused(format!("{:?}: too many to count", said())));
             }
         }
         Ok(counts.lines())
     }
 }
 
-/// How often each word was seen. Sorted only once, at the end: comparing words costs more than all else.
+/// How often each word was seen.
 #[derive(Default)]
 struct Counts {
-    /// Almost all words are short enough to be two numbers: their bytes, eight in each.
-    short: HashMap<(u64, u64), u64, BuildHasherDefault<Mix>>,
+    /// Almost all words are short enough to be two numbers.
+    short: HashMap<Key, u64, BuildHasherDefault<Mix>>,
     long: HashMap<Vec<u8>, u64>,
 }
 
-const SHORT: usize = 16;
+/// The first bytes of a word, eight in each number and zeros behind them: such numbers stand in the order of the words.
+type Key = (u64, u64);
+
+const HALF: usize = 8;
+const SHORT: usize = 2 * HALF;
 
 /// What an ASCII byte is in a word; 0 where a word ends.
 const IN_WORD: [u8; 256] = {
@@ -92,7 +94,7 @@ impl Counts {
     fn add(&mut self, word: &[u8], count: u64) -> bool {
         let sum = match word.len() {
             0 => return true,
-            ..=SHORT => self.short.entry(packed(word)).or_default(),
+            ..=SHORT => self.short.entry(key(word)).or_default(),
             _ => self.long.entry(word.to_vec()).or_default(),
         };
         let added = sum.checked_add(count);
@@ -102,48 +104,66 @@ impl Counts {
 
     /// Each byte is looked at once: the word is a number by the time that it ends.
     fn add_all_ascii(&mut self, text: &[u8]) {
-        let (mut from, mut key) = (0, (0_u64, 0_u64));
+        let (mut from, mut halves) = (0, (0_u64, 0_u64));
         for (at, byte) in text.iter().chain(b"\n").enumerate() {
             let letter = IN_WORD[usize::from(*byte)];
             if letter != 0 {
-                let half = if at - from < SHORT / 2 { &mut key.0 } else { &mut key.1 };
+                let half = if at - from < HALF { &mut halves.0 } else { &mut halves.1 };
                 *half = *half << 8 | u64::from(letter);
                 continue;
             }
             let word = &text[from..at];
             if word.len() <= SHORT && !word.starts_with(b"'") && !word.ends_with(b"'") {
                 if !word.is_empty() {
-                    *self.short.entry(key).or_default() += 1;
+                    let first = aligned(halves.0, word.len().min(HALF));
+                    let rest = aligned(halves.1, word.len().saturating_sub(HALF));
+                    *self.short.entry((first, rest)).or_default() += 1;
                 }
             } else {
                 let lower = word.to_ascii_lowercase();
                 self.add(trimmed(&lower), 1);
             }
-            (from, key) = (at + 1, (0, 0));
+            (from, halves) = (at + 1, (0, 0));
         }
     }
 
-    fn lines(self) -> Vec<u8> {
-        let short = self.short.into_iter().map(|(key, count)| (unpacked(key), count));
-        let mut sorted: Vec<(Vec<u8>, u64)> = short.chain(self.long).collect();
+    /// Sorted only here, and by numbers: comparing words costs more than all else.
+    fn lines(&self) -> Vec<u8> {
+        let short = self.short.iter().map(|(key, count)| (*key, &[][..], *count));
+        let long = self.long.iter().map(|(word, count)| (key(&word[..SHORT]), &word[SHORT..], *count));
+        let mut sorted: Vec<(Key, &[u8], u64)> = short.chain(long).collect();
         sorted.sort_unstable();
         let mut text = Vec::new();
-        for (word, count) in sorted {
-            text.extend([&word, " ".as_bytes(), count.to_string().as_bytes(), b"\n"].into_iter().flatten());
+        for ((first, rest), tail, count) in sorted {
+            for half in [first, rest] {
+                let zeros = half.trailing_zeros() as usize / 8;
+                text.extend_from_slice(&half.to_be_bytes()[..HALF - zeros.min(HALF)]);
+            }
+            text.extend_from_slice(tail);
+            text.push(b' ');
+            push_number(&mut text, count);
+            text.push(b'\n');
         }
         text
     }
 }
 
-fn packed(word: &[u8]) -> (u64, u64) {
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
-    let (first, rest) = word.split_at(word.len().min(SHORT / 2));
+fn key(word: &[u8]) -> Key {
+    let number = |bytes: &[u8]| aligned(bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), bytes.len());
+    let (first, rest) = word.split_at(word.len().min(HALF));
     (number(first), number(rest))
 }
 
-fn unpacked((first, rest): (u64, u64)) -> Vec<u8> {
-    // No word has a zero in it.
-    [first, rest].iter().flat_map(|number| number.to_be_bytes()).filter(|byte| *byte != 0).collect()
+/// So many bytes, moved to the front.
+fn aligned(bytes: u64, len: usize) -> u64 {
+    if len == 0 { 0 } else { bytes << (8 * (HALF - len)) }
+}
+
+fn push_number(text: &mut Vec<u8>, number: u64) {
+    if number >= 10 {
+        push_number(text, number / 10);
+    }
+    text.push(b'0' + (number % 10) as u8);
 }
 
 fn trimmed(mut word: &[u8]) -> &[u8] {
@@ -163,12 +183,12 @@ impl Hasher for Mix {
     }
 
     fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // Words end in zeros, and a product mixes upwards only.
+        self.0 = (self.0.rotate_left(5) ^ word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     fn finish(&self) -> u64 {
-        // The map looks at the lowest bits, and a product mixes upwards.
-        self.0 ^ (self.0 >> 32)
+        self.0 ^ self.0 >> 32
     }
 }
 
@@ -178,9 +198,15 @@ fn cut(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
     (end < text.len()).then(|| text.split_at(end))
 }
 
-fn parse(line: &str) -> Option<(&str, u64)> {
-    let (word, count) = line.split_once(' ')?;
-    Some((word, count.parse().ok()?))
+fn parse(line: &[u8]) -> Option<(&[u8], u64)> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let space = line.iter().rposition(|byte| *byte == b' ')?;
+    let (word, digits) = (&line[..space], &line[space + 1..]);
+    let digit = |sum: u64, byte: &u8| {
+        sum.checked_mul(10)?.checked_add(u64::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?))
+    };
+    let count = digits.iter().try_fold(0, digit).filter(|_| !digits.is_empty())?;
+    (!word.is_empty() && !word.contains(&0)).then_some((word, count))
 }
 
 #[cfg(test)]
