@@ -18,8 +18,8 @@ const FIRST_PIECE: Duration = Duration::from_secs(1);
 const EFFICIENCY: f64 = 0.9;
 /// What a level of the tree adds to a job.
 const LEVEL: Duration = Duration::from_millis(10);
-/// The best of so many counts: the first one teaches the peers what they can expect of one another.
-const TRIES: usize = 5;
+/// Of short jobs the best of so many counts: what else the machine does is not what a level costs.
+const TRIES: usize = 20;
 
 /// All peers, and what they did not reach.
 pub(super) fn measured(net: &Net) -> anyhow::Result<(BTreeMap<&'static str, Running>, Vec<String>)> {
@@ -70,8 +70,8 @@ fn naps(net: &Net, count: u32, millis: u32, tries: usize) -> anyhow::Result<Dura
 /// One nap at home, against two of which the only neighbour takes one: cut, given, begun there, answered and merged.
 fn level(net: &Net) -> anyhow::Result<Duration> {
     // Both peers have seen the tool before.
-    naps(net, 4, 10, TRIES)?;
-    let (home, away) = (naps(net, 1, 200, TRIES)?, naps(net, 2, 200, TRIES)?);
+    naps(net, 4, 10, 3)?;
+    let (home, away) = (naps(net, 1, 100, TRIES)?, naps(net, 2, 100, TRIES)?);
     println!("   a nap at home {} ms, one on each of two peers {} ms", home.as_millis(), away.as_millis());
     Ok(away.saturating_sub(home))
 }

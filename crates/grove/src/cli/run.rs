@@ -182,6 +182,9 @@ impl Run {
         let reads = piped || program.abilities != Abilities::default();
         let reading = self.reading(&program, reads, &mut words)?;
         let mut inputs = self.inputs(&words.sources, reading)?;
+        if let (true, ChunkShape::Items(chunk)) = (program.cuts_ranges(), self.chunk) {
+            inputs = inputs.in_chunks(chunk)?;
+        }
         if let Some(folder) = self.out.as_deref().filter(|_| self.resume) {
             let done = inputs.leave_out_done(folder)?;
             say::talk(&format!("{} in {} already", say::many(done as u64, "result"), folder.display()));

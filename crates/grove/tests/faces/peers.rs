@@ -2,6 +2,7 @@
 //! nobody else is spoken to.
 
 use super::node::{Process, grove, home};
+use super::python::{grove as grove_with, image};
 use super::{Ran, noop};
 use grove::link::{Acquaintance, Secret};
 use grove::peers::Ticket;
@@ -12,6 +13,8 @@ use tempfile::TempDir;
 
 /// Whatever is waited for is there by then, on a busy machine too.
 const SOON: Duration = Duration::from_secs(30);
+/// ... and so is the image of Python, which each machine compiles once.
+const COMPILED: Duration = Duration::from_secs(180);
 
 struct Peer {
     _dir: TempDir,
@@ -66,9 +69,13 @@ fn started(home: &Path, link: &str, tickets: &[&str]) -> Process {
 }
 
 fn wait(what: &str, is_so: impl Fn() -> bool) {
+    wait_for(SOON, what, is_so);
+}
+
+fn wait_for(most: Duration, what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
-        assert!(begun.elapsed() < SOON, "{what}: not within {SOON:?}");
+        assert!(begun.elapsed() < most, "{what}: not within {most:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -220,3 +227,40 @@ fn a_free_rider_reads_so_and_favours_are_shown() {
     assert!(tree.out.contains("here"), "{tree:?}");
     assert_eq!(two.grove(&["cancel", "last"]).code, 0);
 }
+
+/// The image is fetched by its hash from whoever gave the piece.
+#[test]
+fn a_script_with_split_work_and_merge_is_worked_on_by_both() {
+    let Some(image) = image() else { return };
+    let one = Peer::start(&[]);
+    let two = Peer::start(&[&one.said("ticket")]);
+    two.has_met(&[&one]);
+    let script = two.home.with_file_name("sum.py");
+    std::fs::write(&script, SUM).unwrap();
+    let words = ["run", "--merge", "--range", "0..40", "--chunk", "40", script.to_str().unwrap()];
+    let ran = grove_with(&two.home, &image, &words);
+    assert_eq!((ran.code, ran.out.trim()), (0, "780"), "{ran:?}");
+    assert!(ran.err.contains("1 of 1 done"), "a range is one input, which the script cuts: {ran:?}");
+    // It is cut again, with both at work.
+    let detached = [&["run", "--detach"], &words[1..]].concat();
+    let ran = grove_with(&two.home, &image, &detached);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    wait_for(COMPILED, "the other one works for it", || one.gifts() > 0);
+    wait_for(COMPILED, "it is done", || two.grove(&["watch", "last"]).err.contains("is done"));
+    assert_eq!(two.grove(&["get", "last"]).out.trim(), "780");
+}
+
+/// Each part takes a while, so that there is something to give.
+const SUM: &str = "\
+def split(n: range, ways: int):
+    ways = min(ways, len(n))
+    cut = [n.start + len(n) * at // ways for at in range(ways + 1)] if ways > 1 else []
+    return [range(a, b) for a, b in zip(cut, cut[1:])] or None
+
+def work(n: range):
+    for _ in range(2_000_000): pass
+    return sum(n)
+
+def merge(sums: list[int]):
+    return sum(sums)
+";

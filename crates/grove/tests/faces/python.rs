@@ -17,7 +17,7 @@ pub(super) fn image() -> Option<PathBuf> {
     found
 }
 
-fn grove(home: &Path, image: &Path, words: &[&str]) -> Ran {
+pub(super) fn grove(home: &Path, image: &Path, words: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grove"));
     let folder = home.parent().unwrap();
     command.args(words).current_dir(folder).env("GROVE_HOME", home).env("XDG_CONFIG_HOME", folder);

@@ -89,6 +89,22 @@ impl Inputs {
         Inputs::listed(pieces.bodies.iter().cloned().enumerate().map(piece).collect())
     }
 
+    /// Numbers as ranges of so many, each one input: a tool that cuts inputs is asked about each one of them.
+    pub(super) fn in_chunks(self, chunk: u64) -> Result<Inputs, Failure> {
+        let Inputs::Numbers { from, count } = self else { return Ok(self) };
+        if chunk < 2 {
+            return Ok(self);
+        }
+        if count.div_ceil(chunk) > cut::PIECES_MAX as u64 {
+            return Err(Failure::usage(format!("the range would become more than {} pieces", cut::PIECES_MAX))
+                .hint("make them larger, with --chunk"));
+        }
+        let end = from.saturating_add(count);
+        let range = |first: u64| OsString::from(format!("{first}..{}", first.saturating_add(chunk).min(end)));
+        let starts = (0..count.div_ceil(chunk)).map(|nth| from.saturating_add(nth.saturating_mul(chunk)));
+        Inputs::read(&starts.map(range).collect::<Vec<_>>(), Reading::Words)
+    }
+
     /// Leaves out the inputs whose results are in that folder; how many there were.
     pub(super) fn leave_out_done(&mut self, folder: &Path) -> Result<usize, Failure> {
         let Inputs::Listed(Listed { items, files }) = self else {
@@ -379,6 +395,16 @@ mod tests {
         assert_eq!(all, ["a\u{1f}1", "a\u{1f}2", "b\u{1f}1", "b\u{1f}2"]);
         let many = given(&["x"; 2_000]);
         assert_eq!(combined(&[many.clone(), many]).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_range_in_chunks_is_one_input_for_each() {
+        let numbers = |count| Inputs::Numbers { from: 5, count };
+        let Inputs::Listed(found) = numbers(25).in_chunks(10).unwrap() else { panic!() };
+        let labels: Vec<&str> = found.items.iter().map(Item::label).collect();
+        assert_eq!(labels, ["5..15", "15..25", "25..30"]);
+        assert!(matches!(numbers(25).in_chunks(1), Ok(Inputs::Numbers { from: 5, count: 25 })));
+        assert_eq!(numbers(1 << 40).in_chunks(2).unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

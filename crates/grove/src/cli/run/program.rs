@@ -47,6 +47,11 @@ impl Program {
         matches!(&self.code, Code::Script(package) if !script::calls_a_function(package))
     }
 
+    /// A script that cuts what it is given: of a range it gets whole chunks.
+    pub(super) fn cuts_ranges(&self) -> bool {
+        self.is_script() && self.abilities.split && self.abilities.merge
+    }
+
     pub(super) fn is_script(&self) -> bool {
         matches!(self.code, Code::Script(_))
     }
