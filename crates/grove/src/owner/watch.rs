@@ -382,6 +382,10 @@ mod tests {
             false
         }
 
+        fn work_begins(&self) -> Soon<'_, ()> {
+            Box::pin(std::future::pending())
+        }
+
         fn keep(&self) -> Soon<'_, ()> {
             self.pull("keep");
             Box::pin(async {})
