@@ -93,7 +93,7 @@ fn a_password_opens_an_account_from_another_machine() {
     join(&ann, &invite(&root, &[]), "Ann");
     join(&bob, &invite(&root, &[]), "Bob");
     let typed = |home: &Path, words: &[&str], line: &[u8]| grove_in(home, dir.path(), words, line);
-    assert_eq!(typed(&ann, &["password"], b"short\n").code, 1);
+    assert_eq!(typed(&ann, &["password"], b"short\n").code, 2);
     assert_eq!(typed(&ann, &["password"], b"correct horse battery\n").code, 0);
     assert_eq!(grove(&ann, &["run", "--detach", &noop(), ":::", "a"]).code, 0);
     assert_eq!(typed(&bob, &["login", "Ann"], b"correct horse\n").code, 5);

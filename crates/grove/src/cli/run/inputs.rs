@@ -465,7 +465,7 @@ mod tests {
 
     #[test]
     fn lines_are_sent_some_at_a_time() {
-        let long = "x".repeat(1 << 20);
+        let long = "x".repeat(1_000_000);
         let lines: Vec<String> = (0..LISTED_MAX + 7).map(|n| n.to_string()).chain(vec![long; 20]).collect();
         let Inputs::Lines(spool) = Spool::of_texts(lines.iter().map(String::as_str)).map(Inputs::Lines).unwrap() else {
             panic!()
