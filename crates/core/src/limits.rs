@@ -18,6 +18,9 @@ pub const PROOF_WINDOW: Millis = Millis(1_000);
 pub const STRAGGLER_FACTOR: u64 = 4;
 /// ... but never sooner than this, since a young estimate is a guess.
 pub const STRAGGLER_MIN: Millis = Millis(400);
+/// ... and a piece that others cut further not before this: a copy of it is the work of many, done in vain while the
+/// piece only waits its turn. Who is gone loses it at once.
+pub const STRAGGLER_PIECE_MIN: Millis = Millis(20_000);
 /// Pieces in one gift: an answer page stays small enough to read at once.
 pub const GIFT_PIECES_MAX: u64 = 4_096;
 /// Gifts that carry their inputs: 256 inputs of 4 KiB fill a quarter of a message.
@@ -26,6 +29,10 @@ pub const GIFT_INPUTS_MAX: u64 = 256;
 pub const CHUNK_MAX: u64 = 1 << 20;
 /// A timed chunk aims at this much work, so that a returning owner costs a lender little.
 pub const CHUNK_WORK: Millis = Millis(2_000);
+/// What a peer that shares its pieces with others holds ahead for each slot: its neighbours wait for it too.
+pub const PIECES_AHEAD: Millis = Millis(1_000);
+/// ... in so many gifts, since what a piece costs is often not known.
+pub const PIECES_AHEAD_MAX: usize = 4;
 /// Gifts that one lender holds for one giver.
 pub const GIFTS_PER_PEER_MAX: usize = 256;
 /// Slots a neighbour may claim: more cores than any machine that people lend.
@@ -40,6 +47,8 @@ pub const WAYS_MAX: u64 = 4_096;
 pub const WAYS_PER_SLOT: u64 = 4;
 /// Ways into which a peer asks a tool to cut at the least: its giver runs one part again, which then costs it little.
 pub const WAYS_LEAST: u64 = 32;
+/// ... and of a whole job: who stands behind the neighbours is not known, and the last pieces are not to be large.
+pub const WAYS_OF_A_JOB_LEAST: u64 = 64;
 /// Levels of split below a job: each level costs a round trip.
 pub const DEPTH_MAX: u8 = 8;
 /// Outputs merged by one run of a tool; a tree of merges does the rest.

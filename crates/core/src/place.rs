@@ -19,12 +19,18 @@ pub fn want(peer: &Presence, gifts: usize, now: Millis) -> Option<Want> {
     if !peer.is_able(now) || gifts >= limits::GIFTS_PER_PEER_MAX {
         return None;
     }
-    // A gift is worked on by one slot: each should have one, and all of them enough ahead to hide a round trip.
-    let slots = usize::try_from(peer.slots).unwrap_or(usize::MAX);
-    if gifts < slots {
+    if gifts < usize::try_from(peer.slots).unwrap_or(usize::MAX) {
         return Some(Want::Work);
     }
-    (gifts < slots.saturating_mul(2) && peer.busy_for() < limits::WINDOW).then_some(Want::Ahead)
+    takes(peer, gifts, peer.solves).then_some(Want::Ahead)
+}
+
+/// Whether a neighbour holds so little that it may be given a run more, or a piece of what its tool cuts further.
+pub fn takes(peer: &Presence, gifts: usize, piece: bool) -> bool {
+    // A gift is worked on by one slot: each should have one, and all of them enough ahead to hide a round trip.
+    let slots = usize::try_from(peer.slots).unwrap_or(usize::MAX);
+    let (most, window) = if piece { (limits::PIECES_AHEAD_MAX, limits::PIECES_AHEAD) } else { (2, limits::WINDOW) };
+    gifts < slots || gifts < slots.saturating_mul(most) && peer.busy_for() < window
 }
 
 /// How many items one run gets.
@@ -58,7 +64,41 @@ fn most_runs(carried: bool) -> u64 {
 }
 
 /// How long a gift may be out before it counts as slow.
-pub fn patience(expected: Option<Millis>) -> Millis {
+pub fn patience(expected: Option<Millis>, inner: bool) -> Millis {
     let expected = expected.unwrap_or(limits::LEASE);
-    Millis(expected.0.saturating_mul(limits::STRAGGLER_FACTOR)).max(limits::STRAGGLER_MIN)
+    let least = if inner { limits::STRAGGLER_PIECE_MIN } else { limits::STRAGGLER_MIN };
+    Millis(expected.0.saturating_mul(limits::STRAGGLER_FACTOR)).max(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Fuel;
+
+    #[test]
+    fn whoever_shares_its_pieces_holds_more_of_them_ahead_and_no_more_runs() {
+        let busy = |solves, load| Presence {
+            linked: true,
+            slots: 1,
+            solves,
+            speed: 1,
+            load: Fuel(load),
+            ..Presence::default()
+        };
+        let ahead = |peer: &Presence, gifts| want(peer, gifts, Millis(0)) == Some(Want::Ahead);
+        let (peer, lender) = (busy(true, 500), busy(false, 500));
+        assert!(ahead(&peer, 3) && !ahead(&peer, limits::PIECES_AHEAD_MAX) && !ahead(&lender, 1));
+        assert!(
+            takes(&peer, 3, true) && !takes(&peer, 1, false),
+            "of what is not cut further there is a shorter window"
+        );
+        assert!(!ahead(&busy(true, 1_000), 1) && ahead(&busy(false, 100), 1));
+    }
+
+    #[test]
+    fn a_piece_that_others_cut_further_is_long_not_slow() {
+        let soon = Some(Millis(10));
+        assert_eq!((patience(soon, false), patience(soon, true)), (limits::STRAGGLER_MIN, limits::STRAGGLER_PIECE_MIN));
+        assert!(patience(Some(limits::LEASE), true) > limits::STRAGGLER_PIECE_MIN);
+    }
 }

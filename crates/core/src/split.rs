@@ -9,6 +9,15 @@ pub fn ways(slots: u64) -> u64 {
     slots.max(1).saturating_mul(limits::WAYS_PER_SLOT).min(limits::WAYS_MAX)
 }
 
+/// ... and no fewer than these, among peers. One input of a job is at the first level.
+pub fn least_ways(peers: bool, depth: u8) -> u64 {
+    match (peers, depth) {
+        (false, _) => 1,
+        (true, 0..=1) => limits::WAYS_OF_A_JOB_LEAST,
+        (true, _) => limits::WAYS_LEAST,
+    }
+}
+
 /// Whether an input of a task becomes a task of its own, so that its tool can cut it.
 pub fn opens(tool: &Tool, owner: Owner, stage: Stage) -> bool {
     joins(tool) && owner == Owner::Person && stage == Stage::Work

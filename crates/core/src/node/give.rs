@@ -71,7 +71,9 @@ impl Node {
                     continue;
                 }
                 opened = self.open_input() || node == self.config.id && self.open_part(LOOKED_AT);
-                if !opened && !self.give_try(node, Beside::Others) && !self.give_copy(node) {
+                // Among peers whoever is busy is not given what another has: it would only wait there.
+                let copies = want == Want::Work || !self.config.solves;
+                if !(opened || self.give_try(node, Beside::Others) || copies && self.give_copy(node)) {
                     in_vain += 1;
                     break;
                 }
@@ -129,6 +131,10 @@ impl Node {
             if beside == Beside::Nobody && is_raced(task, node) || !self.fits(node, task) {
                 continue;
             }
+            if !self.takes(node, task) {
+                // Nobody else gets what is not for whoever's turn it is.
+                break;
+            }
             found = self.try_offer(node, id, task, limits::GIFT_PIECES_MAX);
             if found.is_some() {
                 break;
@@ -152,6 +158,13 @@ impl Node {
             // Each time more is held, until there is no more.
             None => more && self.give_try(node, beside),
         }
+    }
+
+    /// Whether a neighbour holds so little that it may be given what a task has for it.
+    fn takes(&self, node: NodeId, task: &Task) -> bool {
+        let Some(peer) = self.presence.get(&node) else { return false };
+        let gifts = self.state.peer(node).map_or(0, |record| record.leases.len());
+        place::takes(peer, gifts, peer.solves && split::joins(&task.terms.tool))
     }
 
     /// Whether a lender has the memory that parts of a task may want, and is there for whoever it is for.
@@ -394,7 +407,7 @@ impl Node {
         let watched = Watched {
             holder: to,
             given: self.now,
-            patience: place::patience(time),
+            patience: place::patience(time, matches!(act, Act::Solve { .. })),
             run: Fuel(expected.0 / runs.max(1)),
         };
         self.watched.insert(lease, watched);

@@ -4,7 +4,6 @@ use super::Kind;
 use super::Node;
 use super::give::{LOOKED_AT, LOOKED_AT_OF_ONE, Offer, PROOFS_PER_GIFT, RANGES_PER_GIFT, carries, second_price};
 use crate::id::{Lease, NodeId, TaskId};
-use crate::limits;
 use crate::place;
 use crate::planted::{self, Bug};
 use crate::split;
@@ -54,8 +53,7 @@ impl Node {
             let offer = self.proof_offer(node, id, task, *proof);
             return (!offer.pieces.is_empty()).then_some(offer);
         }
-        let least = if self.config.solves { limits::WAYS_LEAST } else { 1 };
-        let ways = split::ways(self.slots_to_spare(id)).max(least);
+        let ways = split::ways(self.slots_to_spare(id)).max(split::least_ways(self.config.solves, task.depth));
         let (act, chunk, kind) = match task.stage {
             Stage::Split => (Act::Split { ways }, 1, Kind::Split),
             Stage::Merge { level } => (Act::Merge, split::merge_chunk(level), Kind::Merge),

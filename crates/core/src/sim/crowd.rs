@@ -1,17 +1,14 @@
 //! Experiments with peers: how evenly work spreads, what deaths cost, and whether giving is worth it.
 
 use super::chance::Chance;
-use super::plan::{Errand, Faults, Honesty, Plan};
+use super::plan::{Errand, Honesty, Plan, SPEED};
 use super::toy::Toy;
 use super::{Failure, World};
-use crate::id::PersonId;
 use crate::job::{Check, Chunk};
 use crate::node::Node;
 use crate::units::Millis;
 use std::collections::BTreeSet;
 
-/// Fuel per millisecond of one slot: a slow core.
-const SPEED: u64 = 1_000_000;
 /// Neighbours of each peer, about: as many as people know.
 const DEGREE: usize = 8;
 
@@ -67,10 +64,10 @@ fn spread(plan: Plan, range_bits: u8) -> Spread {
 /// Six honest peers and one that is not: says whether that one was found out, and what else went wrong.
 pub fn one_bad(seed: u64, bad: Honesty) -> (bool, Option<Failure>) {
     let mut chance = Chance::new(seed, 23);
-    let mut plan = Plan { links: known(7, &mut chance), ..quiet(seed, 7) };
+    let mut plan = Plan { links: known(7, &mut chance), ..Plan::quiet(seed, 7) };
     plan.honesty[3] = bad;
-    let errand = errand(0, Toy::grand(9), 12, Check::Spot { per_mille: 1_000 });
-    plan.errands.push(Errand { merge: true, budget: 2_000_000_000, ..errand });
+    let one = Errand::of(0, Toy::grand(9), 12, Check::Spot { per_mille: 1_000 });
+    plan.errands.push(Errand { merge: true, budget: 2_000_000_000, ..one });
     let mut world = World::new(plan);
     let failure = world.run(&mut |_| {}).err().map(|what| Failure { at: world.now(), what });
     let caught = |node: &Node| node.view_peers().iter().any(|peer| peer.caught);
@@ -111,11 +108,11 @@ pub fn reciprocity(seed: u64, peers: usize) -> Reciprocity {
     };
     let plan = Plan {
         slots: (0..peers).map(|node| u32::from(kind(node) != Kind::Rider)).collect(),
-        links: known(peers, &mut chance),
+        links: known_to_a_giver(peers, kind, &mut chance),
         late: (0..peers).filter(|node| kind(*node) == Kind::Newcomer).map(|node| (node, NEWCOMERS_AT)).collect(),
         faults_until: Millis(60_000),
         errands: (0..peers).flat_map(|node| errands_of(node, kind(node), &mut chance)).collect(),
-        ..quiet(seed, peers)
+        ..Plan::quiet(seed, peers)
     };
     let kinds: Vec<(Kind, bool)> = plan.errands.iter().map(|one| (kind(one.node), one.at >= KNOWN_BY)).collect();
     let mut world = World::new(plan);
@@ -153,8 +150,11 @@ fn errands_of(node: usize, kind: Kind, chance: &mut Chance) -> Vec<Errand> {
         Kind::Newcomer => vec![NEWCOMERS_AT.0 + 500 + phase],
         Kind::Giver | Kind::Rider => (0..JOBS).map(|job| 500 + phase + job * EVERY).collect(),
     };
-    let one =
-        |at: u64| Errand { at: Millis(at), chunk: Chunk::Items(10), ..errand(node, Toy::plain(), ITEMS, Check::Trust) };
+    let one = |at: u64| Errand {
+        at: Millis(at),
+        chunk: Chunk::Items(10),
+        ..Errand::of(node, Toy::plain(), ITEMS, Check::Trust)
+    };
     times.into_iter().map(one).collect()
 }
 
@@ -178,13 +178,13 @@ fn crowd(seed: u64, peers: usize, range_bits: u8) -> Plan {
         at: Millis(500),
         merge: true,
         budget: 2_000_000_000,
-        ..errand(0, Toy::grand(range_bits), 1, Check::Spot { per_mille: 30 })
+        ..Errand::of(0, Toy::grand(range_bits), 1, Check::Spot { per_mille: 30 })
     };
     Plan {
         speeds: (0..peers).map(|_| chance.between(SPEED * 3 / 4, SPEED * 5 / 4)).collect(),
         links: known(peers, &mut chance),
         errands: vec![errand],
-        ..quiet(seed, peers)
+        ..Plan::quiet(seed, peers)
     }
 }
 
@@ -202,37 +202,17 @@ fn known(peers: usize, chance: &mut Chance) -> Vec<(usize, usize)> {
     links.into_iter().collect()
 }
 
-fn quiet(seed: u64, peers: usize) -> Plan {
-    Plan {
-        seed,
-        peers: true,
-        slots: vec![1; peers],
-        honesty: vec![Honesty::Honest; peers],
-        speeds: vec![SPEED; peers],
-        links: Vec::new(),
-        errands: Vec::new(),
-        faults: Faults::default(),
-        leavers: Vec::new(),
-        late: Vec::new(),
-        faults_until: Millis(1_000),
-        lease: Millis(30_000),
-        shared: true,
+/// The same, and everybody knows somebody who gives: whoever knows none can be served by nobody.
+fn known_to_a_giver(peers: usize, kind: impl Fn(usize) -> Kind, chance: &mut Chance) -> Vec<(usize, usize)> {
+    let mut links = known(peers, chance);
+    let giver = |node: usize| kind(node) == Kind::Giver;
+    for node in 0..peers {
+        let mut around = links.iter().filter(|(a, b)| *a == node || *b == node);
+        if around.any(|(a, b)| giver(a + b - node)) {
+            continue;
+        }
+        let other = (node + 1..peers).chain(0..node).find(|other| giver(*other));
+        links.extend(other.map(|other| (node.min(other), node.max(other))));
     }
-}
-
-fn errand(node: usize, toy: Toy, items: u64, check: Check) -> Errand {
-    Errand {
-        at: Millis(500),
-        node,
-        owner: PersonId(1),
-        toy,
-        items,
-        chunk: Chunk::Items(1),
-        check,
-        merge: false,
-        open: false,
-        cancel_at: None,
-        budget: 200_000_000,
-        repeats: 1,
-    }
+    links
 }

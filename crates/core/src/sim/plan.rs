@@ -33,6 +33,8 @@ pub enum Honesty {
     Oversplitter,
 }
 
+/// Fuel per millisecond of one slot, where nothing else is said: a slow core.
+pub(super) const SPEED: u64 = 1_000_000;
 /// Those who want something done.
 pub(super) const PEOPLE: u64 = 3;
 
@@ -141,12 +143,48 @@ impl Plan {
     pub fn show(seed: u64, nodes: usize, peers: bool) -> Plan {
         let mut chance = Chance::new(seed, 2);
         let links = if peers { tree(nodes, &mut chance) } else { (1..nodes).map(|lender| (0, lender)).collect() };
-        let toy = Toy::sum(true);
         let items = 4 * nodes as u64;
-        let check = Check::Spot { per_mille: 50 };
-        let errand = Errand {
-            at: Millis(10),
-            node: 0,
+        let one = Errand::of(0, Toy::sum(true), items, Check::Spot { per_mille: 50 });
+        Plan {
+            peers,
+            slots: (0..nodes).map(|node| u32::from(node > 0 || peers)).collect(),
+            speeds: (0..nodes).map(|_| chance.between(1_000_000, 3_000_000)).collect(),
+            links,
+            errands: vec![Errand { at: Millis(10), budget: 500_000_000, ..one }],
+            faults: Faults { delay: 100, crash: 2, cut: 5, pause: 5, ..Faults::default() },
+            faults_until: Millis(20_000),
+            lease: Millis(6_000),
+            shared: false,
+            ..Plan::quiet(seed, nodes)
+        }
+    }
+
+    /// So many honest peers who do not know one another and want nothing, and nothing that goes wrong.
+    pub(super) fn quiet(seed: u64, peers: usize) -> Plan {
+        Plan {
+            seed,
+            peers: true,
+            slots: vec![1; peers],
+            honesty: vec![Honesty::Honest; peers],
+            speeds: vec![SPEED; peers],
+            links: Vec::new(),
+            errands: Vec::new(),
+            faults: Faults::default(),
+            leavers: Vec::new(),
+            late: Vec::new(),
+            faults_until: Millis(1_000),
+            lease: Millis(30_000),
+            shared: true,
+        }
+    }
+}
+
+impl Errand {
+    /// A job whose items are runs, and that is left to its course.
+    pub(super) fn of(node: usize, toy: Toy, items: u64, check: Check) -> Errand {
+        Errand {
+            at: Millis(500),
+            node,
             owner: PersonId(1),
             toy,
             items,
@@ -155,23 +193,8 @@ impl Plan {
             merge: false,
             open: false,
             cancel_at: None,
-            budget: 500_000_000,
+            budget: 200_000_000,
             repeats: 1,
-        };
-        Plan {
-            seed,
-            peers,
-            slots: (0..nodes).map(|node| u32::from(node > 0 || peers)).collect(),
-            honesty: vec![Honesty::Honest; nodes],
-            speeds: (0..nodes).map(|_| chance.between(1_000_000, 3_000_000)).collect(),
-            links,
-            errands: vec![errand],
-            faults: Faults { delay: 100, crash: 2, cut: 5, pause: 5, ..Faults::default() },
-            leavers: Vec::new(),
-            late: Vec::new(),
-            faults_until: Millis(20_000),
-            lease: Millis(6_000),
-            shared: false,
         }
     }
 }
@@ -233,19 +256,19 @@ fn errand(peers: bool, dishonest: bool, collusion: bool, chance: &mut Chance) ->
         _ => Chunk::Items(1),
     };
     let tight = chance.per_mille(100);
+    let at = Millis(chance.below(4_000));
+    let owner = PersonId(chance.between(1, PEOPLE));
+    let items = if toy.is_dear() { chance.between(1, 5) } else { chance.between(1, 90) };
     Errand {
-        at: Millis(chance.below(4_000)),
-        node: 0,
-        owner: PersonId(chance.between(1, PEOPLE)),
-        toy,
-        items: if toy.is_dear() { chance.between(1, 5) } else { chance.between(1, 90) },
+        at,
+        owner,
         chunk,
-        check,
         merge,
         open: chance.per_mille(200) && !merge,
         cancel_at: chance.per_mille(80).then(|| Millis(chance.below(20_000))),
         budget: if tight { chance.between(200, 30_000) } else { 200_000_000 },
         repeats: chance.between(1, 3),
+        ..Errand::of(0, toy, items, check)
     }
 }
 

@@ -55,12 +55,12 @@ pub struct Lift {
 
 /// A small commit, as the log keeps it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Logged<'a> {
+pub(super) struct Logged<'a> {
     #[serde(borrow)]
-    facts: &'a [u8],
+    pub(super) facts: &'a [u8],
     /// Results and entries.
-    pages: Vec<Page>,
-    now_s: u64,
+    pub(super) pages: Vec<Page>,
+    pub(super) now_s: u64,
 }
 
 /// What a transaction changes of the store's own memory, once it is durable.

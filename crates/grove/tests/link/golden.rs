@@ -9,7 +9,8 @@ use prost::Message as _;
 use std::fmt::Write;
 use std::path::Path;
 
-const NAMES: [&str; 10] = ["hello", "give", "cancel", "noted", "pay", "decline", "alive", "done", "bye", "memory"];
+const NAMES: [&str; 13] =
+    ["hello", "give", "cancel", "noted", "pay", "decline", "alive", "done", "bye", "memory", "solved", "show", "shown"];
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

@@ -1,7 +1,8 @@
 //! Small commits live in the log until the database is synced: none is lost, none is made up, and no other log passes.
 
 use super::super::error::Damage;
-use super::super::{Commit, Page, StoreError};
+use super::super::write::Logged;
+use super::super::{Commit, Page, PageKey, StoreError};
 use super::crash::{Contents, contents, fresh_disk, open_disk, witnessed};
 use super::disk::{Disk, Image};
 use super::{commit_facts, commit_results};
@@ -21,6 +22,21 @@ fn killed() -> (tempfile::TempDir, Image, Contents) {
     assert_eq!(image[0], before[0], "the database is not written yet");
     assert_eq!(store.tasks_older_than(10_000, 0).count(), 2);
     (dir, image, held)
+}
+
+/// One record, as it was when the log was new: three bytes of facts, one page, a time.
+const RECORD: [u8; 14] = [0x03, 0x01, 0x02, 0x03, 0x01, 0xac, 0x02, 0x02, 0x07, 0x01, 0x02, 0x09, 0x09, 0x64];
+
+#[test]
+fn a_record_is_written_and_read_as_ever() {
+    let logged: Logged<'_> = postcard::from_bytes(&RECORD).unwrap();
+    let page = &logged.pages[0];
+    assert_eq!((logged.facts, logged.pages.len(), logged.now_s), (&[1, 2, 3][..], 1, 100));
+    assert_eq!(
+        (page.key(), page.items(), page.body()),
+        (&PageKey { task: 300, stage: 2, first_item: 7 }, 1, &[9, 9][..])
+    );
+    assert_eq!(postcard::to_allocvec(&logged).unwrap(), RECORD);
 }
 
 #[test]
