@@ -66,7 +66,7 @@ pub fn one_bad(seed: u64, bad: Honesty) -> (bool, Option<Failure>) {
     let mut chance = Chance::new(seed, 23);
     let mut plan = Plan { links: known(7, &mut chance), ..Plan::quiet(seed, 7) };
     plan.honesty[3] = bad;
-    let one = Errand::of(0, Toy::grand(9), 12, Check::Spot { per_mille: 1_000 });
+    let one = Errand::of(0, Toy::grand(11), 3, Check::Spot { per_mille: 1_000 });
     plan.errands.push(Errand { merge: true, budget: 2_000_000_000, ..one });
     let mut world = World::new(plan);
     let failure = world.run(&mut |_| {}).err().map(|what| Failure { at: world.now(), what });
