@@ -339,9 +339,20 @@ impl Bench {
         let from = if own { self.upstream.of(blob) } else { Some((giver, lease)) };
         let (giver, lease) = from.ok_or(StoreError::NoBlob { id })?;
         let turn = Arc::clone(self.coming.lock().await.entry(blob).or_default());
-        let mine = turn.lock().await;
-        let fetched = if self.blobs.has(&id)? { Ok(()) } else { self.wires.fetch(giver, lease, blob).await };
-        drop(mine);
+        let mine = turn.lock_owned().await;
+        let fetched = if self.blobs.has(&id)? {
+            Ok(())
+        } else {
+            // A gift that is called back must not leave a file behind that is still being written, for the next gift to
+            // stumble over: the transfer goes on, for whoever comes next.
+            let wires = Arc::clone(&self.wires);
+            let fetching = async move { (wires.fetch(giver, lease, blob).await, mine) };
+            match tokio::spawn(fetching).await {
+                Ok((fetched, _mine)) => fetched,
+                // It does not panic, and only the end of this node aborts it.
+                Err(_) => return Err(StoreError::Failed.into()),
+            }
+        };
         self.coming.lock().await.remove(&blob);
         Ok(fetched?)
     }

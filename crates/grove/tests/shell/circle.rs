@@ -29,6 +29,10 @@ pub(super) struct Net {
     places: Arc<Mutex<BTreeMap<NodeId, Place>>>,
     /// So many blobs of answers arrive before one does not.
     pub(super) answers_until_one_is_lost: Arc<AtomicI64>,
+    /// How long the disk takes to write a blob that was fetched.
+    pub(super) disk: Arc<Mutex<Duration>>,
+    /// Blobs that somebody has begun to fetch, and those that were refused because they were on their way already.
+    pub(super) fetches: Arc<(AtomicI64, AtomicI64)>,
 }
 
 #[derive(Debug, Clone)]
@@ -109,7 +113,21 @@ impl Wires for Calls {
             let (here, there) = (self.net.place(self.me).unwrap(), self.net.place(giver).unwrap());
             assert!(there.passing.may_fetch(self.me, lease, blob).await, "{blob:?} under {lease:?}");
             assert!(!there.passing.may_fetch(self.me, Lease(lease.0 + 1_000), blob).await, "a lease that nobody gave");
-            copy(&there.blobs, &here.blobs, blob);
+            let (begun, refused) = &*self.net.fetches;
+            begun.fetch_add(1, Ordering::Relaxed);
+            let mut upload = here.blobs.upload_of_work(BlobId(blob.0)).map_err(|source| {
+                refused.fetch_add(1, Ordering::Relaxed);
+                WireError { giver, lease, blob, source: source.into() }
+            })?;
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut there.blobs.open_blob(&BlobId(blob.0)).unwrap(), &mut bytes).unwrap();
+            let disk = *self.net.disk.lock().unwrap();
+            // As the store does it: on a thread that nobody can call back.
+            let written = tokio::task::spawn_blocking(move || {
+                std::thread::sleep(disk);
+                upload.write(&bytes).and_then(|()| upload.finish())
+            });
+            written.await.unwrap().unwrap();
             Ok(())
         })
     }

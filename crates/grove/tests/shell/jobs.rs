@@ -9,6 +9,7 @@ use grove_core::task::Span;
 use grove_sandbox::{Part, Status};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 fn inline(text: &str) -> Data {
     Data::Inline { bytes: Arc::from(text.as_bytes()) }
@@ -165,4 +166,25 @@ async fn an_answer_whose_blob_does_not_travel_takes_no_other_answer_with_it() {
     assert_eq!((standing, found.len()), (Standing::Done, 160));
     let right = |(number, bytes): &(u64, Vec<u8>)| bytes.len() == if number % 2 == 1 { 5_000 } else { 1 };
     assert!(found.iter().all(right));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_called_back_while_its_tool_is_written_does_not_keep_the_next_from_it() {
+    let (net, dirs) = (Net::default(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    *net.disk.lock().unwrap() = Duration::from_millis(300);
+    let hub = net.start(dirs[0].path(), hub(), square);
+    let lender = net.start(dirs[1].path(), lender(), square);
+    net.link(&hub, &lender);
+    let first = job(&hub.door, 7, Source::Numbers { from: 10, count: 1 });
+    hub.door.ask(Wish::Submit { job: Box::new(first) }).await.unwrap();
+    while net.fetches.0.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    hub.door.ask(Wish::Cancel { job: JobId(7) }).await.unwrap();
+    let second = job(&hub.door, 8, Source::Numbers { from: 10, count: 1 });
+    hub.door.ask(Wish::Submit { job: Box::new(second) }).await.unwrap();
+    let (standing, all) = outputs(&hub.door, JobId(8)).await;
+    assert_eq!((standing, all), (Standing::Done, vec![(0, b"100".to_vec())]));
+    let fetches = (net.fetches.0.load(Ordering::Relaxed), net.fetches.1.load(Ordering::Relaxed));
+    assert_eq!(fetches, (1, 0), "what the first job had begun to fetch is there for the second");
 }
