@@ -244,6 +244,7 @@ async fn start(settings: &Settings, hub: &ToHub, pretend: bool) -> Result<(Hoste
         let folder = folder(settings, number);
         let plan = Plan {
             folder: folder.clone(),
+            cache: settings.home.cache_path(),
             role: Role {
                 slots: settings.lent_slots(),
                 memory: settings.memory_of_a_part(),

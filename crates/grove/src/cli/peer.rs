@@ -184,6 +184,7 @@ impl Peer {
         let plan = |setup| -> anyhow::Result<Plan> {
             Ok(Plan {
                 folder: home.path().to_owned(),
+                cache: home.cache_path(),
                 role,
                 token: Some(token.parse::<Token>()?),
                 listen: None,

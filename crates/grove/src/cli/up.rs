@@ -170,6 +170,7 @@ impl Up {
         let early = if doors.is_open { None } else { Some(api::bind(doors.listen).await?) };
         let hosted = shell::host(Plan {
             folder: home.path().to_owned(),
+            cache: home.cache_path(),
             role: Role { slots, keep: settings.keep, disk_bytes: settings.disk_bytes, ..Role::default() },
             token: Some(token.parse::<Token>()?),
             listen: Some(doors.link),

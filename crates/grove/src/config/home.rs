@@ -151,6 +151,11 @@ impl Home {
         self.remove(&self.hub_path())
     }
 
+    /// Compiled tools: all nodes of one home share them, so that each tool is compiled once.
+    pub fn cache_path(&self) -> PathBuf {
+        self.path.join("cache")
+    }
+
     pub fn key_path(&self) -> PathBuf {
         self.path.join("device.key")
     }

@@ -276,7 +276,8 @@ impl Shared {
         }
         let failed = |source| CodeError::Folder { path: self.folder.clone(), source };
         self.make_room().map_err(failed)?;
-        let partial = self.folder.join(format!("{name}.partial"));
+        // Another process may be compiling the same tool for itself.
+        let partial = self.folder.join(format!("{name}.{}.partial", std::process::id()));
         let written = File::create(&partial).map_err(failed)?;
         let plan = Plan {
             data_bytes: COMPILE_DATA_BYTES,
@@ -321,7 +322,9 @@ impl Shared {
         let mut file = File::open(partial)?;
         let told = hash(&mut file)?;
         // The hash first: code without one is compiled anew, a hash without code is nothing.
-        std::fs::write(self.folder.join(format!("{name}.blake3")), told)?;
+        let hash = partial.with_extension("blake3");
+        std::fs::write(&hash, told)?;
+        std::fs::rename(hash, self.folder.join(format!("{name}.blake3")))?;
         std::fs::rename(partial, self.folder.join(name))?;
         Ok(file)
     }

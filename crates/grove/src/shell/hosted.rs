@@ -28,17 +28,16 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
-/// Compiled tools, below the state folder.
-const CACHE: &str = "cache";
-
 /// Whoever has just come up has jobs that wait, and other things to do first.
 const AHEAD_AFTER: Duration = Duration::from_secs(20);
 
 /// What a node process is to be.
 #[derive(Debug)]
 pub struct Plan {
-    /// Where its books, blobs and compiled tools lie.
+    /// Where its books and blobs lie: no other node has this folder.
     pub folder: PathBuf,
+    /// Where compiled tools lie; other nodes of the same person may use them too.
+    pub cache: PathBuf,
     pub role: Role,
     /// What neighbours on the same machine show one another; without it nobody is heard.
     pub token: Option<Token>,
@@ -123,7 +122,7 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     if plan.listen.is_some_and(|address| !address.ip().is_loopback()) && plan.hears.is_none() {
         return Err(HostError::NoTls);
     }
-    let settings = executor::Settings::new(plan.folder.join(CACHE));
+    let settings = executor::Settings::new(plan.cache);
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
     let blanks = settings.blanks.min(lanes);
     let most = settings.memory_bytes_max;
@@ -200,8 +199,8 @@ async fn meet(
 }
 
 /// Which walls stand between tools and this machine, tried out without a node.
-pub async fn walls(folder: &Path) -> Result<Vec<Wall>, HostError> {
-    let settings = executor::Settings::new(folder.join(CACHE));
+pub async fn walls(cache: &Path) -> Result<Vec<Wall>, HostError> {
+    let settings = executor::Settings::new(cache.to_owned());
     let executors = Executors::start(executor::Settings { lanes: 1, blanks: 1, ..settings })?;
     let walls = executors.prove().await;
     executors.kill_all();
