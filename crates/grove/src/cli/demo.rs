@@ -42,7 +42,7 @@ pub struct Demo {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=32), value_name = "N")]
     lenders: u32,
     /// Bits of each number to factorise
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(32..=220), value_name = "N")]
+    #[arg(long, default_value_t = 152, value_parser = clap::value_parser!(u32).range(32..=220), value_name = "N")]
     bits: u32,
     /// Numbers to factorise
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
@@ -260,7 +260,7 @@ impl Demo {
         }))?;
         screen::lanes(play)?;
         let compared = if wall < TELLING {
-            "too quick to compare with one lender alone; `--bits 152` works longer".to_owned()
+            "too quick to compare with one lender alone; `--bits 152 --count 10` works longer".to_owned()
         } else {
             format!("{speed_up:.2} x one lender alone")
         };
