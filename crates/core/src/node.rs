@@ -233,7 +233,7 @@ impl Node {
 
     /// What stands how far of a task.
     pub fn counts(&self, task: &Task) -> view::Counts {
-        view::counts(&self.presence, task)
+        view::counts(&self.state, &self.presence, task)
     }
 
     /// All jobs, in the order of their ids.
@@ -412,6 +412,18 @@ impl Node {
         let until = self.now.plus(span);
         if let Some(peer) = self.presence.get_mut(&node) {
             peer.resting_until = peer.resting_until.max(until);
+        }
+        self.look_again(node, until);
+        self.touched.insert(node);
+    }
+
+    /// How long a neighbour gets nothing of one task's tree, so that somebody else tries it. Others' work goes on there: what
+    /// takes too long may be the tool's own doing.
+    fn rest_from(&mut self, root: TaskId, node: NodeId, span: Millis) {
+        let (now, until) = (self.now, self.now.plus(span));
+        if let Some(peer) = self.presence.get_mut(&node) {
+            peer.rests_from.retain(|_, until| *until > now);
+            peer.rests_from.insert(root, until);
         }
         self.look_again(node, until);
         self.touched.insert(node);

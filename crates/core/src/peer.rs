@@ -1,10 +1,10 @@
 //! A neighbour, as this node knows it: what is on the books, and what is only known while the link stands.
 
-use crate::id::{Incarnation, Lease};
+use crate::id::{Incarnation, Lease, TaskId};
 use crate::limits;
 use crate::units::{Credits, Fuel, Millis};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is on the books about a neighbour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +84,8 @@ pub struct Presence {
     pub own_only: bool,
     /// Gets no work until then: it declined, or its machine broke tries.
     pub resting_until: Millis,
+    /// Gets nothing of these tasks' trees until then: what it tried of them took too long there.
+    pub rests_from: BTreeMap<TaskId, Millis>,
     /// It was full: it gets nothing until then either, unless it says before that it has room.
     pub declined_until: Millis,
     /// Work it holds, as expected when it was given.
@@ -101,6 +103,11 @@ impl Presence {
     /// Whether it is left alone for now, because it declined or its machine broke something.
     pub fn rests(&self, now: Millis) -> bool {
         self.resting_until.max(self.declined_until) > now
+    }
+
+    /// Whether it gets nothing of a task's tree for now, because a part of it took too long there.
+    pub fn rests_from(&self, root: TaskId, now: Millis) -> bool {
+        self.rests_from.get(&root).is_some_and(|until| *until > now)
     }
 
     /// Whether a part that may want so many bytes could run there.

@@ -1,7 +1,7 @@
 //! What can be seen of a node. Every face (command line, page, API, metrics) is rendered from this.
 
 use crate::circle::FOUNDER;
-use crate::id::{JobId, NodeId, PersonId, TaskId};
+use crate::id::{JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Job, Standing};
 use crate::ledger::Account;
 use crate::peer::{Favours, Presence, Record};
@@ -111,6 +111,8 @@ pub enum Reason {
     LendersCaught { lenders: u64 },
     /// These lend less memory than one part may want.
     LendersSmall { lenders: u64, wanted: u64 },
+    /// A part of this job took too long on these: for a moment they get no more of it, so that others try.
+    LendersSlow { lenders: u64 },
     /// All lenders that may work are busy.
     LendersBusy { lenders: u64 },
     /// All slots are taken, and several accounts share them; the job's has so many gifts out. Whoever has least is next.
@@ -124,29 +126,29 @@ pub enum Reason {
 }
 
 /// Counts the items of a root task.
-pub fn counts(presence: &BTreeMap<NodeId, Presence>, task: &Task) -> Counts {
+pub fn counts(state: &State, presence: &BTreeMap<NodeId, Presence>, task: &Task) -> Counts {
     let parts = &task.parts;
     if task.stage != Stage::Work {
         // All of the work is done; what runs now is the merge.
         return Counts { items: task.items, done: task.items, ..Counts::default() };
     }
-    let mut held: BTreeMap<NodeId, (u64, u64)> = BTreeMap::new();
     // Of two at the same items one counts; whoever proves an answer is not at work on it.
     let counted = |grant: &&Grant| match grant.why {
         Why::Try => true,
         Why::Copy { .. } => grant.twin.is_none(),
         Why::Proof(_) => false,
     };
-    for grant in parts.out.values().filter(counted) {
-        let (items, chunk) = held.entry(grant.to).or_default();
-        (*items, *chunk) = (*items + grant.left.count(), (*chunk).max(grant.chunk));
-    }
-    let out: u64 = held.values().map(|(items, _)| items).sum();
-    let room = |to: &NodeId, chunk: u64| {
-        let slots = presence.get(to).filter(|peer| peer.linked).map_or(0, |peer| u64::from(peer.slots));
-        slots.saturating_mul(chunk)
+    // A slot works on one gift, and a lender begins with those that it got first, whosever they are.
+    let begun = |lease: &Lease, to: NodeId| {
+        let slots = presence.get(&to).filter(|peer| peer.linked).map_or(0, |peer| peer.slots);
+        let slots = usize::try_from(slots).unwrap_or(usize::MAX);
+        state.peer(to).is_some_and(|record| record.leases.iter().take(slots).any(|first| first == lease))
     };
-    let at_work: u64 = held.iter().map(|(to, (items, chunk))| room(to, *chunk).min(*items)).sum();
+    let (mut out, mut at_work) = (0, 0);
+    for (lease, grant) in parts.out.iter().filter(|(_, grant)| counted(grant)) {
+        out += grant.left.count();
+        at_work += if begun(lease, grant.to) { grant.chunk.min(grant.left.count()) } else { 0 };
+    }
     let running = (at_work + parts.opened.len() as u64).min(parts.count);
     let pending: u64 = parts.pending.values().map(|pending| pending.span.len).sum();
     let failed = parts.failed.count();
@@ -172,7 +174,7 @@ pub fn job(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook)
         stage: task.stage,
         submitted: book.submitted,
         ended: book.ended,
-        counts: counts(presence, task),
+        counts: counts(state, presence, task),
         spent: book.spent,
         fuel: book.fuel,
         merged: book.job.merge,
@@ -315,11 +317,16 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
     }
     let wanted = book.job.tool.caps.memory_bytes;
     let able = presence.values().filter(|peer| peer.is_able(now));
-    let lenders = able.filter(|peer| !peer.fits(wanted)).count() as u64;
+    let (mut lenders, mut slow) = (0, 0);
+    for peer in able {
+        lenders += u64::from(!peer.fits(wanted));
+        slow += u64::from(peer.fits(wanted) && peer.rests_from(book.root, now));
+    }
     let small = (lenders > 0).then_some(Reason::LendersSmall { lenders, wanted });
-    let busy = (lenders < crew.able)
-        .then(|| shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able - lenders }));
-    busy.into_iter().chain(small).chain(last_in_line(state, presence)).collect()
+    let took_long = (slow > 0).then_some(Reason::LendersSlow { lenders: slow });
+    let busy = (lenders + slow < crew.able)
+        .then(|| shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able - lenders - slow }));
+    took_long.into_iter().chain(busy).chain(small).chain(last_in_line(state, presence)).collect()
 }
 
 /// How many peers might help, if this node has done nothing for any of them that they have not given back.

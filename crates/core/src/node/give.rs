@@ -167,10 +167,12 @@ impl Node {
         place::takes(peer, gifts, peer.solves && split::joins(&task.terms.tool))
     }
 
-    /// Whether a lender has the memory that parts of a task may want, and is there for whoever it is for.
+    /// Whether a lender has the memory that parts of a task may want, is there for whoever it is for, and has not just
+    /// taken too long over one.
     pub(super) fn fits(&self, node: NodeId, task: &Task) -> bool {
         let Some(peer) = self.presence.get(&node) else { return false };
-        peer.fits(task.terms.tool.caps.memory_bytes) && (!peer.own_only || self.is_the_owners(task.job))
+        let rests = peer.rests_from(task.root, self.now);
+        !rests && peer.fits(task.terms.tool.caps.memory_bytes) && (!peer.own_only || self.is_the_owners(task.job))
     }
 
     /// Neighbours take the pieces that were cut first, the largest; this node works on what was cut last.

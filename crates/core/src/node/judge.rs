@@ -21,8 +21,8 @@ pub(super) struct Sorted {
     /// Believed, and the tool fails on them.
     failures: Vec<(Span, Fuel)>,
     aside: Vec<Pending>,
-    /// Tries that came to nothing, and how many such tries are enough.
-    broke: Vec<(Span, u32)>,
+    /// Tries that came to nothing.
+    broke: Vec<(Span, Outcome)>,
     dearer: Vec<Span>,
     pub(super) kept: Vec<Kept>,
     /// Runs that tell what such runs cost.
@@ -106,8 +106,9 @@ impl Node {
             self.put_on_probation(id, &sorted.aside);
             self.record(Fact::SetAside { lease, pending: sorted.aside });
         }
-        for (span, enough) in sorted.broke {
-            self.broke(from, id, lease, span, enough);
+        for (span, outcome) in sorted.broke {
+            let enough = if outcome == Outcome::Broken { limits::BROKEN_MAX } else { limits::SLOW_MAX };
+            self.broke(from, id, lease, span, (outcome, enough));
         }
         for span in sorted.dearer {
             self.dearer(id, lease, span);
@@ -139,10 +140,9 @@ impl Node {
             let overclaims = !free_of_charge && Credits::reserved(answer.fuel) > grant.price;
             let outcome = self.outcome(task, grant, answer.outcome);
             match outcome {
-                _ if overclaims => sorted.broke.push((span, limits::BROKEN_MAX)),
+                _ if overclaims => sorted.broke.push((span, Outcome::Broken)),
                 outcome if outcome.is_the_machines() => {
-                    let enough = if outcome == Outcome::Broken { limits::BROKEN_MAX } else { limits::SLOW_MAX };
-                    sorted.broke.push((span, enough));
+                    sorted.broke.push((span, outcome));
                     sorted.kept.push(kept(from, outcome, answer));
                 }
                 Outcome::OutOfFuel => sorted.dearer.push(span),
@@ -216,23 +216,29 @@ impl Node {
         }
     }
 
-    pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span, enough: u32) {
+    pub(super) fn broke(&mut self, from: NodeId, id: TaskId, lease: Lease, span: Span, tried: (Outcome, u32)) {
         // Where a twin works on the same items, the first broken run has ended the whole lease.
         if self.state.lease(lease).is_none() {
             return;
         }
         self.record(Fact::Broke { lease, span });
-        self.give_up_or_rest(from, id, span, enough);
+        self.give_up_or_rest(from, id, span, tried);
     }
 
-    /// A part was tried in vain. After several times it is given up; whoever tried has a rest.
-    pub(super) fn give_up_or_rest(&mut self, from: NodeId, id: TaskId, span: Span, enough: u32) {
-        let tries = self.state.task(id).and_then(|task| task.parts.broken.get(&span.first).copied()).unwrap_or(0);
+    /// A part was tried in vain. After enough times it is given up; whoever tried has a rest, so that others try. That a
+    /// run took too long may be the tool's doing: then it is a rest from this job alone.
+    pub(super) fn give_up_or_rest(&mut self, from: NodeId, id: TaskId, span: Span, tried: (Outcome, u32)) {
+        let Some(task) = self.state.task(id) else { return };
+        let (outcome, enough) = tried;
+        let (tries, root) = (task.parts.broken.get(&span.first).copied().unwrap_or(0), task.root);
         if tries >= enough {
             self.finished_items(id, vec![span], true, from);
             self.record(Fact::GaveUp { task: id, span });
         }
-        self.rest(from, limits::BROKEN_PAUSE);
+        match outcome {
+            Outcome::Broken => self.rest(from, limits::BROKEN_PAUSE),
+            _ => self.rest_from(root, from, limits::BROKEN_PAUSE),
+        }
         self.unproved_until.retain(|_, until| *until > self.now);
     }
 

@@ -66,7 +66,7 @@ impl Node {
             // What ails the machine may pass: the tries are spread over time.
             let until = self.now.plus(limits::BROKEN_PAUSE);
             self.unproved_until.insert((id, answer.span.first), until);
-            self.broke(from, id, lease, answer.span, limits::BROKEN_MAX);
+            self.broke(from, id, lease, answer.span, (answer.outcome, limits::BROKEN_MAX));
             self.keep_unproved(from, id, answer);
         }
         self.after_lease(lease);
@@ -218,7 +218,7 @@ impl Node {
         }
         if !repeats {
             // Nobody can tell who is wrong, the lender or the check: somebody else should try.
-            return self.give_up_or_rest(pending.by, id, pending.span, limits::BROKEN_MAX);
+            return self.give_up_or_rest(pending.by, id, pending.span, (Outcome::Broken, limits::BROKEN_MAX));
         }
         self.catch(pending.by);
     }

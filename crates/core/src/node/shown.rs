@@ -312,7 +312,7 @@ impl Node {
             show.step = Step::Waiting;
         }
         self.unproved_until.insert((id, pending.span.first), self.now.plus(limits::BROKEN_PAUSE));
-        self.broke(prover, id, lease, pending.span, limits::BROKEN_MAX);
+        self.broke(prover, id, lease, pending.span, (answer.outcome, limits::BROKEN_MAX));
         self.keep_unproved(prover, id, Answer { span: pending.span, ..answer });
         self.after_lease(lease);
     }

@@ -276,7 +276,7 @@ fn a_run_that_takes_too_long_is_tried_elsewhere() {
     let slow = Outcome::Trapped { trap: Trap::TooSlow };
     let lease = hub.lease_of(ANN);
     let told = hub.hear(ANN, Message::Done { lease, answers: vec![Answer { outcome: slow, ..answer(0, "") }] });
-    assert_eq!(told, "keep 1\nnoted 2\n", "Ann has a rest");
+    assert_eq!(told, "keep 1\nnoted 2\n", "somebody else should try");
     assert_eq!(hub.arrives(BOB), "give 3 Run 0+1\n");
     let lease = hub.lease_of(BOB);
     assert_eq!(hub.answers(BOB, lease, &[0], "a"), "keep 1\nnoted 3\ngive 1 Run 0+1\n");

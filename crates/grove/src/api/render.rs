@@ -303,6 +303,11 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             ),
             Some("say how little is enough: `grove run --memory 256MiB`; or lend more: `grove lend --memory`"),
         ),
+        Reason::LendersSlow { lenders } => (
+            "lenders_slow",
+            format!("a part of this job took too long on {}: for some seconds others may try", many(lenders, "lender")),
+            Some("if it fails there too, give it more time: `--timeout`"),
+        ),
         Reason::LendersBusy { lenders } => (
             "lenders_busy",
             format!("all lenders that may work ({lenders}) have their hands full"),

@@ -85,3 +85,26 @@ fn a_part_is_given_to_nobody_who_lends_less_memory_than_it_may_want() {
     hub.on(Event::Unlinked { node: ANN });
     assert!(hub.arrives(ANN).contains("give 2"), "after a new start without a bound");
 }
+
+#[test]
+fn what_takes_too_long_keeps_its_lender_from_that_job_alone() {
+    let mut hub = Hub::new();
+    hub.arrives(ANN);
+    hub.ask(Wish::Submit { job: job(1, Check::Spot { per_mille: 0 }) });
+    let lease = hub.lease_of(ANN);
+    let slow = Outcome::Trapped { trap: Trap::TooSlow };
+    hub.hear(ANN, Message::Done { lease, answers: vec![Answer { outcome: slow, ..answer(0, "") }] });
+    assert_eq!(hub.node.why(JobId(9)), [Reason::LendersSlow { lenders: 1 }]);
+    let other = Job { id: JobId(10), ..*job(2, Check::Spot { per_mille: 0 }) };
+    let told = hub.ask(Wish::Submit { job: Box::new(other) });
+    assert!(told.contains("give 2"), "she works for others meanwhile: {told}");
+    let held = hub.node.view_job(JobId(10)).expect("it is on the books").counts;
+    assert_eq!((held.running, held.waiting + held.queued), (1, 1));
+    let lease = hub.lease_of(ANN);
+    hub.answers(ANN, lease, &[0], "a");
+    hub.now += crate::limits::BROKEN_PAUSE.0;
+    let told = hub.on(Event::Woke);
+    assert!(told.contains("give 2"), "and then may try again: {told}");
+    let counts = hub.node.view_job(JobId(9)).expect("it is on the books").counts;
+    assert_eq!((counts.running, counts.queued), (0, 1), "behind what she has of the other job");
+}
