@@ -31,7 +31,7 @@ use super::hub::Hub;
 use super::{Exit, Failure, Place, interrupt, promise, say};
 use crate::amount::{parse_bytes, parse_credits, parse_millis, parse_range};
 use crate::shape::{
-    Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, SourceShape, Submit, ToolShape, V, Why,
+    Accepted, Big, CapsShape, CheckShape, ChunkShape, JobShape, Peers, SourceShape, Submit, ToolShape, V, Why,
 };
 use crate::tokens;
 use clap::Args;
@@ -325,6 +325,21 @@ impl Run {
         }
     }
 
+    /// Two lenders have to agree, but whoever asks believes machines of their own.
+    fn say_who_copies(&self, hub: &Hub, accepted: &Accepted) -> Result<(), Failure> {
+        let all: Peers = hub.get("/v1/peers")?;
+        let mut lenders = all.peers.iter().filter(|peer| peer.linked && peer.slots > 0).peekable();
+        if lenders.peek().is_some() && lenders.all(|peer| peer.trusted) {
+            say::talk("--check copies: all that lend now are machines of your own, which are believed: each part runs once");
+        } else if accepted.lenders == 1 {
+            say::talk(
+                "--check copies has each part run by two lenders, and one lends now: the hub itself repeats each part\n\
+                 hint: lend on another machine: grove lend; or let only some be repeated: --check spot",
+            );
+        }
+        Ok(())
+    }
+
     fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs, is_script: bool) -> anyhow::Result<Exit> {
         let id = say::short_id(&accepted.job);
         let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
@@ -341,11 +356,8 @@ impl Run {
         if accepted.lenders == 0 {
             follow = follow.say_why()?;
         }
-        if self.check == Some(CheckShape::Copies) && accepted.lenders == 1 {
-            say::talk(
-                "--check copies has each part run by two lenders, and one lends now: parts wait for a second one\n\
-                 hint: lend on another machine: grove lend; or let some parts run again here: --check spot",
-            );
+        if self.check == Some(CheckShape::Copies) {
+            self.say_who_copies(hub, accepted)?;
         }
         if self.detach || self.open {
             if self.json {

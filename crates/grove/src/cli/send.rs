@@ -1,7 +1,7 @@
 //! `grove send`: inputs into an open job, and their results back at once.
 
 use super::hub::Hub;
-use super::run::{Inputs, Kept, Names, Out, Reading, make_folder, words};
+use super::run::{Follow, Inputs, Kept, Names, Out, Reading, make_folder, words};
 use super::{Exit, Failure, Place, interrupt, say};
 use crate::shape::{Added, Done, JobShape, More, Status, V};
 use crate::tokens;
@@ -84,6 +84,12 @@ impl Send {
                     for result in &results {
                         out.put(result)?;
                         exit = if result.is_right() { exit } else { Exit::SomeFailed };
+                    }
+                    if (results.len() as u64) < added.count {
+                        // The job ended before they were run.
+                        out.finish()?;
+                        let job: JobShape = hub.insist(|| hub.get(&super::page(&job.id, "")))?;
+                        return Ok(Follow::of(hub, job).ended());
                     }
                 }
                 None if self.no_wait => {

@@ -201,10 +201,25 @@ fn bytes_that_are_no_text_reach_the_tool_as_they_are_or_are_refused() {
 }
 
 #[test]
-fn copies_with_one_lender_are_warned_of_at_once() {
+fn copies_where_only_ones_own_machine_lends_say_so_at_once() {
     let hub = Hub::start(1);
     let ran = hub.grove(&["run", "--detach", "--check", "copies", &noop(), ":::", "a"]);
-    assert!(ran.code == 0 && ran.err.contains("parts wait for a second one\nhint: lend on another machine"), "{ran:?}");
+    assert!(ran.code == 0 && ran.err.contains("machines of your own, which are believed"), "{ran:?}");
+}
+
+#[test]
+fn whoever_waits_for_a_job_that_is_cancelled_is_told() {
+    let hub = Hub::start(0);
+    let job = hub.grove(&["run", "--open", &noop(), "{}"]).out;
+    let sent = std::thread::scope(|scope| {
+        let sending = scope.spawn(|| hub.grove(&["send", job.trim(), ":::", "a", "b"]));
+        while !hub.grove(&["jobs", "--json"]).out.contains(r#""items":2"#) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert_eq!(hub.grove(&["cancel", job.trim()]).code, 0);
+        sending.join().unwrap()
+    });
+    check(&sent, 1, "is cancelled: 0 of 2 done");
 }
 
 #[test]

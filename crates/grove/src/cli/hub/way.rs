@@ -43,7 +43,11 @@ impl Way {
         if let Some(named) = &settings.hub {
             return if named == PEERS { to_peer(home) } else { to_named(named, home) };
         }
-        if let Ok(hub) = home.hub() {
+        let here = match home.hub() {
+            Err(error @ HomeError::Damaged { .. }) => return Err(refused(&error)),
+            other => other,
+        };
+        if let Ok(hub) = here {
             let key = hub.key.as_deref().map(fingerprint).transpose()?;
             let token = home.token().map_err(|error| refused(&error))?;
             let link = Some(reached(hub.link).to_string());

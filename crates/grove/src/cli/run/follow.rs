@@ -33,7 +33,7 @@ impl<'h> Follow<'h> {
         Ok(Follow::of(hub, job))
     }
 
-    pub(super) fn of(hub: &'h Hub, job: JobShape) -> Follow<'h> {
+    pub(in crate::cli) fn of(hub: &'h Hub, job: JobShape) -> Follow<'h> {
         Follow { hub, job, stall: Stall::new() }
     }
 
@@ -179,7 +179,7 @@ impl<'h> Follow<'h> {
     }
 
     /// Says how it ended.
-    fn ended(&self) -> Exit {
+    pub(in crate::cli) fn ended(&self) -> Exit {
         say::talk(&ended_text(&self.job));
         self.exit()
     }

@@ -139,6 +139,8 @@ impl Spool {
 fn goes_on_as_text(cut: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let joined = if cut.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned([cut, bytes].concat()) };
     match std::str::from_utf8(&joined) {
+        // No argument of a program can hold one.
+        Ok(text) if text.contains('\0') => return false,
         Ok(_) => cut.clear(),
         Err(error) if error.error_len().is_none() => *cut = joined[error.valid_up_to()..].to_vec(),
         Err(_) => return false,
@@ -227,6 +229,7 @@ mod tests {
         };
         assert!(is_text(&["grün €".as_bytes(), b"\n"]) && is_text(&[b"\xe2", b"\x82", b"\xac\n"]) && is_text(&[]));
         assert!(!is_text(&[b"\xff"]) && !is_text(&[b"gr\xfcn"]) && !is_text(&[b"\xe2", b"x"]) && !is_text(&[b"\xe2"]));
+        assert!(!is_text(&[b"a\0b"]) && !is_text(&[b"\0", b"\xe2"]));
     }
 
     #[test]
