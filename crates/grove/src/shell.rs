@@ -127,26 +127,27 @@ impl Shell {
         }
     }
 
-    /// What is there; waits only if there is nothing to do. Upkeep happens while nobody wants anything.
+    /// What is there; waits only if there is nothing to do.
     fn take(&mut self) -> Vec<Input> {
         if !self.echo.is_empty() {
             return self.inbox.take(Some(Instant::now()));
         }
-        if self.inbox.is_empty() && self.upkeep.is_waiting(&self.store) {
-            return self.inbox.take(Some(Instant::now()));
-        }
+        let upkeep = self.upkeep.begins(&self.store);
         let wake = self.node.next_wake().map(|at| self.clock.instant(at));
         let sync = self.behind.map(|since| since + SYNC_WITHIN);
-        self.inbox.take(wake.into_iter().chain(sync).chain([self.upkeep.due()]).min())
+        self.inbox.take(wake.into_iter().chain(sync).chain(upkeep).chain([self.upkeep.due()]).min())
     }
 
     /// One batch: decide, commit, act.
     fn turn(&mut self, events: Vec<Event>) -> Result<(), ShellError> {
         let idle = events.is_empty();
+        if !idle {
+            self.upkeep.puts_off();
+        }
         let had = self.inputs_before(&events);
         let actions = self.node.handle(self.clock.now(), events);
         let facts = self.node.take_facts();
-        let lazy = facts.iter().all(Fact::may_wait) && !actions.iter().any(Action::is_kept);
+        let lazy = facts.iter().all(Fact::may_wait) && !actions.iter().any(Action::is_booked);
         let mut batch = Batch::sort(actions);
         self.keep_inputs(&had, &mut batch);
         self.row.clear();
@@ -171,8 +172,9 @@ impl Shell {
     fn act_then_keep(&mut self, actions: Vec<Action>, batch: &mut Batch) -> Result<(), ShellError> {
         let (promises, others): (Vec<Action>, Vec<Action>) =
             actions.into_iter().partition(|action| self.is_promise(action));
-        // Inputs that another thread makes are read from their rows.
-        let rows_first = !batch.inputs().is_empty() && others.iter().any(Feeding::is_slow);
+        // What is delivered is read from its row, and so are inputs that another thread makes.
+        let slow = || !batch.inputs().is_empty() && others.iter().any(Feeding::is_slow);
+        let rows_first = batch.has_answers() || slow();
         self.feeding.expect(if rows_first { &[] } else { batch.inputs() });
         if rows_first {
             self.commit(batch, true, &promises)?;
@@ -213,8 +215,11 @@ impl Shell {
         let (facts, drop_tasks) = (self.row.as_slice(), batch.drops.as_slice());
         let commit = Commit { facts, pages: &pages, entries: &entries, drop_tasks, now_s, lazy, ..Commit::default() };
         room::commit(&mut self.store, &commit, &self.side, &self.inbox)?;
-        self.behind = lazy.then(|| self.behind.unwrap_or_else(Instant::now));
-        if !lazy {
+        if lazy {
+            // Rows without facts are of a neighbour's piece: nobody misses them after a crash.
+            self.behind = self.behind.or_else(|| (!self.row.is_empty()).then(Instant::now));
+        } else {
+            self.behind = None;
             ended_in(actions).for_each(|job| self.waiting.look(job, &self.node));
         }
         Ok(())

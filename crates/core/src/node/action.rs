@@ -45,17 +45,16 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether it belongs into the store.
-    pub fn is_kept(&self) -> bool {
-        matches!(
-            self,
-            Action::Keep { .. } | Action::Lift { .. } | Action::Drop { .. } | Action::Hold { .. } | Action::Post { .. }
-        )
+    /// Whether it must survive a crash, whatever facts come with it. Rows only have to if their facts do: those of a
+    /// neighbour's piece come with none, since its giver will place it again.
+    pub fn is_booked(&self) -> bool {
+        matches!(self, Action::Post { .. })
     }
 
-    /// Whether somebody will rely on it: what it rests on must survive a crash before it is done.
+    /// Whether somebody will rely on it: what it rests on must survive a crash before it is done. Whoever gave a piece
+    /// relies on the answer alone, and not on its being kept here.
     pub fn is_promise(&self) -> bool {
-        matches!(self, Action::Deliver { .. } | Action::Reply { .. } | Action::Tell { .. })
+        matches!(self, Action::Reply { .. } | Action::Tell { .. })
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Disk {
     synced: usize,
     /// By task, stage and first item; a later answer over the same items wins.
     rows: BTreeMap<(TaskId, u8, u64), Kept>,
+    /// Rows that a crash undoes.
+    loose: Vec<(TaskId, u8, u64)>,
     /// The lines of people's accounts.
     pub entries: BTreeMap<PersonId, Vec<Entry>>,
 }
@@ -23,6 +25,15 @@ pub(super) struct Disk {
 impl Disk {
     /// One commit: facts and rows, whole.
     pub(super) fn commit(&mut self, facts: &[Fact], actions: &[Action]) {
+        self.note(facts, actions);
+        if self.journal.len() > 4_000 {
+            self.compact();
+        }
+        self.sync();
+    }
+
+    /// A commit that nobody relies on yet: a crash before the next sync undoes it.
+    pub(super) fn note(&mut self, facts: &[Fact], actions: &[Action]) {
         self.journal.extend_from_slice(facts);
         for action in actions {
             match action {
@@ -45,23 +56,18 @@ impl Disk {
                 _ => {}
             }
         }
-        if self.journal.len() > 4_000 {
-            self.compact();
-        }
-        self.sync();
-    }
-
-    /// A commit that nobody relies on yet: a crash before the next sync undoes it.
-    pub(super) fn note(&mut self, facts: &[Fact]) {
-        self.journal.extend_from_slice(facts);
     }
 
     pub(super) fn sync(&mut self) {
         self.synced = self.journal.len();
+        self.loose.clear();
     }
 
     pub(super) fn crash(&mut self) {
         self.journal.truncate(self.synced);
+        for row in std::mem::take(&mut self.loose) {
+            self.rows.remove(&row);
+        }
     }
 
     /// A snapshot is only a shorter journal.
@@ -85,6 +91,7 @@ impl Disk {
             .map(|((_, _, first), _)| *first)
             .collect();
         covered.into_iter().for_each(|first| drop(self.rows.remove(&(task, stage, first))));
+        self.loose.push((task, stage, kept.span.first));
         self.rows.insert((task, stage, kept.span.first), kept);
     }
 

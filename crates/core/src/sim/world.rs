@@ -345,10 +345,10 @@ impl World {
             // What was decided and not written is gone.
             return self.crash(node);
         }
-        let may_wait = facts.iter().all(Fact::may_wait) && !actions.iter().any(Action::is_kept);
+        let may_wait = facts.iter().all(Fact::may_wait) && !actions.iter().any(Action::is_booked);
         let disk = &mut self.computers[node].disk;
         if may_wait {
-            disk.note(&facts)
+            disk.note(&facts, &actions)
         } else {
             disk.commit(&facts, &actions)
         }

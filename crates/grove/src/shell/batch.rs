@@ -51,6 +51,11 @@ impl Batch {
         &self.inputs
     }
 
+    /// Whether answers are kept that something else may read next.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.kept.is_empty() || !self.lifts.is_empty()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty()
             && self.lifts.is_empty()

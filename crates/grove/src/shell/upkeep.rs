@@ -25,6 +25,10 @@ const ROUND: Duration = Duration::from_secs(3_600);
 const BLOB_GRACE: Duration = Duration::from_secs(24 * 3_600);
 /// When a snapshot is tried again for which there was no room.
 const COMPACT_AGAIN: Duration = Duration::from_secs(60);
+/// Upkeep syncs the database, so it begins when nobody has wanted anything for so long: more may be about to come.
+const QUIET: Duration = Duration::from_millis(200);
+/// ... or in any pause, however short, when it has waited for so long.
+const WAITS_FOR: Duration = Duration::from_secs(5);
 /// A node that never has a quiet moment writes its snapshot all the same when the journal is this long.
 const JOURNAL_BYTES_URGENT: u64 = 256 << 20;
 /// Rows looked at in one go while the blobs are counted.
@@ -33,6 +37,10 @@ const ROWS_AT_ONCE: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Upkeep {
     due: Instant,
+    /// When somebody wanted something last.
+    busy: Instant,
+    /// Since when something waits for a quiet moment.
+    waits: Option<Instant>,
     /// The disk has no room for a snapshot until then.
     compact_after: Option<Instant>,
     /// A sweep is going on in its own thread.
@@ -41,7 +49,8 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     pub(super) fn new() -> Upkeep {
-        Upkeep { due: Instant::now() + FIRST_ROUND, compact_after: None, sweeping: Arc::default() }
+        let now = Instant::now();
+        Upkeep { due: now + FIRST_ROUND, busy: now, waits: None, compact_after: None, sweeping: Arc::default() }
     }
 
     /// When the next round begins.
@@ -49,9 +58,17 @@ impl Upkeep {
         self.due
     }
 
-    /// Whether there is something that a quiet moment would be good for.
-    pub(super) fn is_waiting(&self, store: &Store) -> bool {
-        store.wants_tidying() || store.wants_compaction() && self.may_compact()
+    /// Somebody wants something.
+    pub(super) fn puts_off(&mut self) {
+        self.busy = Instant::now();
+    }
+
+    /// When to begin with what a quiet moment would be good for, if there is anything.
+    pub(super) fn begins(&mut self, store: &Store) -> Option<Instant> {
+        let waits = store.wants_tidying() || store.wants_compaction() && self.may_compact();
+        let since = waits.then(|| self.waits.unwrap_or_else(Instant::now));
+        self.waits = since;
+        since.map(|since| (self.busy + QUIET).min(since + WAITS_FOR))
     }
 
     fn may_compact(&self) -> bool {
@@ -78,7 +95,9 @@ impl Shell {
 
     /// A quiet moment: one slice of what waits.
     pub(super) fn tidy_up(&mut self) -> Result<(), ShellError> {
-        if self.store.wants_compaction() && self.upkeep.may_compact() {
+        if self.upkeep.begins(&self.store).is_none_or(|at| at > Instant::now()) {
+            Ok(())
+        } else if self.store.wants_compaction() && self.upkeep.may_compact() {
             self.compact()
         } else if self.store.wants_tidying() {
             self.store.tidy()?;

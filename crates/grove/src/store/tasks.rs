@@ -38,37 +38,41 @@ impl Store {
     /// Frees one slice of the dropped results; `true` while there is more. For idle moments of the loop.
     pub fn tidy(&mut self) -> Result<bool, StoreError> {
         self.refuse_if_failed()?;
-        let Some(task) = self.tasks.iter().find(|(_, at)| **at == DROPPED).map(|(task, _)| *task) else {
+        if !self.wants_tidying() {
             return Ok(false);
-        };
-        let outcome = guarded(&self.file, || self.free_slice(task));
+        }
+        let outcome = guarded(&self.file, || self.free_slice());
         let (totals, done) = self.settle(outcome)?;
         self.advance(Position(self.last.0 + 1), totals)?;
-        if done {
+        for task in done {
             self.tasks.remove(&task);
             self.reach.forget(task);
         }
         Ok(self.wants_tidying())
     }
 
-    fn free_slice(&self, task: u64) -> Result<(Totals, bool), StoreError> {
-        let mut totals = self.totals;
+    /// Small tasks go together: what costs time is the sync.
+    fn free_slice(&self) -> Result<(Totals, Vec<u64>), StoreError> {
+        let (mut totals, mut done, mut left) = (self.totals, Vec::new(), TIDY_ROWS_MAX);
         let write = self.database.begin_write().map_err(database_error(&self.file))?;
-        let mut rows = 0;
         {
             let mut pages = write.open_table(PAGES).map_err(database_error(&self.file))?;
-            let range = (task, 0, 0, 0)..=(task, u8::MAX, u64::MAX, u64::MAX);
-            let taken = pages.extract_from_if(range, |_, _| true).map_err(database_error(&self.file))?;
-            for entry in taken.take(TIDY_ROWS_MAX) {
-                let (_, value) = entry.map_err(database_error(&self.file))?;
-                totals.pages = totals.pages.saturating_sub(value.value().len() as u64);
-                rows += 1;
-            }
-        }
-        let done = rows < TIDY_ROWS_MAX;
-        if done {
             let mut tasks = write.open_table(TASKS).map_err(database_error(&self.file))?;
-            tasks.remove(task).map_err(database_error(&self.file))?;
+            for task in self.dropped() {
+                let range = (task, 0, 0, 0)..=(task, u8::MAX, u64::MAX, u64::MAX);
+                let taken = pages.extract_from_if(range, |_, _| true).map_err(database_error(&self.file))?;
+                for entry in taken.take(left) {
+                    let (_, value) = entry.map_err(database_error(&self.file))?;
+                    totals.pages = totals.pages.saturating_sub(value.value().len() as u64);
+                    left -= 1;
+                }
+                if left == 0 {
+                    break;
+                }
+                tasks.remove(task).map_err(database_error(&self.file))?;
+                done.push(task);
+                left -= 1;
+            }
         }
         self.write_row(&write, Position(self.last.0 + 1), &[], &mut totals, &mut Vec::new())?;
         write.commit().map_err(database_error(&self.file))?;

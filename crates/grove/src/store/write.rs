@@ -63,6 +63,20 @@ pub(super) struct Logged<'a> {
     pub(super) now_s: u64,
 }
 
+/// A record of the log. Dropped tasks stand behind the rest, where there are any.
+fn record(logged: &Logged<'_>, drop_tasks: &[u64]) -> Vec<u8> {
+    let written = || -> postcard::Result<Vec<u8>> {
+        let body = postcard::to_allocvec(logged)?;
+        if drop_tasks.is_empty() { Ok(body) } else { postcard::to_extend(drop_tasks, body) }
+    };
+    written().expect("what is in memory can be written to memory")
+}
+
+pub(super) fn read_record(body: &[u8]) -> postcard::Result<(Logged<'_>, Vec<u64>)> {
+    let (logged, rest) = postcard::take_from_bytes(body)?;
+    Ok((logged, if rest.is_empty() { Vec::new() } else { postcard::from_bytes(rest)? }))
+}
+
 /// What a transaction changes of the store's own memory, once it is durable.
 #[derive(Default)]
 struct Changed {
@@ -111,9 +125,10 @@ impl Store {
     pub(super) fn catch_up(&mut self) -> Result<(), StoreError> {
         for body in self.log.after(self.last)? {
             let damaged = |_| StoreError::Damaged { file: self.folder.path(log::FILE), what: Damage::Walk };
-            let Logged { facts, pages, now_s } = postcard::from_bytes(&body).map_err(damaged)?;
+            let (Logged { facts, pages, now_s }, drop_tasks) = read_record(&body).map_err(damaged)?;
             let next = Position(self.last.0 + 1);
-            let totals = self.write_down(next, &Commit { facts, pages: &pages, now_s, ..Commit::default() }, false)?;
+            let commit = Commit { facts, pages: &pages, drop_tasks: &drop_tasks, now_s, ..Commit::default() };
+            let totals = self.write_down(next, &commit, false)?;
             self.grow(next, totals);
             self.behind = true;
         }
@@ -133,11 +148,11 @@ impl Store {
     fn log_commit(&mut self, next: Position, commit: &Commit<'_>) -> Result<bool, StoreError> {
         let pages = || commit.pages.iter().chain(commit.entries);
         let bytes = commit.facts.len() + pages().map(|page| page.body().len()).sum::<usize>();
-        let plain = commit.lifts.is_empty() && commit.drop_tasks.is_empty() && commit.settings.is_empty();
+        let plain = commit.lifts.is_empty() && commit.settings.is_empty();
         if plain && self.log.has_room(bytes) {
             let pages = pages().cloned().collect();
             let logged = Logged { facts: commit.facts, pages, now_s: commit.now_s };
-            let body = postcard::to_allocvec(&logged).expect("what is in memory can be written to memory");
+            let body = record(&logged, commit.drop_tasks);
             if self.log.has_room(body.len()) {
                 self.log.add(next, &body);
                 let written = if commit.lazy { Ok(()) } else { self.log.write() };

@@ -1,7 +1,7 @@
 //! Small commits live in the log until the database is synced: none is lost, none is made up, and no other log passes.
 
 use super::super::error::Damage;
-use super::super::write::Logged;
+use super::super::write::{Logged, read_record};
 use super::super::{Commit, Page, PageKey, StoreError};
 use super::crash::{Contents, contents, fresh_disk, open_disk, witnessed};
 use super::disk::{Disk, Image};
@@ -37,6 +37,27 @@ fn a_record_is_written_and_read_as_ever() {
         (&PageKey { task: 300, stage: 2, first_item: 7 }, 1, &[9, 9][..])
     );
     assert_eq!(postcard::to_allocvec(&logged).unwrap(), RECORD);
+    assert_eq!(read_record(&RECORD).unwrap().1, [0_u64; 0]);
+    let dropping = [&RECORD[..], &[0x02, 0x07, 0xac, 0x02]].concat();
+    let (logged, dropped) = read_record(&dropping).unwrap();
+    assert_eq!((logged.now_s, dropped), (100, vec![7, 300]));
+}
+
+#[test]
+fn a_drop_that_only_the_log_has_is_not_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = fresh_disk();
+    drop(open_disk(dir.path(), &disk).unwrap());
+    let (mut store, _) = open_disk(dir.path(), &disk).unwrap();
+    let before = disk.bytes();
+    commit_results(&mut store, 1, &[(0, "a")]);
+    commit_results(&mut store, 2, &[(0, "b")]);
+    store.commit(&Commit { drop_tasks: &[1], facts: b"over", ..Commit::default() }).unwrap();
+    let image = disk.bytes();
+    assert_eq!(image[0], before[0], "the database is not written yet");
+    let (mut store, _) = open_disk(dir.path(), &Disk::holding(image)).unwrap();
+    assert_eq!((store.tasks().collect::<Vec<_>>(), store.dropped().collect::<Vec<_>>()), (vec![2], vec![1]));
+    assert!(!store.tidy().unwrap() && !store.wants_tidying());
 }
 
 #[test]
