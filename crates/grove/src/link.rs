@@ -84,6 +84,12 @@ pub enum Why {
         "that peer is of another group\nhint: ask somebody there for a ticket, and come in with `grove peer --join TICKET`"
     )]
     Stranger,
+    #[error(
+        "it speaks with {most} peers already, which is as many as one may\n\
+         hint: nothing is wrong: work gets there through others, and it is called again from time to time",
+        most = NEIGHBOURS_MAX
+    )]
+    Full,
     #[error("the other side sent {0}")]
     Flaw(#[source] Flaw),
     #[error("lost: {}", root(.0))]
@@ -243,7 +249,7 @@ impl Links {
             Some(standing) if self.0.me < node && standing.is_fresh_call() => {
                 Err(Status::already_exists("this node has just called"))
             }
-            None if neighbours.len() >= NEIGHBOURS_MAX => Err(Status::resource_exhausted("enough neighbours")),
+            None if neighbours.len() >= NEIGHBOURS_MAX => Err(Status::failed_precondition("enough neighbours")),
             _ => Ok(()),
         }
     }

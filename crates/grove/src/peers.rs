@@ -96,6 +96,11 @@ impl Peers {
         self.0.wake.notify_one();
     }
 
+    /// A conversation has ended; why is said until the next one begins.
+    pub fn parted(&self, node: NodeId, why: &Why) {
+        self.book().parted(node, why.to_string());
+    }
+
     /// A neighbour names others; those that this node speaks with are named in return.
     pub fn told(&self, by: NodeId, said: Vec<Acquaintance>) -> Vec<Acquaintance> {
         let neighbours = self.neighbours();

@@ -78,6 +78,14 @@ fn ill(what: &'static str, failure: Failure) -> Finding {
     Finding { what, ok: false, text: failure.message, hint: failure.hint }
 }
 
+/// Whether commands mean the peer of this machine: one runs here, and there is no circle.
+fn is_peer(settings: &Settings) -> bool {
+    let home = &settings.home;
+    let session = home.session().ok().flatten().and_then(|session| session.hub);
+    let circle = home.hub().is_ok() || home.joined().is_ok() || session.is_some();
+    settings.hub.is_none() && !circle && home.of_peers().hub().is_ok()
+}
+
 /// Settings that are wrong have ended the command before.
 fn configuration() -> Finding {
     let text = match user_file() {
@@ -110,6 +118,7 @@ fn token(settings: &Settings) -> Finding {
     if let Ok(Some(session)) = home.session() {
         return fine("login", format!("logged in as {}", session.person));
     }
+    let home = if is_peer(settings) { &home.of_peers() } else { home };
     match home.token() {
         Ok(_) => fine("token", format!("{} is the owner's alone", home.token_path().display())),
         Err(error) => ill("token", Failure::caused(Exit::NotAuthorised, &error)),
@@ -120,6 +129,10 @@ fn token(settings: &Settings) -> Finding {
 fn ports(settings: &Settings) -> Option<Finding> {
     if let Ok(hub) = settings.home.hub() {
         return Some(fine("ports", format!("the hub of this folder has {} and {}", hub.api, hub.link)));
+    }
+    if is_peer(settings) {
+        let peer = settings.home.of_peers().hub().ok()?;
+        return Some(fine("ports", format!("the peer of this folder has {} and, over UDP, {}", peer.api, peer.link)));
     }
     // A machine that has joined another hub needs none.
     if settings.home.joined().is_ok() {

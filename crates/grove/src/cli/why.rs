@@ -96,7 +96,10 @@ fn of_lenders(peers: &Peers) -> Vec<String> {
             let why = if peer.caught {
                 "gets no work: an answer of its was proved wrong".to_owned()
             } else if !peer.linked {
-                "is not here".to_owned()
+                match peers.known.iter().find(|one| one.node == peer.node).and_then(|one| one.problem.as_ref()) {
+                    Some(why) => format!("is not here: {}", why.lines().next().unwrap_or_default()),
+                    None => "is not here".to_owned(),
+                }
             } else if peer.slots == 0 {
                 "does not lend now".to_owned()
             } else if peer.resting {
@@ -116,10 +119,13 @@ fn of_lenders(peers: &Peers) -> Vec<String> {
             } else {
                 "has nothing to do, although parts wait: see `grove why last`".to_owned()
             };
-            let here = if peer.here { " (this hub)" } else { "" };
+            let here = if peer.here { " (this machine)" } else { "" };
             format!("{}{here} {why}", say::short_id(&peer.node))
         })
         .collect();
+    if peers.known.iter().any(|one| !one.linked) {
+        lines.push("hint: `grove doctor` says of each peer that is not reached why".to_owned());
+    }
     if lines.is_empty() {
         lines.push("nobody lends\nhint: grove lend".to_owned());
     }
@@ -133,7 +139,7 @@ fn the_waiting(jobs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::{PeerShape, Signed, V};
+    use crate::shape::{KnownShape, PeerShape, Signed, V};
 
     #[test]
     fn a_wait_has_its_reason_and_its_hint() {
@@ -180,7 +186,7 @@ mod tests {
             waiting_jobs: 0,
         };
         let expect = [
-            "aaaaaaaa (this hub) is at work",
+            "aaaaaaaa (this machine) is at work",
             "bbbbbbbb gets no work: an answer of its was proved wrong",
             "cccccccc does not lend now",
             "dddddddd has nothing to do: no demand, no part of any job waits",
@@ -194,5 +200,20 @@ mod tests {
         );
         assert!(of_lenders(&waits(1))[0].ends_with("excludes 1 of the 3 waiting jobs"));
         assert!(of_lenders(&waits(0))[0].ends_with("see `grove why last`"));
+        let lost = KnownShape {
+            node: "dddddddddd".into(),
+            key: String::new(),
+            linked: false,
+            ways: Vec::new(),
+            addresses: Vec::new(),
+            address: None,
+            called: false,
+            linked_ms: None,
+            problem: Some("lost: nobody answers\nhint: none".into()),
+        };
+        let gone = PeerShape { linked: false, ..peer("dddddddddd") };
+        let lines = of_lenders(&Peers { peers: vec![gone], known: vec![lost], ..peers.clone() });
+        assert_eq!(lines[0], "dddddddd is not here: lost: nobody answers");
+        assert!(lines[1].starts_with("hint: `grove doctor`"), "{lines:?}");
     }
 }

@@ -139,6 +139,7 @@ impl Why {
             Code::Unauthenticated | Code::PermissionDenied => Why::Refused,
             // Both have called at the same time: one conversation is enough.
             Code::AlreadyExists => Why::Replaced,
+            Code::FailedPrecondition => Why::Full,
             _ => Why::Lost(status.clone()),
         }
     }
@@ -154,7 +155,7 @@ impl Why {
             Why::Flaw(flaw) => Some(Status::invalid_argument(flaw.to_string())),
             Why::Replaced => Some(Status::aborted("a newer link of this node took over")),
             Why::TooSlow => Some(Status::resource_exhausted("does not listen")),
-            Why::Closed | Why::Dropped | Why::Refused | Why::Stranger | Why::Lost(_) | Why::Deaf => None,
+            Why::Closed | Why::Dropped | Why::Refused | Why::Stranger | Why::Full | Why::Lost(_) | Why::Deaf => None,
         }
     }
 }

@@ -136,6 +136,13 @@ impl Book {
         }
     }
 
+    /// A conversation is over, whoever began it.
+    pub fn parted(&mut self, node: NodeId, why: String) {
+        if let Some(entry) = self.entries.get_mut(&node) {
+            entry.failed = Some(why);
+        }
+    }
+
     /// It is spoken with: what went wrong before is of no interest any more.
     pub fn linked(&mut self, node: NodeId) {
         if let Some(entry) = self.entries.get_mut(&node) {
@@ -188,6 +195,10 @@ mod tests {
         assert_eq!(called(&mut book, now + AGAIN_MOST), [2]);
         book.ended(node_of(&[2; 32]), now, "lost".into(), false);
         assert!(book.due(now + AGAIN_MOST, |_| true).is_empty(), "whoever is linked is not called");
+        book.linked(node_of(&[2; 32]));
+        book.parted(node_of(&[2; 32]), "cut off".into());
+        let failed = || book.entries().find_map(|(_, entry)| entry.failed.clone());
+        assert_eq!(failed().as_deref(), Some("cut off"), "said before it is called again");
     }
 
     #[test]

@@ -55,6 +55,9 @@ struct Hearth {
 impl Home for Hearth {
     fn hear(&self, event: link::Event) -> Soon<'_, Result<(), link::Gone>> {
         Box::pin(async move {
+            if let (link::Event::Unlinked { node, why }, Some(peers)) = (&event, &self.peers) {
+                peers.parted(*node, why);
+            }
             if let (link::Event::Linked { .. } | link::Event::Unlinked { .. }, Some(peers)) = (&event, &self.peers) {
                 peers.wake();
             }

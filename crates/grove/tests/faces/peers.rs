@@ -90,6 +90,11 @@ fn two_meet_by_ticket_and_a_job_of_one_is_worked_on_by_both() {
     let two = Peer::start(&[&one.said("ticket")]);
     one.has_met(&[&two]);
     two.has_met(&[&one]);
+    let doctor = one.json(&["doctor"]);
+    let of_a_hub = ["token", "hub", "link", "clock", "ports", "peers", "peer"];
+    let ill = doctor["findings"].as_array().unwrap().iter().filter(|finding| finding["ok"] == false);
+    let wrong: Vec<&Value> = ill.filter(|finding| of_a_hub.iter().any(|what| finding["what"] == *what)).collect();
+    assert!(wrong.is_empty(), "a peer needs nothing that a hub has: {wrong:?}");
     let lines: String = (0..60_000).map(|n| format!("oak elm{} ash{}\n", n % 7, n % 1_000)).collect();
     let file = two.home.with_file_name("text");
     std::fs::write(&file, &lines).unwrap();

@@ -1,6 +1,6 @@
 //! What stands between this machine and its hub: the name, the network, the port, the key, whoever answers, the door.
 
-use super::{Finding, fine, ill};
+use super::{Finding, fine, ill, is_peer};
 use crate::address::Address;
 use crate::cli::hub::{Hub, Way, knock, tls};
 use crate::cli::{Exit, Failure, Place, say};
@@ -106,6 +106,10 @@ fn asked(place: &Place, settings: &Settings, mut findings: Vec<Finding>) -> Vec<
             return findings;
         }
     };
+    if is_peer(settings) {
+        findings.push(fine("here", format!("the peer of this machine answers at {}", hub.address())));
+        return findings;
+    }
     findings.extend(skew.map(clock));
     let lenders = say::many(status.lenders, "lender");
     findings.push(fine("hub", format!("{} answers, grove {}, {lenders}", hub.address(), status.version)));
