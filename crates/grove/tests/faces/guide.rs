@@ -12,7 +12,7 @@ const COMMANDS: &str = include_str!("../../../../docs/guide/commands.md");
 const JOINING: &str = include_str!("../../../../docs/guide/joining.md");
 const README: &str = include_str!("../../../../README.md");
 const LENDING: &str = include_str!("../../../../docs/guide/lending.md");
-const PEERS: &str = include_str!("../../../../docs/guide/peers.md");
+pub(super) const PEERS: &str = include_str!("../../../../docs/guide/peers.md");
 const PROTO: &str = include_str!("../../proto/grove/v1/node.proto");
 
 /// All commands and answers of IDLE.
@@ -96,7 +96,7 @@ fn every_setting_is_in_the_guide() {
 }
 
 /// Commands that stand in blocks of their own, without what is said of them.
-fn commands(text: &'static str) -> Vec<&'static str> {
+pub(super) fn commands(text: &'static str) -> Vec<&'static str> {
     let code = text.split("```").skip(1).step_by(2).flat_map(str::lines);
     let commands = code.filter(|line| line.starts_with("grove "));
     commands.map(|line| line.split(['#', '>']).next().unwrap()).collect()

@@ -1,6 +1,7 @@
 //! Peers without a hub, as processes: they meet by tickets and by those who name one another, grow a tree for a job, and
 //! nobody else is spoken to.
 
+use super::guide::{PEERS, commands};
 use super::node::{Process, grove, home};
 use super::python::{grove as grove_with, image};
 use super::{Ran, noop};
@@ -231,6 +232,33 @@ fn a_free_rider_reads_so_and_favours_are_shown() {
     let tree = two.grove(&["tree", "last"]);
     assert!(tree.out.contains("here"), "{tree:?}");
     assert_eq!(two.grove(&["cancel", "last"]).code, 0);
+}
+
+#[test]
+fn what_the_guide_of_peers_tells_to_type_does_what_it_says() {
+    let one = Peer::start(&[]);
+    let two = Peer::start(&[&one.said("ticket")]);
+    two.has_met(&[&one]);
+    std::fs::write(two.home.with_file_name("book.txt"), "oak elm\n".repeat(2_000)).unwrap();
+    let mut typed = 0;
+    for command in commands(PEERS) {
+        let command = command.trim().replace("tools/prebuilt/", &tool("").replace(".wasm", ""));
+        // Peers run already, and a script needs Python.
+        if command == "grove peer" || command.starts_with("grove peer ") || command.ends_with(".py") {
+            continue;
+        }
+        let part = |(nth, part): (usize, &str)| match nth % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+            _ => vec![part.to_owned()],
+        };
+        let words: Vec<String> = command.split('\'').enumerate().flat_map(part).collect();
+        let words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+        let ran = two.grove(&words);
+        // What a doctor finds is about this machine.
+        assert!(ran.code == 0 || words == ["doctor"], "{command}: {ran:?}");
+        typed += 1;
+    }
+    assert!(typed > 12, "{typed}");
 }
 
 /// The image is fetched by its hash from whoever gave the piece.
