@@ -117,7 +117,8 @@ pub(super) fn grove_in(home: &Path, folder: &Path, words: &[&str], stdin: &[u8])
     let output = child.wait_with_output().unwrap();
     Ran {
         code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
+        // A picture is no text.
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
 }

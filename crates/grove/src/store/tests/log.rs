@@ -55,6 +55,7 @@ fn a_drop_that_only_the_log_has_is_not_forgotten() {
     store.commit(&Commit { drop_tasks: &[1], facts: b"over", ..Commit::default() }).unwrap();
     let image = disk.bytes();
     assert_eq!(image[0], before[0], "the database is not written yet");
+    drop(store);
     let (mut store, _) = open_disk(dir.path(), &Disk::holding(image)).unwrap();
     assert_eq!((store.tasks().collect::<Vec<_>>(), store.dropped().collect::<Vec<_>>()), (vec![2], vec![1]));
     assert!(!store.tidy().unwrap() && !store.wants_tidying());
