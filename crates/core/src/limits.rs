@@ -33,6 +33,9 @@ pub const CHUNK_WORK: Millis = Millis(2_000);
 pub const PIECES_AHEAD: Millis = Millis(1_000);
 /// ... in so many gifts, since what a piece costs is often not known.
 pub const PIECES_AHEAD_MAX: usize = 4;
+/// Gifts of different jobs that a lender begins for each slot, so that none waits for the others to end: a window holds
+/// two gifts, somebody who has nothing is given one beyond it, and one is the lender's own.
+pub const BEGUN_PER_SLOT: u32 = 4;
 /// Gifts that one lender holds for one giver.
 pub const GIFTS_PER_PEER_MAX: usize = 256;
 /// Slots a neighbour may claim: more cores than any machine that people lend.

@@ -25,6 +25,9 @@ pub use dispatch::Tally;
 pub use process::{Process, ProcessError};
 use work::Number;
 
+/// Executors that wait for a job: one is prepared while the other is at work, when short jobs follow one another.
+const BLANKS: usize = 2;
+
 /// How this machine runs executors.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -52,7 +55,7 @@ impl Settings {
             program: PathBuf::from("/proc/self/exe"),
             cache,
             lanes,
-            blanks: lanes.min(2),
+            blanks: BLANKS,
             memory_bytes_max: 4 << 30,
             gentle: false,
         }

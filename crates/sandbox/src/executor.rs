@@ -34,7 +34,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let socket = UnixStream::from(socket);
-    rank::come_last(plan.gentle);
+    rank::come_last(plan.gentle, plan.cpu_seconds.is_some());
     let said = match walls::raise(&plan) {
         Ok(walls) => Tell::Ready(walls),
         Err(wall) => Tell::Unwalled(wall),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use grove_core::id::JobId;
 use grove_sandbox::limits::{CODE_BYTES_MAX, EXECUTOR_DATA_BYTES};
@@ -20,8 +20,15 @@ use super::process::{Process, ProcessError};
 use super::work::{Key, Number, Said, Work};
 use super::{Order, RunError, Settings};
 
-/// A job may keep all lanes for so long while another waits for its first.
-const SLICE: Duration = Duration::from_secs(1);
+/// A job may keep all lanes for so long while another waits for its turn: an executor that rests goes on at once.
+const TURN: Duration = Duration::from_millis(10);
+/// A job of which nothing was run here goes before the others, and need not wait for the end of a turn; but only this
+/// often, since a crowd of such jobs is not to keep away those that have begun.
+const NEWCOMERS_EVERY: Duration = Duration::from_millis(20);
+/// ... and for so long where that other one's executor had to make room: each change then costs a process.
+const TURN_OF_MANY: Duration = Duration::from_secs(1);
+/// Executors that rest while others work: their jobs go on without a new process, which takes five milliseconds.
+const RESTING: usize = 8;
 
 /// A lane's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +56,8 @@ pub(super) struct State {
     pub(super) dead: Vec<Process>,
     pub(super) walls: Vec<Wall>,
     works: BTreeMap<Number, Work>,
+    /// When a job had its first turn last.
+    newcomer: Option<Instant>,
     numbers: u64,
     tallies: BTreeMap<JobId, Tally>,
 }
@@ -264,74 +273,85 @@ impl Dispatch {
         }
     }
 
-    /// Looks at what is and fills the gaps.
+    /// Looks at what is and fills the gaps: whoever works goes on, unless it is somebody else's turn; what is free is
+    /// for whoever has least and has waited longest.
     pub(super) fn fill(self: &Arc<Self>, state: &mut State) {
         if state.frozen || state.closed {
             return;
         }
         let ids: Vec<LaneId> = state.lanes.keys().copied().collect();
-        for id in ids {
-            self.feed(state, id);
-        }
-        for key in state.waiting_keys() {
-            if !self.may_have_lane(state, &key) {
-                continue;
-            }
-            match state.blanks.pop() {
-                Some(blank) => self.adopt(state, key, blank),
-                None => self.keeper.notify_one(),
-            }
-            // The next one is prepared while this one works.
-            self.keeper.notify_one();
-        }
+        ids.into_iter().for_each(|id| self.feed(state, id));
+        while state.at_work() < self.settings.lanes
+            && state.waiting_keys().into_iter().any(|key| self.begin(state, key))
+        {}
     }
 
     fn feed(&self, state: &mut State, id: LaneId) {
+        let lanes = self.settings.lanes;
         while let Some(lane) = state.lanes.get(&id)
+            && lane.turn.is_some()
             && lane.has_room()
-            && !state.should_yield(lane, self.settings.lanes)
         {
             let key = (lane.job, Arc::clone(&lane.code));
-            let lanes = (self.settings.lanes as u64).max(1);
-            let appetite = lane.appetite();
-            let given = state.works.iter_mut().filter(|(_, work)| work.key() == key).find_map(|(number, work)| {
+            let (appetite, yields) = (lane.appetite(), state.should_yield(lane, lanes));
+            let mut works = state.works.iter_mut().filter(|(_, work)| !yields && work.key() == key);
+            let given = works.find_map(|(number, work)| {
                 // The last parts of an order are spread over all lanes.
-                work.chunk(*number, appetite.min(work.left().div_ceil(lanes)))
+                work.chunk(*number, appetite.min(work.left().div_ceil((lanes as u64).max(1))))
             });
             match (given, state.lanes.get_mut(&id)) {
                 (Some(chunk), Some(lane)) => lane.give(chunk),
+                (None, Some(lane)) if lane.idle() => lane.turn = None,
                 _ => return,
             }
         }
     }
 
-    /// Whether a job gets one more executor, at the cost of one that idles for another if need be.
-    fn may_have_lane(&self, state: &mut State, key: &Key) -> bool {
-        if state.lanes.values().any(|lane| lane.is(key) && lane.idle()) {
-            return false;
+    /// Gives a job one more lane: its executor that rests, or a new one.
+    fn begin(self: &Arc<Self>, state: &mut State, key: Key) -> bool {
+        let turn = state.number();
+        if let Some((id, lane)) = state.lanes.iter_mut().find(|(_, lane)| lane.is(&key) && lane.rests()) {
+            let id = *id;
+            lane.begin(turn);
+            self.feed(state, id);
+            return state.lanes.get(&id).is_some_and(|lane| lane.turn.is_some());
         }
-        if state.lanes.len() < self.settings.lanes {
-            return true;
-        }
-        let idle = state.lanes.iter().filter(|(_, lane)| lane.idle() && !lane.is(key));
-        let Some(id) = idle.max_by_key(|(_, lane)| lane.quiet_for()).map(|(id, _)| *id) else {
+        // The next one is prepared while this one works.
+        self.keeper.notify_one();
+        let Some(blank) = state.blanks.pop() else {
             return false;
         };
-        if let Some(lane) = state.lanes.remove(&id) {
-            lane.process.signal(Signal::KILL);
-            state.dead.push(lane.process);
+        self.make_room(state);
+        if state.is_new(&key) {
+            state.newcomer = Some(Instant::now());
         }
+        self.adopt(state, key, blank, turn);
         true
     }
 
-    fn adopt(self: &Arc<Self>, state: &mut State, key: Key, blank: Process) {
-        let id = LaneId(state.number().0);
+    /// One more executor must not be one too many: that which has rested longest goes.
+    fn make_room(&self, state: &mut State) {
+        if state.lanes.len() < self.settings.lanes.saturating_add(RESTING) {
+            return;
+        }
+        let resting = state.lanes.iter().filter(|(_, lane)| lane.rests());
+        if let Some(id) = resting.max_by_key(|(_, lane)| lane.quiet_for()).map(|(id, _)| *id)
+            && let Some(lane) = state.lanes.remove(&id)
+        {
+            lane.process.signal(Signal::KILL);
+            state.dead.push(lane.process);
+        }
+    }
+
+    fn adopt(self: &Arc<Self>, state: &mut State, key: Key, blank: Process, turn: Number) {
+        let id = LaneId(turn.0);
         let work = state.works.values().find(|work| work.key() == key);
         let Some((code, package)) = work.map(|work| (work.code.clone(), work.package.clone())) else {
             return state.blanks.push(blank);
         };
         match Lane::adopt(id, key.0, (&code, package), blank, self) {
-            Ok(lane) => {
+            Ok(mut lane) => {
+                lane.begin(turn);
                 state.lanes.insert(id, lane);
                 self.feed(state, id);
             }
@@ -356,20 +376,53 @@ impl State {
         Number(self.numbers)
     }
 
-    /// Jobs with parts to give, those without any executor first.
+    /// Executors whose turn it is.
+    fn at_work(&self) -> usize {
+        self.lanes.values().filter(|lane| lane.turn.is_some()).count()
+    }
+
+    /// Jobs with parts to give: those of which least is at work first, then those that had their last turn longest ago.
     fn waiting_keys(&self) -> Vec<Key> {
         let keys: BTreeSet<Key> = self.works.values().filter(|work| work.waits()).map(Work::key).collect();
         let mut keys: Vec<Key> = keys.into_iter().collect();
-        keys.sort_by_key(|key| self.lanes.values().filter(|lane| lane.is(key)).count());
+        let first = self.is_newcomers_turn();
+        keys.sort_by_cached_key(|key| {
+            let own = || self.lanes.values().filter(|lane| lane.is(key));
+            let at_work = own().filter(|lane| lane.turn.is_some()).count();
+            (at_work, self.is_new(key) != first, own().map(|lane| lane.begun).max())
+        });
         keys
     }
 
-    /// Whether a lane takes no more of its job, so that another job gets its first.
+    /// Whether nothing of a job was run here yet.
+    fn is_new(&self, key: &Key) -> bool {
+        let mut works = self.works.values().filter(|work| work.key() == *key);
+        works.all(|work| !work.is_begun()) && !self.lanes.values().any(|lane| lane.is(key))
+    }
+
+    fn is_newcomers_turn(&self) -> bool {
+        self.newcomer.is_none_or(|at| at.elapsed() >= NEWCOMERS_EVERY)
+    }
+
+    /// Whether a lane takes no more of its job, so that another job gets its turn.
     fn should_yield(&self, lane: &Lane, lanes: usize) -> bool {
-        let served = |key: &Key| self.lanes.values().any(|lane| lane.is(key));
-        let poor = || self.works.values().any(|work| work.waits() && !served(&work.key()));
-        let of_job = || self.lanes.values().filter(|other| other.job == lane.job).count();
-        self.lanes.len() >= lanes && poor() && (of_job() > 1 || lane.since.elapsed() > SLICE)
+        if self.at_work() < lanes {
+            return false;
+        }
+        let others = || self.lanes.values().filter(|other| other.job == lane.job && other.turn.is_some());
+        let had =
+            if others().count() > 1 { TURN_OF_MANY } else { lane.turn.map_or(TURN_OF_MANY, |turn| turn.elapsed()) };
+        let after = |key: &Key| match self.lanes.values().any(|lane| lane.is(key) && lane.rests()) {
+            true => Some(TURN),
+            // Somebody else's turn is not cut short for a process that has yet to start.
+            false if self.blanks.is_empty() => None,
+            false if !self.is_new(key) => Some(TURN_OF_MANY),
+            false if self.is_newcomers_turn() => Some(Duration::ZERO),
+            false => Some(TURN),
+        };
+        let at_work = |key: &Key| self.lanes.values().any(|lane| lane.is(key) && lane.turn.is_some());
+        let waiting = self.works.values().filter(|work| work.waits()).map(Work::key);
+        waiting.filter(|key| !at_work(key)).any(|key| after(&key).is_some_and(|turn| had >= turn))
     }
 
     fn deliver(&mut self, taken: Vec<(Number, usize, Outcome)>) {
@@ -415,11 +468,5 @@ impl State {
                 work.fail(RunError::Code(CodeError::Load { why: why.to_owned() }));
             }
         }
-    }
-}
-
-impl Lane {
-    fn is(&self, key: &Key) -> bool {
-        self.job == key.0 && self.code == key.1
     }
 }

@@ -30,10 +30,11 @@ fn keep(dispatch: &Arc<Dispatch>) {
         let wanted = !closed && !state.frozen && state.blanks.len() < dispatch.settings.blanks.max(1);
         if wanted || !dead.is_empty() {
             drop(state);
-            drop(dead);
+            // Somebody may wait for it, and nobody for the end of those that were killed.
             if wanted {
                 start_one(dispatch);
             }
+            drop(dead);
             continue;
         }
         if closed {

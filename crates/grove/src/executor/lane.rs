@@ -18,10 +18,10 @@ use grove_sandbox::{Limits, Outcome, Part, Status, Terms};
 use super::code::Code;
 use super::dispatch::{Dispatch, LaneId};
 use super::process::Process;
-use super::work::Number;
+use super::work::{Key, Number};
 
-/// Parts worth this much time are given at once: long against the cost of giving, short against a person's patience.
-const CHUNK_MICROS: u64 = 5_000;
+/// Parts worth this much time are given at once: long against the cost of giving, short for another job that waits.
+const CHUNK_MICROS: u64 = 1_000;
 /// Parts in one chunk, however tiny.
 const CHUNK_PARTS_MAX: u64 = 256;
 /// Before the first answer nobody knows how long a part takes; it may be minutes.
@@ -42,7 +42,10 @@ pub(super) struct Lane {
     pub(super) code: Arc<str>,
     pub(super) process: Process,
     pub(super) chunks: VecDeque<Chunk>,
-    pub(super) since: Instant,
+    /// Since when it is its turn; nothing while it rests.
+    pub(super) turn: Option<Instant>,
+    /// Its last turn: they are numbered.
+    pub(super) begun: Option<Number>,
     pub(super) timed_out: bool,
     heard: Instant,
     micros_each: Option<u64>,
@@ -95,7 +98,8 @@ impl Lane {
             code: Arc::clone(&code.name),
             process,
             chunks: VecDeque::new(),
-            since: now,
+            turn: None,
+            begun: None,
             timed_out: false,
             heard: now,
             micros_each: None,
@@ -129,8 +133,22 @@ impl Lane {
         Ok(())
     }
 
+    pub(super) fn is(&self, key: &Key) -> bool {
+        self.job == key.0 && self.code == key.1
+    }
+
     pub(super) fn idle(&self) -> bool {
         self.chunks.is_empty()
+    }
+
+    /// It could work, and it is not its turn.
+    pub(super) fn rests(&self) -> bool {
+        self.idle() && self.turn.is_none()
+    }
+
+    /// Its turn begins.
+    pub(super) fn begin(&mut self, turn: Number) {
+        (self.turn, self.begun) = (Some(Instant::now()), Some(turn));
     }
 
     /// Since when it has had nothing to do or said nothing.

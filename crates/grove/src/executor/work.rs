@@ -61,6 +61,11 @@ impl Work {
         self.parts.len() as u64
     }
 
+    /// Whether some of it was given before.
+    pub(super) fn is_begun(&self) -> bool {
+        self.next > 0
+    }
+
     pub(super) fn waits(&self) -> bool {
         !self.parts.is_empty() || !self.again.is_empty()
     }

@@ -124,10 +124,9 @@ pub async fn host(plan: Plan) -> Result<Hosted, HostError> {
     }
     let settings = executor::Settings::new(plan.cache);
     let lanes = usize::try_from(plan.role.slots).unwrap_or(usize::MAX).max(1);
-    let blanks = settings.blanks.min(lanes);
     let most = settings.memory_bytes_max;
     let memory_bytes_max = if plan.role.memory > 0 { plan.role.memory.min(most) } else { most };
-    let own = executor::Settings { lanes, blanks, gentle: plan.gentle, memory_bytes_max, ..settings };
+    let own = executor::Settings { lanes, gentle: plan.gentle, memory_bytes_max, ..settings };
     let executors = Executors::start(own)?;
     let listener = match plan.listen {
         Some(address) => Some(listen(address).await?),
