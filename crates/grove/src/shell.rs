@@ -104,10 +104,20 @@ impl Shell {
         loop {
             let inputs = self.take();
             let (mut events, mut looks, mut stop) = (std::mem::take(&mut self.echo), Vec::new(), false);
+            // What neighbours and executors say while somebody looks, he need not see; all else comes before him.
+            let is_said = |event: &Event| matches!(event, Event::Heard { .. } | Event::Ran { .. });
+            let mut waits = self.behind.is_some() || !events.iter().all(is_said);
             for input in inputs {
                 match input {
-                    Input::Event(event) => events.push(event),
-                    Input::Asked(asked) => events.push(self.note_asked(asked)),
+                    Input::Event(event) => {
+                        waits |= !is_said(&event);
+                        events.push(event);
+                    }
+                    Input::Asked(asked) => {
+                        waits = true;
+                        events.push(self.note_asked(asked));
+                    }
+                    Input::Look(look) if !waits => look(&self.node),
                     Input::Look(look) => looks.push(look),
                     Input::Wait(wait) => self.waiting.add(wait, &self.node),
                     Input::Stop => stop = true,
