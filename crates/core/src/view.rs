@@ -119,6 +119,8 @@ pub enum Reason {
     Shared { accounts: u64, slots: u64, held: u64 },
     /// What is left of the budget buys no further part until parts in flight have come back.
     Budget { left: Credits },
+    /// What is left of the budget would do, but its owner's account has no more: other jobs are paid from it too.
+    Account { left: Credits },
     /// The job is open and has no inputs to work on.
     NoInputs,
     /// None of these peers owes this node anything: when they are busy, whoever has worked for them is served first.
@@ -273,7 +275,9 @@ pub fn nobody(crew: Crew) -> Vec<Reason> {
 pub fn why(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, job: JobId) -> Vec<Reason> {
     let Some(book) = state.job(job) else { return Vec::new() };
     if book.standing != Standing::Running {
-        return vec![Reason::Over { standing: book.standing }];
+        let over = Reason::Over { standing: book.standing };
+        let account = (book.standing == Standing::Unpaid).then(|| account(state, book)).flatten();
+        return account.into_iter().chain([over]).collect();
     }
     let mut reasons = Vec::new();
     let tree = || state.tasks().values().filter(|task| task.job == job && !matches!(task.owner, Owner::Peer { .. }));
@@ -313,7 +317,7 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
     let raised = state.task(book.root).map_or(Fuel(0), |task| task.parts.raised);
     let free = free.plus(state.may_hold(book.root));
     if free < Credits::reserved(raised.max(crate::limits::FUEL_LEAST)) {
-        return vec![Reason::Budget { left: free }];
+        return vec![account(state, book).unwrap_or(Reason::Budget { left: free })];
     }
     let wanted = book.job.tool.caps.memory_bytes;
     let able = presence.values().filter(|peer| peer.is_able(now));
@@ -327,6 +331,14 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
     let busy = (lenders + slow < crew.able)
         .then(|| shared(state, presence, book).unwrap_or(Reason::LendersBusy { lenders: crew.able - lenders - slow }));
     took_long.into_iter().chain(busy).chain(small).chain(last_in_line(state, presence)).collect()
+}
+
+/// What the account behind a job has left, if that is less than what its budget leaves: a budget that nobody named is
+/// only a bound, and several jobs may count on the same credits.
+fn account(state: &State, book: &JobBook) -> Option<Reason> {
+    let held = state.purse(book.root).map(|purse| purse.held).unwrap_or_default();
+    let left = state.ledger().balance(Account::Person(book.job.owner));
+    (left < book.job.budget.minus(book.spent).minus(held)).then_some(Reason::Account { left })
 }
 
 /// How many peers might help, if this node has done nothing for any of them that they have not given back.

@@ -329,6 +329,14 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
             ),
             Some("a larger --budget lets more parts run at one time"),
         ),
+        Reason::Account { left } => (
+            "account",
+            format!(
+                "its budget is not spent, but its owner's credits are ({} left): other jobs were paid from them too",
+                crate::amount::credits_text(i128::from(left.0))
+            ),
+            Some("lend to earn more, then `grove retry`; `grove run --budget` sets a job's credits aside at its start"),
+        ),
         Reason::LastInLine { peers } => (
             "last_in_line",
             format!(

@@ -6,7 +6,7 @@ use super::stall::Stall;
 use crate::amount::{credits_text, time_text};
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure, interrupt, page, say};
-use crate::shape::{JobShape, Results, StandingShape};
+use crate::shape::{JobShape, Results, StandingShape, Why};
 use grove_core::units::Millis;
 use std::time::{Duration, Instant};
 
@@ -181,6 +181,13 @@ impl<'h> Follow<'h> {
     /// Says how it ended.
     pub(in crate::cli) fn ended(&self) -> Exit {
         say::talk(&ended_text(&self.job));
+        // Whoever did not spend all of the budget is told what was lacking.
+        if self.job.standing == StandingShape::Unpaid
+            && let Ok(why) = self.hub.get::<Why>(&page(&self.job.id, "/why"))
+            && let Some(reason) = why.reasons.iter().find(|reason| reason.code == "account")
+        {
+            say::talk(&reason.text);
+        }
         self.exit()
     }
 
