@@ -128,8 +128,7 @@ fn work(runner: &Side, lending: &Running) -> anyhow::Result<(Vec<u8>, Vec<u8>)> 
     std::fs::write(&module, breaker(maker))?;
     let input = home.join(format!("{maker}.txt"));
     std::fs::write(&input, "three words here\n")?;
-    // A script travels as it is, with the names of its files.
-    let script = home.join("script.py");
+    let script = home.join(format!("{maker}.py"));
     std::fs::write(&script, "def work(text):\n    raise ValueError('broken')\n")?;
     let [module, input, script] = [module, input, script].map(|path| path.display().to_string());
     let (noop, counts, spin) = (tool("noop"), tool("wordcount"), tool("spin"));

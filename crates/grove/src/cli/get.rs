@@ -31,8 +31,9 @@ impl Get {
         let follow = Follow::new(&hub, &self.job)?;
         let which = if self.failed { Which::Failed } else { Which::Right };
         let kept = Kept::of(&place.settings()?.home, &follow.job().id);
+        let script = kept.as_ref().and_then(|kept| kept.script.clone());
         let names = kept.and_then(|kept| kept.names()).unwrap_or_else(|| Names::of_job(&hub, follow.job()));
-        let mut out = Out::new(&hub, self.out.as_deref(), self.json, names)?.only(which);
+        let mut out = Out::new(&hub, self.out.as_deref(), self.json, names)?.only(which).of_script(script);
         if self.wait { follow.until_the_end(&mut out) } else { follow.what_is_there(&mut out) }
     }
 }

@@ -70,6 +70,7 @@ impl Retry {
         let inputs = Inputs::again(mended)?;
         let out = self.out.clone().or(kept.out);
         out.as_deref().map_or(Ok(()), make_folder)?;
+        let script = kept.script;
         let submit = Submit {
             id: JobId(getrandom::u64()?).to_string(),
             source: inputs.source(hub)?,
@@ -82,7 +83,7 @@ impl Retry {
             let hint = failure.hint.clone().unwrap_or_else(|| "run it anew: grove run --resume -o FOLDER …".to_owned());
             failure.hint(hint)
         })?;
-        inputs.keep(&submit, out.as_deref(), home, &accepted.job);
+        inputs.keep(&submit, out.as_deref(), script.as_deref(), home, &accepted.job);
         let left = before.failed.saturating_sub(count);
         say::talk(&format!(
             "{} of job {} changed, and run again as job {}{}",
@@ -91,11 +92,18 @@ impl Retry {
             say::short_id(&accepted.job),
             if left > 0 { format!("; {left} did not change, and would fail again") } else { String::new() }
         ));
-        self.follow(hub, &accepted.job, inputs, out.as_deref())
+        self.follow(hub, &accepted.job, inputs, script, out.as_deref())
     }
 
-    fn follow(&self, hub: &Hub, job: &str, inputs: Inputs, out: Option<&Path>) -> anyhow::Result<Exit> {
-        let mut out = Out::new(hub, out, self.json, inputs.names())?;
+    fn follow(
+        &self,
+        hub: &Hub,
+        job: &str,
+        inputs: Inputs,
+        script: Option<String>,
+        out: Option<&Path>,
+    ) -> anyhow::Result<Exit> {
+        let mut out = Out::new(hub, out, self.json, inputs.names())?.of_script(script);
         Follow::new(hub, job)?.until_the_end(&mut out)
     }
 }

@@ -199,18 +199,18 @@ impl Run {
         let home = place.settings()?.home;
         promise::to_a_runner(&home);
         let id = JobId(getrandom::u64()?).to_string();
-        let is_script = program.is_script();
+        let script = program.script_name().map(str::to_owned);
         let tool = ToolShape { module: program.send(&hub)?, ..self.shape(&words.args, reads || inputs.is_once()) };
         let mut submit = self.submit(id, tool);
         if self.dry_run {
-            return trial::run(&hub, &submit, &inputs, self.json);
+            return trial::run(&hub, &submit, &inputs, script.as_deref(), self.json);
         }
         submit.source = inputs.source(&hub)?;
         interrupt::say_on_leaving(farewell(&submit.id));
         // The id is ours, so that saying it again after a lost answer still makes one job.
         let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
-        inputs.keep(&submit, self.out.as_deref(), &home, &accepted.job);
-        self.accepted(&hub, &accepted, inputs, is_script)
+        inputs.keep(&submit, self.out.as_deref(), script.as_deref(), &home, &accepted.job);
+        self.accepted(&hub, &accepted, inputs, script)
     }
 
     /// The job without its inputs.
@@ -340,7 +340,7 @@ impl Run {
         Ok(())
     }
 
-    fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs, is_script: bool) -> anyhow::Result<Exit> {
+    fn accepted(&self, hub: &Hub, accepted: &Accepted, inputs: Inputs, script: Option<String>) -> anyhow::Result<Exit> {
         let id = say::short_id(&accepted.job);
         let job: JobShape = hub.insist(|| hub.get(&super::page(&accepted.job, "")))?;
         if accepted.lenders == 0 && self.no_wait {
@@ -352,7 +352,7 @@ impl Run {
                 .hint("lend this machine: grove lend")
                 .into());
         }
-        let mut follow = Follow::of(hub, job).of_script(is_script);
+        let mut follow = Follow::of(hub, job).of_script(script.is_some());
         if accepted.lenders == 0 {
             follow = follow.say_why()?;
         }
@@ -371,7 +371,7 @@ impl Run {
         }
         let job = follow.job();
         let names = if job.merged { Names::of_job(hub, job) } else { inputs.names() };
-        let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?;
+        let mut out = Out::new(hub, self.out.as_deref(), self.json, names)?.of_script(script);
         follow.until_the_end(&mut out)
     }
 }

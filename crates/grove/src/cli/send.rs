@@ -65,7 +65,10 @@ impl Send {
         let mut from = job.items;
         let mut exit = Exit::Done;
         let noted = inputs.noted();
-        let mut out = Out::new(hub, self.out.as_deref(), self.json, Names::unknown())?;
+        let home = place.settings()?.home;
+        let kept = Kept::of(&home, &job.id);
+        let script = kept.as_ref().and_then(|kept| kept.script.clone());
+        let mut out = Out::new(hub, self.out.as_deref(), self.json, Names::unknown())?.of_script(script);
         let wait = if self.no_wait { "" } else { "?wait=true" };
         if !self.no_wait {
             let id = say::short_id(&job.id);
@@ -104,8 +107,7 @@ impl Send {
                 }
             }
         }
-        let home = place.settings()?.home;
-        if let Some(kept) = Kept::of(&home, &job.id) {
+        if let Some(kept) = kept {
             kept.extend(&home, &job.id, job.items, noted);
         }
         out.finish()?;

@@ -249,6 +249,12 @@ fn work(runner: &mut Side) -> (Vec<u8>, String) {
     let spinning = run(0, &["run", "--detach", &spin, ":::", "1000000000000"]);
     std::thread::sleep(Duration::from_millis(500));
     run(0, &["cancel", spinning.trim()]);
+    // What a script is called stays here. Any tool will do for an image: the package travels all the same.
+    let script = runner.home.join(format!("{maker}.py"));
+    std::fs::write(&script, "words_of_a_script = 1\n").unwrap();
+    let image =
+        runner.command(&["run", script.to_str().unwrap(), ":::", "a"]).env("GROVE_PYTHON", &noop).output().unwrap();
+    assert_eq!(image.status.code(), Some(0), "{image:?}");
     let job = run(0, &["run", "--detach", "--name", &maker, &teller, ":::", "d"]).trim().to_owned();
     for words in
         [&["watch", &job[..]][..], &["get", &job], &["why", &job], &["jobs"], &["status"], &["credits"], &["machines"]]
@@ -290,7 +296,9 @@ fn runner_and_lender_learn_nothing_of_one_another() {
     drop(lending);
 
     let mut of_lender = to_lender.heard.lock().unwrap().clone();
-    assert!(found(&of_lender, "three words here"), "the work itself went over the wire, and is seen there");
+    for work in ["three words here", "words_of_a_script"] {
+        assert!(found(&of_lender, work), "the work itself went over the wire, and is seen there");
+    }
     folder(&lender.home, &mut of_lender);
     let of_runner = [&to_runner.heard.lock().unwrap()[..], &printed].concat();
     assert!(found(&of_runner, "outcome") && found(&of_runner, &job), "answers are seen");

@@ -52,7 +52,7 @@ fn scripts_run_through_a_hub_on_a_lender() {
     let ran = run(&["--with", "pkg", "-o", "out", "hello.py", "-v", ":::", "a", "b c"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{ran:?}");
     let read = |name: &str| std::fs::read_to_string(folder.join("out").join(name)).unwrap();
-    assert_eq!(read("a.txt"), "hello ['hello.py', '-v', 'a']\n");
+    assert_eq!(read("a.txt"), "hello ['script.py', '-v', 'a']\n");
     assert_eq!(read("b c/left.txt"), "b c");
 
     write("square.py", "def square(n): return n * n\n\nif __name__ == '__main__': raise SystemExit('never')\n");
@@ -71,7 +71,7 @@ fn scripts_run_through_a_hub_on_a_lender() {
     write("wrong.py", "import sys\ndef deep(x):\n    import numpy\nif sys.argv[1] == 'bad': deep(1)\nprint('fine')\n");
     let ran = run(&["wrong.py", ":::", "good", "bad"]);
     assert_eq!((ran.code, ran.out.as_str()), (3, "fine\n"), "{ran:?}");
-    assert!(ran.err.contains("line 3, in deep") && ran.err.contains("numpy is compiled code"), "{ran:?}");
+    assert!(ran.err.contains("\"wrong.py\", line 3, in deep") && ran.err.contains("numpy is compiled code"), "{ran:?}");
 }
 
 #[test]

@@ -260,8 +260,15 @@ impl Inputs {
     }
 
     /// Remembers what the inputs of a job are called.
-    pub(in crate::cli) fn keep(&self, submit: &Submit, out: Option<&Path>, home: &Home, job: &str) {
-        Kept::new(submit, out, self.noted()).keep(home, job);
+    pub(in crate::cli) fn keep(
+        &self,
+        submit: &Submit,
+        out: Option<&Path>,
+        script: Option<&str>,
+        home: &Home,
+        job: &str,
+    ) {
+        Kept::new(submit, out, script, self.noted()).keep(home, job);
     }
 
     /// What results are called.

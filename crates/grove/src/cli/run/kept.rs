@@ -25,6 +25,9 @@ pub(in crate::cli) struct Kept {
     pub(in crate::cli) submit: Submit,
     /// The folder of its results.
     pub(in crate::cli) out: Option<PathBuf>,
+    /// What the script is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) script: Option<String>,
     inputs: Vec<Noted>,
 }
 
@@ -75,10 +78,10 @@ fn stamp(about: &Metadata) -> (u64, u64) {
 }
 
 impl Kept {
-    pub(super) fn new(submit: &Submit, out: Option<&Path>, inputs: Vec<Noted>) -> Kept {
+    pub(super) fn new(submit: &Submit, out: Option<&Path>, script: Option<&str>, inputs: Vec<Noted>) -> Kept {
         let out = out.and_then(|out| std::path::absolute(out).ok());
         let submit = Submit { source: SourceShape::Inputs(Vec::new()), ..submit.clone() };
-        Kept { v: V, submit, out, inputs }
+        Kept { v: V, submit, out, script: script.map(str::to_owned), inputs }
     }
 
     /// What is remembered of a job. It is a convenience: what cannot be read is not there.
@@ -169,8 +172,9 @@ mod tests {
         let file = dir.path().join("a \u{1f600}\n.csv");
         std::fs::write(&file, "bad").unwrap();
         let noted = vec![Noted::of("a.csv", "a.csv", Some(&file), true), Noted::of("word", "word", None, false)];
-        Kept::new(&submit(), Some(Path::new("out")), noted).keep(&home, "a1");
+        Kept::new(&submit(), Some(Path::new("out")), Some("own.py"), noted).keep(&home, "a1");
         let kept = Kept::of(&home, "a1").unwrap();
+        assert_eq!(kept.script.as_deref(), Some("own.py"));
         assert!(kept.names().is_some() && kept.out.as_ref().unwrap().is_absolute());
         assert_eq!((kept.changed(0), kept.changed(1), kept.changed(2)), (None, None, None));
         std::fs::write(&file, "mended").unwrap();
@@ -184,7 +188,7 @@ mod tests {
     fn only_the_latest_jobs_are_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
-        let kept = Kept::new(&submit(), None, Vec::new());
+        let kept = Kept::new(&submit(), None, None, Vec::new());
         (0..JOBS_MAX + 3).for_each(|nth| kept.keep(&home, &format!("job{nth}")));
         assert_eq!(std::fs::read_dir(dir.path().join(FOLDER)).unwrap().count(), JOBS_MAX);
     }

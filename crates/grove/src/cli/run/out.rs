@@ -5,6 +5,7 @@
 
 use super::files;
 use super::names::{FileNames, Names, safe_name};
+use super::script;
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure, say};
 use crate::shape::{Content, JobShape, ResultShape, V};
@@ -33,6 +34,8 @@ const REMEMBERED_MAX: usize = 4_000_000;
 pub(in crate::cli) struct Out<'h> {
     hub: &'h Hub,
     names: Names,
+    /// What the script that made the results is called here.
+    script: Option<String>,
     to: To,
     which: Which,
     notes: u64,
@@ -96,6 +99,7 @@ impl<'h> Out<'h> {
         Ok(Out {
             hub,
             names,
+            script: None,
             to,
             which: Which::Right,
             notes: 0,
@@ -110,6 +114,11 @@ impl<'h> Out<'h> {
         Out { which, ..self }
     }
 
+    /// The results are of a script, which has a name of its own here.
+    pub(in crate::cli) fn of_script(self, script: Option<String>) -> Out<'h> {
+        Out { script, ..self }
+    }
+
     /// The results that come now are of these inputs.
     pub(in crate::cli) fn call(&mut self, names: Names) {
         self.names = names;
@@ -117,6 +126,8 @@ impl<'h> Out<'h> {
 
     /// One result.
     pub(in crate::cli) fn put(&mut self, result: &ResultShape) -> Result<(), Failure> {
+        let named = self.script.as_deref().and_then(|script| script::under_its_name(result, script));
+        let result = named.as_ref().unwrap_or(result);
         let nth = self.put.len();
         if nth < REMEMBERED_MAX {
             self.put.push(mark(result));
@@ -166,6 +177,8 @@ impl<'h> Out<'h> {
     /// The result that was the `nth` to be put, as it is now; puts it right where that can be done. Whether it had
     /// changed, or cannot be told.
     pub(super) fn correct(&mut self, nth: usize, result: &ResultShape) -> Result<bool, Failure> {
+        let named = self.script.as_deref().and_then(|script| script::under_its_name(result, script));
+        let result = named.as_ref().unwrap_or(result);
         let name = self.names.name(result);
         let changed = self.put.get(nth) != Some(&mark(result));
         let wanted = self.wants(result);

@@ -18,6 +18,8 @@ const MAKE_IMAGE: &str = "`cargo xtask python`, in grove's source, makes it once
 pub(super) struct Program {
     code: Code,
     pub(super) abilities: Abilities,
+    /// A script's own name, which stays here.
+    script: Option<String>,
 }
 
 #[derive(Debug)]
@@ -36,10 +38,10 @@ impl Program {
                     .hint("a WebAssembly module has all that it needs inside"));
             }
             let (module, abilities) = read_module(tool)?;
-            return Ok(Program { code: Code::Module(module), abilities });
+            return Ok(Program { code: Code::Module(module), abilities, script: None });
         };
         let (package, abilities) = script.pack(brought, reads)?;
-        Ok(Program { code: Code::Script(package), abilities })
+        Ok(Program { code: Code::Script(package), abilities, script: Some(script.name()) })
     }
 
     /// A program that gets its inputs as arguments, and would open what they name.
@@ -54,6 +56,11 @@ impl Program {
 
     pub(super) fn is_script(&self) -> bool {
         matches!(self.code, Code::Script(_))
+    }
+
+    /// What a script is called by whoever runs it.
+    pub(super) fn script_name(&self) -> Option<&str> {
+        self.script.as_deref()
     }
 
     /// Sends what the hub does not have yet; the blob that a job names.

@@ -2,12 +2,15 @@
 //! here.
 
 use crate::cli::{Exit, Failure, say};
+use crate::shape::ResultShape;
 use grove_core::job::Abilities;
 use grove_sandbox::Bytes;
 use grove_sandbox::package::Package;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What every script is called where it runs: its own name is nothing that a lender need know.
+const NAME: &str = "script.py";
 /// Between a script and one of its functions.
 const FUNCTION_MARK: &str = "::";
 /// The function that does a part's work, where a script has one.
@@ -62,10 +65,9 @@ impl Script {
             let message = format!("{} defines no function {function:?}", self.path.display());
             return Err(Failure::new(Exit::Error, message).hint("name one that stands at the script's outermost level"));
         }
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let function = self.function.clone().or_else(|| works.then(|| WORK.to_owned()));
-        let head = serde_json::json!({"script": name, "function": function, "verbs": verbs, "stdin": stdin});
-        let mut files = vec![(name, Bytes(source.into()))];
+        let head = serde_json::json!({"script": NAME, "function": function, "verbs": verbs, "stdin": stdin});
+        let mut files = vec![(NAME.to_owned(), Bytes(source.into()))];
         brought.gather(&mut files)?;
         let words = ABILITIES.iter().filter(|ability| !self.is_one() && defines(&text, ability));
         let package = Package {
@@ -93,6 +95,11 @@ impl Script {
         Ok(source)
     }
 
+    /// What its owner calls it.
+    pub(super) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// Whether one function is asked for by name.
     fn is_one(&self) -> bool {
         self.function.is_some()
@@ -102,6 +109,25 @@ impl Script {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// What a script said of itself, under its own name again; nothing where that changes nothing.
+pub(super) fn under_its_name(result: &ResultShape, own: &str) -> Option<ResultShape> {
+    let note = renamed(&result.note, own);
+    (note != result.note).then(|| ResultShape { note, ..result.clone() })
+}
+
+/// Only whole names: `transcript.py` is another.
+fn renamed(text: &str, own: &str) -> String {
+    let (mut said, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(NAME) {
+        let (before, after) = (&rest[..at], &rest[at + NAME.len()..]);
+        let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+        let whole = !before.ends_with(goes_on) && !after.starts_with(goes_on);
+        said.extend([before, if whole { own } else { NAME }]);
+        rest = after;
+    }
+    said + rest
 }
 
 /// Whether a function stands at the outermost level of a script.
@@ -238,6 +264,22 @@ mod tests {
         let found = Script::abilities(source);
         assert_eq!(found, Abilities { split: true, ..Abilities::default() });
         assert!(defines(source, "work") && !defines(source, "check"));
+    }
+
+    #[test]
+    fn a_script_travels_without_its_name_and_is_called_by_it_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("canary-of-ann.py");
+        std::fs::write(&path, "raise SystemExit(1)\n").unwrap();
+        let script = Script::named(&path).unwrap();
+        let nothing = Brought { with: &[], requirements: &[] };
+        let (package, _) = script.pack(nothing, false).unwrap();
+        let bytes = package.write().unwrap();
+        let holds = |word: &str| bytes.windows(word.len()).any(|some| some == word.as_bytes());
+        assert!(holds("SystemExit") && holds(NAME) && !holds("canary"));
+        let said = "File \"script.py\", line 1\n/job/script.py transcript.py script.pyc";
+        let own = "File \"canary-of-ann.py\", line 1\n/job/canary-of-ann.py transcript.py script.pyc";
+        assert_eq!(renamed(said, &script.name()), own);
     }
 
     #[test]

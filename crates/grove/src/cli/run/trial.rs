@@ -2,6 +2,7 @@
 
 use super::inputs::Inputs;
 use super::out::failure_text;
+use super::script;
 use super::stall::Stall;
 use crate::amount::{credits_text, time_text};
 use crate::cli::hub::Hub;
@@ -60,7 +61,7 @@ struct Report {
 }
 
 /// Runs some of the inputs of a job and says what all would take.
-pub(super) fn run(hub: &Hub, job: &Submit, inputs: &Inputs, json: bool) -> anyhow::Result<Exit> {
+pub(super) fn run(hub: &Hub, job: &Submit, inputs: &Inputs, script: Option<&str>, json: bool) -> anyhow::Result<Exit> {
     let count = inputs.count();
     let size = match job.chunk {
         ChunkShape::Items(items) => items.max(1),
@@ -80,7 +81,7 @@ pub(super) fn run(hub: &Hub, job: &Submit, inputs: &Inputs, json: bool) -> anyho
             budget: left,
             ..job.clone()
         };
-        seen.push(one(hub, &sample)?);
+        seen.push(one(hub, &sample, script)?);
     }
     let status: Status = hub.get("/v1/status")?;
     let report = reckon(&seen, parts, count, &status, job.chunk);
@@ -102,7 +103,7 @@ fn spread(parts: u64) -> Vec<u64> {
     (0..samples).map(at).collect()
 }
 
-fn one(hub: &Hub, sample: &Submit) -> Result<Seen, Failure> {
+fn one(hub: &Hub, sample: &Submit, script: Option<&str>) -> Result<Seen, Failure> {
     let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", sample))?;
     let mut stall = Stall::new();
     let mut micros = 0;
@@ -113,7 +114,8 @@ fn one(hub: &Hub, sample: &Submit) -> Result<Seen, Failure> {
         for result in &got.results {
             micros += result.micros;
             if !result.is_right() {
-                say::talk(&failure_text("a sample", result, super::out::LAST_LINES));
+                let named = script.and_then(|script| script::under_its_name(result, script));
+                say::talk(&failure_text("a sample", named.as_ref().unwrap_or(result), super::out::LAST_LINES));
             }
         }
         from = got.next;
