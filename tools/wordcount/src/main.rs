@@ -1,7 +1,6 @@
 //! Counts the words of a text: `word count` lines, sorted by word. A text is split at line ends, so no word is cut.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::process::ExitCode;
 
 use contract::{Refused, Tool};
@@ -66,27 +65,35 @@ impl Tool for WordCount {
 #[derive(Default)]
 struct Counts {
     /// Almost all words are short enough to be two numbers.
-    short: HashMap<Key, u64, BuildHasherDefault<Mix>>,
+    short: Table,
     long: HashMap<Vec<u8>, u64>,
 }
 
-/// The first bytes of a word, eight in each number and zeros behind them: such numbers stand in the order of the words.
+/// The first bytes of a word, eight in each number from the lowest on, and zeros behind them.
 type Key = (u64, u64);
 
 const HALF: usize = 8;
 const SHORT: usize = 2 * HALF;
+/// Bytes that are looked at together: one bit of a number for each.
+const BLOCK: usize = 64;
+/// A number of eight equal bytes, times that byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+/// The highest bit of each byte, which no ASCII byte has.
+const HIGHS: u64 = 0x80 * EACH;
+/// The bit that makes a capital letter small. Everything else in a word has it already.
+const SMALL: u64 = 0x20 * EACH;
 
-/// What an ASCII byte is in a word; 0 where a word ends.
-const IN_WORD: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        if byte.is_ascii_alphanumeric() || byte == b'\'' {
-            table[byte as usize] = byte.to_ascii_lowercase();
-        }
-        byte += 1;
+/// What belongs to a word of so many bytes.
+const MASKS: [Key; SHORT + 1] = {
+    let mut masks = [(0, 0); SHORT + 1];
+    let mut len = 1;
+    while len <= SHORT {
+        let first = if len < HALF { len } else { HALF };
+        let rest = len - first;
+        masks[len] = (!0 >> (64 - 8 * first), if rest == 0 { 0 } else { !0 >> (64 - 8 * rest) });
+        len += 1;
     }
-    table
+    masks
 };
 
 impl Counts {
@@ -94,7 +101,7 @@ impl Counts {
     fn add(&mut self, word: &[u8], count: u64) -> bool {
         let sum = match word.len() {
             0 => return true,
-            ..=SHORT => self.short.entry(key(word)).or_default(),
+            ..=SHORT => self.short.count_of(key(word)),
             _ => self.long.entry(word.to_vec()).or_default(),
         };
         let added = sum.checked_add(count);
@@ -102,35 +109,47 @@ impl Counts {
         added.is_some()
     }
 
-    /// Each byte is looked at once: the word is a number by the time that it ends.
+    /// No byte is looked at alone: where words end is known for a whole block at a time.
     fn add_all_ascii(&mut self, text: &[u8]) {
-        let (mut from, mut halves) = (0, (0_u64, 0_u64));
-        for (at, byte) in text.iter().chain(b"\n").enumerate() {
-            let letter = IN_WORD[usize::from(*byte)];
-            if letter != 0 {
-                let half = if at - from < HALF { &mut halves.0 } else { &mut halves.1 };
-                *half = *half << 8 | u64::from(letter);
-                continue;
-            }
-            let word = &text[from..at];
-            if word.len() <= SHORT && !word.starts_with(b"'") && !word.ends_with(b"'") {
-                if !word.is_empty() {
-                    let first = aligned(halves.0, word.len().min(HALF));
-                    let rest = aligned(halves.1, word.len().saturating_sub(HALF));
-                    *self.short.entry((first, rest)).or_default() += 1;
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        let mut last = [0; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        let mut from = 0;
+        for (nth, block) in blocks.iter().chain([&last]).enumerate() {
+            let mut ends = ends(block);
+            while ends != 0 {
+                // Behind the text there are zeros, which end words too.
+                let at = (nth * BLOCK + ends.trailing_zeros() as usize).min(text.len());
+                if at > from {
+                    self.add_ascii(text, from, at);
                 }
-            } else {
-                let lower = word.to_ascii_lowercase();
-                self.add(trimmed(&lower), 1);
+                from = at + 1;
+                ends &= ends - 1;
             }
-            (from, halves) = (at + 1, (0, 0));
+        }
+    }
+
+    /// What stands between two ends of words.
+    fn add_ascii(&mut self, text: &[u8], from: usize, to: usize) {
+        let len = to - from;
+        if len <= SHORT && text[from] != b'\'' && text[to - 1] != b'\'' {
+            let (first, rest) = match text.get(from..from + SHORT).and_then(|bytes| bytes.as_chunks().0.as_array()) {
+                Some([first, rest]) => (u64::from_le_bytes(*first), u64::from_le_bytes(*rest)),
+                None => key(&text[from..to]),
+            };
+            let mask = MASKS[len];
+            *self.short.count_of(((first | SMALL) & mask.0, (rest | SMALL) & mask.1)) += 1;
+        } else {
+            let lower = text[from..to].to_ascii_lowercase();
+            self.add(trimmed(&lower), 1);
         }
     }
 
     /// Sorted only here, and by numbers: comparing words costs more than all else.
     fn lines(&self) -> Vec<u8> {
-        let short = self.short.iter().map(|(key, count)| (*key, &[][..], *count));
-        let long = self.long.iter().map(|(word, count)| (key(&word[..SHORT]), &word[SHORT..], *count));
+        let ordered = |key: Key| (key.0.swap_bytes(), key.1.swap_bytes());
+        let short = self.short.words().map(|(key, count)| (ordered(key), &[][..], count));
+        let long = self.long.iter().map(|(word, count)| (ordered(key(&word[..SHORT])), &word[SHORT..], *count));
         let mut sorted: Vec<(Key, &[u8], u64)> = short.chain(long).collect();
         sorted.sort_unstable();
         let mut text = Vec::new();
@@ -148,15 +167,93 @@ impl Counts {
     }
 }
 
+/// Which bytes of a block are in no word, the first in the lowest bit.
+fn ends(block: &[u8; BLOCK]) -> u64 {
+    let (eights, _) = block.as_chunks::<HALF>();
+    eights.iter().enumerate().fold(0, |all, (nth, eight)| {
+        let in_word = in_word(u64::from_le_bytes(*eight)) >> 7;
+        // The product moves the lowest bit of each byte into the highest byte, in order.
+        all | (in_word.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (HALF * nth)
+    }) ^ !0
+}
+
+/// The highest bit of each byte that is a letter, a digit or an apostrophe. No sum of ASCII bytes here reaches the
+/// next byte.
+fn in_word(eight: u64) -> u64 {
+    let from = |bytes: u64, first: u8| bytes + (0x80 - u64::from(first)) * EACH;
+    let small = eight | SMALL;
+    let letter = from(small, b'a') & !from(small, b'z' + 1);
+    let digit = from(eight, b'0') & !from(eight, b'9' + 1);
+    let other = (eight ^ u64::from(b'\'') * EACH) + 0x7f * EACH;
+    (letter | digit | !other) & HIGHS
+}
+
 fn key(word: &[u8]) -> Key {
-    let number = |bytes: &[u8]| aligned(bytes.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)), bytes.len());
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte));
     let (first, rest) = word.split_at(word.len().min(HALF));
     (number(first), number(rest))
 }
 
-/// So many bytes, moved to the front.
-fn aligned(bytes: u64, len: usize) -> u64 {
-    if len == 0 { 0 } else { bytes << (8 * (HALF - len)) }
+/// Words and their counts, each at the first free place from its own on.
+#[derive(Default)]
+struct Table {
+    places: Vec<(Key, u64)>,
+    used: usize,
+}
+
+/// No word: every word has a byte that is not zero.
+const FREE: (Key, u64) = ((0, 0), 0);
+const PLACES_MIN: usize = 1 << 10;
+
+impl Table {
+    /// The count of a word, which is there from now on.
+    fn count_of(&mut self, key: Key) -> &mut u64 {
+        let mut at = self.place_of(key);
+        if self.places.get(at).is_none_or(|place| place.0 != key) {
+            // Half of the places stay free, so that few words are far from their own.
+            if 2 * self.used >= self.places.len() {
+                self.grow();
+                at = self.place_of(key);
+            }
+            self.used += 1;
+            self.places[at].0 = key;
+        }
+        &mut self.places[at].1
+    }
+
+    /// Where a word is, or would be.
+    fn place_of(&self, key: Key) -> usize {
+        let last = self.places.len().wrapping_sub(1);
+        let mut at = mixed(key) & last;
+        while let Some((found, _)) = self.places.get(at)
+            && *found != key
+            && *found != FREE.0
+        {
+            at = (at + 1) & last;
+        }
+        at
+    }
+
+    fn grow(&mut self) {
+        let wider = vec![FREE; (2 * self.places.len()).max(PLACES_MIN)];
+        for (key, count) in std::mem::replace(&mut self.places, wider) {
+            if key != FREE.0 {
+                let at = self.place_of(key);
+                self.places[at] = (key, count);
+            }
+        }
+    }
+
+    fn words(&self) -> impl Iterator<Item = (Key, u64)> + '_ {
+        self.places.iter().copied().filter(|(key, _)| *key != FREE.0)
+    }
+}
+
+/// Products mix upwards only, so the highest bits are brought down. Whoever finds words that collide slows down nobody
+/// but himself.
+fn mixed((first, rest): Key) -> usize {
+    let product = first.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(rest.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
+    (product >> 48 ^ product >> 32) as usize
 }
 
 fn push_number(text: &mut Vec<u8>, number: u64) {
@@ -171,25 +268,6 @@ fn trimmed(mut word: &[u8]) -> &[u8] {
         word = rest;
     }
     word
-}
-
-/// A multiplication for each half. Whoever finds words that collide slows down nobody but himself.
-#[derive(Default)]
-struct Mix(u64);
-
-impl Hasher for Mix {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        // Words end in zeros, and a product mixes upwards only.
-        self.0 = (self.0.rotate_left(5) ^ word ^ word >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
 }
 
 /// Cuts behind the first line end at or after `at`; nothing if the second half would be empty.
@@ -233,6 +311,17 @@ mod tests {
         let any = run(&format!("{text} \u{e9}"));
         assert_eq!(run(text), any.replace("\u{e9} 1\n", ""));
         assert!(any.contains("12345678901234567 1\n") && any.contains("o'clock 1\n") && any.contains("\na 2\n"));
+    }
+
+    #[test]
+    fn words_lie_across_blocks_and_many_find_their_places() {
+        let words = (0..3_000).map(|i| format!("{}{}{}", "Ab'9".repeat(i % 6), i, [" ", "\n", "@[`{/:\u{7f}"][i % 3]));
+        let words = words.collect::<String>();
+        for shift in 0..=BLOCK {
+            let text = format!("{}{}", "-".repeat(shift), &words[..words.len() - shift]);
+            let any = run(&format!("{text} \u{e9}"));
+            assert_eq!(run(&text), any.replace("\u{e9} 1\n", ""));
+        }
     }
 
     #[test]
