@@ -2,24 +2,25 @@
 
 use serde::de::{Error, Visitor};
 use serde::{Deserializer, Serializer};
+use std::marker::PhantomData;
 
 pub(crate) fn serialize<S: Serializer>(bytes: &impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bytes(bytes.as_ref())
 }
 
-pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: From<Vec<u8>>>(deserializer: D) -> Result<T, D::Error> {
-    struct Bytes;
-    impl Visitor<'_> for Bytes {
-        type Value = Vec<u8>;
+pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: for<'a> From<&'a [u8]>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    /// Makes what is wanted where the bytes lie: an input of many megabytes is copied once.
+    struct Bytes<T>(PhantomData<T>);
+    impl<T: for<'a> From<&'a [u8]>> Visitor<'_> for Bytes<T> {
+        type Value = T;
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("bytes")
         }
-        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(bytes.to_vec())
-        }
-        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-            Ok(bytes)
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
+            Ok(T::from(bytes))
         }
     }
-    deserializer.deserialize_byte_buf(Bytes).map(T::from)
+    deserializer.deserialize_bytes(Bytes(PhantomData))
 }
