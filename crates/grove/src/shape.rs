@@ -59,6 +59,9 @@ pub struct ToolShape {
     pub args: Vec<String>,
     #[serde(default)]
     pub stdin: bool,
+    /// The inputs are portions of one whole already: a tool that merges portions is not asked to cut them further.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncut: bool,
     #[serde(default)]
     pub real_time: bool,
     #[serde(default)]

@@ -81,6 +81,7 @@ fn job(
         ChunkShape::Items(items) => Chunk::Items(items),
         ChunkShape::Auto => Chunk::Timed,
     };
+    let abilities = if sent.tool.uncut { uncut(abilities) } else { abilities };
     // Runs of several inputs: numbers are given by both their ends, whatever else on standard input, a line each.
     let several = chunk != Chunk::Items(1) && abilities == Abilities::default();
     let numbers = matches!(source, Source::Numbers { .. });
@@ -107,6 +108,12 @@ fn job(
         budget,
         fails_max: sent.fails_max.map_or(u64::MAX, |most| most.0),
     }
+}
+
+/// Of a tool that is not to cut its inputs. What one that ends with its first answer cuts off are tries, not portions.
+fn uncut(abilities: Abilities) -> Abilities {
+    let portions = abilities.merge && !abilities.first;
+    Abilities { split: abilities.split && !portions, ..abilities }
 }
 
 fn caps(sent: CapsShape) -> Caps {
@@ -200,4 +207,18 @@ pub(super) fn no_blob(name: &str) -> Problem {
 
 pub(super) fn blob_id(text: &str) -> Result<BlobId, Problem> {
     text.parse().map_err(|error| Problem::bad("wrong_blob_id", format!("{text:?}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_not_cut_again_and_tries_are() {
+        let merging = Abilities { split: true, merge: true, ..Abilities::default() };
+        assert_eq!(uncut(merging), Abilities { split: false, ..merging });
+        for other in [Abilities { first: true, ..merging }, Abilities { merge: false, ..merging }] {
+            assert_eq!(uncut(other), other);
+        }
+    }
 }

@@ -292,6 +292,7 @@ fn submit(hub: &Hub, job: &str, blob: &str, inputs: impl Iterator<Item = String>
         module: blob.to_owned(),
         args: Vec::new(),
         stdin: true,
+        uncut: false,
         real_time: false,
         caps: Default::default(),
     };

@@ -234,7 +234,9 @@ impl Run {
     fn shape(&self, args: &[String], stdin: bool) -> ToolShape {
         let caps =
             CapsShape { wall_ms: self.timeout.map(|time| time.0), memory_bytes: self.memory, ..CapsShape::default() };
-        ToolShape { module: String::new(), args: args.to_vec(), stdin, real_time: self.real_time, caps }
+        // Whoever says how a file is cut has cut it: each further cut would send all of it through the hub again.
+        let uncut = self.split.is_some();
+        ToolShape { module: String::new(), args: args.to_vec(), stdin, uncut, real_time: self.real_time, caps }
     }
 
     /// What an input that names a file stands for. Who runs a script on files means the files.

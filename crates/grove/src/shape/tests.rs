@@ -13,6 +13,7 @@ fn a_submission_reads_as_documented() {
         module: "ab".into(),
         args: vec!["{}".into()],
         stdin: false,
+        uncut: false,
         real_time: false,
         caps: CapsShape { memory_bytes: Some(1), ..CapsShape::default() },
     };

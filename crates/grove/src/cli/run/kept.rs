@@ -156,6 +156,7 @@ mod tests {
             module: "m".into(),
             args: Vec::new(),
             stdin: true,
+            uncut: false,
             real_time: false,
             caps: crate::shape::CapsShape::default(),
         };
