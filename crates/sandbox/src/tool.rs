@@ -25,9 +25,8 @@ pub const ENGINE: &str = if cfg!(target_arch = "x86_64") {
     "wasmtime-48.0.8/wasi-1/other"
 };
 
-/// Memory that stays with an instance's slot from one part to the next, cleared in between: what a Python script
-/// touches, or a tool that reads a piece of a file, so that it is not faulted in again page by page.
-const KEPT_BYTES: usize = 32 << 20;
+/// Memory that stays with an instance's slot from one part to the next, cleared in between.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// How a tool is compiled; part of the name of the compiled code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
