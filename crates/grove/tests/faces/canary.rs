@@ -252,9 +252,11 @@ fn work(runner: &mut Side) -> (Vec<u8>, String) {
     // What a script is called stays here. Any tool will do for an image: the package travels all the same.
     let script = runner.home.join(format!("{maker}.py"));
     std::fs::write(&script, "words_of_a_script = 1\n").unwrap();
-    let image =
-        runner.command(&["run", script.to_str().unwrap(), ":::", "a"]).env("GROVE_PYTHON", &noop).output().unwrap();
-    assert_eq!(image.status.code(), Some(0), "{image:?}");
+    let image = runner.home.join("image.wasm");
+    std::fs::copy(&noop, &image).unwrap();
+    let words = ["run", script.to_str().unwrap(), ":::", "a"];
+    let ran = runner.command(&words).env("GROVE_PYTHON", &image).output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
     let job = run(0, &["run", "--detach", "--name", &maker, &teller, ":::", "d"]).trim().to_owned();
     for words in
         [&["watch", &job[..]][..], &["get", &job], &["why", &job], &["jobs"], &["status"], &["credits"], &["machines"]]
