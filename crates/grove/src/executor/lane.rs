@@ -21,7 +21,7 @@ use super::process::Process;
 use super::work::{Key, Number};
 
 /// Parts worth this much time are given at once: long against the cost of giving, short for another job that waits.
-const CHUNK_MICROS: u64 = 1_000;
+const CHUNK_MICROS: u64 = 2_000;
 /// Parts in one chunk, however tiny.
 const CHUNK_PARTS_MAX: u64 = 256;
 /// Before the first answer nobody knows how long a part takes; it may be minutes.

@@ -12,8 +12,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 /// Inputs in one batch: enough that a commit costs little for each, few enough that nobody waits long for his turn.
 const BATCH_MAX: usize = 4_096;
-/// Answers in one batch, since one message may carry thousands of them: some five milliseconds of work.
-const BATCH_ANSWERS_MAX: usize = 2_048;
+/// Answers in one batch, since one message may carry thousands of them: some ten milliseconds of work.
+const BATCH_ANSWERS_MAX: usize = 4_096;
 /// What neighbours say and people ask that waits for the loop; more waits in the links, whose windows then fill.
 const ROOM: usize = 4_096;
 
