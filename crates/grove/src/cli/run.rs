@@ -332,7 +332,9 @@ impl Run {
         let all: Peers = hub.get("/v1/peers")?;
         let mut lenders = all.peers.iter().filter(|peer| peer.linked && peer.slots > 0).peekable();
         if lenders.peek().is_some() && lenders.all(|peer| peer.trusted) {
-            say::talk("--check copies: all that lend now are machines of your own, which are believed: each part runs once");
+            say::talk(
+                "--check copies: all that lend now are machines of your own, which are believed: each part runs once",
+            );
         } else if accepted.lenders == 1 {
             say::talk(
                 "--check copies has each part run by two lenders, and one lends now: the hub itself repeats each part\n\

@@ -137,8 +137,11 @@ impl Inputs {
         }
         let spool = Spool::open(path)?;
         if reading == Reading::Words && !spool.is_text {
-            return Err(Failure::usage(format!("{} is not UTF-8 text without zero bytes, as arguments have to be", path.display()))
-                .hint("with --stdin the tool reads each line, and gets it as it is"));
+            return Err(Failure::usage(format!(
+                "{} is not UTF-8 text without zero bytes, as arguments have to be",
+                path.display()
+            ))
+            .hint("with --stdin the tool reads each line, and gets it as it is"));
         }
         if spool.lines == 0 { Err(empty(&path.display().to_string())) } else { Ok(Inputs::Lines(spool)) }
     }
