@@ -36,6 +36,8 @@ pub const PIECES_AHEAD_MAX: usize = 4;
 /// Gifts of different jobs that a lender begins for each slot, so that none waits for the others to end: a window holds
 /// two gifts, somebody who has nothing is given one beyond it, and one is the lender's own.
 pub const BEGUN_PER_SLOT: u32 = 4;
+/// Among peers it is for favours to say who comes first: what is begun is shared out alike.
+pub const BEGUN_PER_SLOT_OF_PEERS: u32 = 2;
 /// Gifts that one lender holds for one giver.
 pub const GIFTS_PER_PEER_MAX: usize = 256;
 /// Slots a neighbour may claim: more cores than any machine that people lend.

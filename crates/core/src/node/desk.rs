@@ -204,7 +204,8 @@ impl Desk {
 
     /// Whether another gift may begin at all.
     pub(super) fn has_slot(&self) -> bool {
-        !self.queue.is_empty() && self.running < self.slots.max(1).saturating_mul(limits::BEGUN_PER_SLOT)
+        let begun = if self.solves { limits::BEGUN_PER_SLOT_OF_PEERS } else { limits::BEGUN_PER_SLOT };
+        !self.queue.is_empty() && self.running < self.slots.max(1).saturating_mul(begun)
     }
 
     /// Whether this gift may begin now. A hub that does not lend still proves answers, one at a time.

@@ -22,11 +22,11 @@ use super::{Order, RunError, Settings};
 
 /// A job may keep all lanes for so long while another waits for its turn: an executor that rests goes on at once.
 const TURN: Duration = Duration::from_millis(10);
+/// ... and for so long where that other one's executor had to make room: each change then costs a process.
+const TURN_OF_MANY: Duration = Duration::from_secs(1);
 /// A job of which nothing was run here goes before the others, and need not wait for the end of a turn; but only this
 /// often, since a crowd of such jobs is not to keep away those that have begun.
 const NEWCOMERS_EVERY: Duration = Duration::from_millis(20);
-/// ... and for so long where that other one's executor had to make room: each change then costs a process.
-const TURN_OF_MANY: Duration = Duration::from_secs(1);
 /// Executors that rest while others work: their jobs go on without a new process, which takes five milliseconds.
 const RESTING: usize = 8;
 
