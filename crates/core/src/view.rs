@@ -320,9 +320,10 @@ fn waiting(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis, bo
         return vec![account(state, book).unwrap_or(Reason::Budget { left: free })];
     }
     let wanted = book.job.tool.caps.memory_bytes;
-    let able = presence.values().filter(|peer| peer.is_able(now));
+    let caught = |node: &NodeId| state.peer(*node).is_some_and(|record| record.trust.caught);
+    let able = presence.iter().filter(|(node, peer)| peer.is_able(now) && !caught(node));
     let (mut lenders, mut slow) = (0, 0);
-    for peer in able {
+    for (_, peer) in able {
         lenders += u64::from(!peer.fits(wanted));
         slow += u64::from(peer.fits(wanted) && peer.rests_from(book.root, now));
     }

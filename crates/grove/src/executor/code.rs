@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use grove_sandbox::order::{Ask, Tell};
 use grove_sandbox::walls::Plan;
 use grove_sandbox::{CompileOptions, ENGINE, inspect};
 use rustix::process::{Pid, Signal};
+use tempfile::NamedTempFile;
 
 use super::process::{Process, ProcessError};
 use super::{RunError, Settings};
@@ -276,9 +277,9 @@ impl Shared {
         }
         let failed = |source| CodeError::Folder { path: self.folder.clone(), source };
         self.make_room().map_err(failed)?;
-        // Another process may be compiling the same tool for itself.
-        let partial = self.folder.join(format!("{name}.{}.partial", std::process::id()));
-        let written = File::create(&partial).map_err(failed)?;
+        // Another process may be compiling the same tool for itself: each has a file of its own, which goes with it.
+        let partial = tempfile::Builder::new().suffix(".partial").tempfile_in(&self.folder).map_err(failed)?;
+        let written = partial.as_file();
         let plan = Plan {
             data_bytes: COMPILE_DATA_BYTES,
             cpu_seconds: Some(COMPILE_CPU_SECONDS),
@@ -315,17 +316,17 @@ impl Shared {
                 return Err(CodeError::Compile { why });
             }
         }
-        self.keep(name, &partial).map(Ok).map_err(failed)
+        self.keep(name, partial).map(Ok).map_err(failed)
     }
 
-    fn keep(&self, name: &str, partial: &Path) -> io::Result<File> {
-        let mut file = File::open(partial)?;
+    fn keep(&self, name: &str, partial: NamedTempFile) -> io::Result<File> {
+        let mut file = partial.reopen()?;
         let told = hash(&mut file)?;
         // The hash first: code without one is compiled anew, a hash without code is nothing.
-        let hash = partial.with_extension("blake3");
-        std::fs::write(&hash, told)?;
-        std::fs::rename(hash, self.folder.join(format!("{name}.blake3")))?;
-        std::fs::rename(partial, self.folder.join(name))?;
+        let mut hash = NamedTempFile::new_in(&self.folder)?;
+        hash.write_all(told.as_bytes())?;
+        hash.persist(self.folder.join(format!("{name}.blake3")))?;
+        partial.persist(self.folder.join(name))?;
         Ok(file)
     }
 
@@ -334,7 +335,8 @@ impl Shared {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let about = entry.metadata()?;
+            // Other processes keep theirs here too: what is gone meanwhile needs no room.
+            let Some(about) = unless_gone(entry.metadata())? else { continue };
             files.push((about.modified()?, about.len(), entry.path()));
         }
         files.sort();
@@ -343,10 +345,17 @@ impl Shared {
             if bytes <= CACHE_BYTES_MAX {
                 break;
             }
-            std::fs::remove_file(path)?;
+            unless_gone(std::fs::remove_file(path))?;
             bytes -= len;
         }
         Ok(())
+    }
+}
+
+fn unless_gone<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
     }
 }
 

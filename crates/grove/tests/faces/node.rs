@@ -268,3 +268,12 @@ fn a_job_whose_lenders_were_all_caught_says_so_wherever_one_looks() {
     assert!(ran.code == 4 && ran.err.contains(caught), "{ran:?}");
     drop((liar, hub));
 }
+
+#[test]
+fn copies_of_the_only_lender_are_made_by_the_hub() {
+    let (_dir, home) = home();
+    let _hub = Process::hub(&home, "0");
+    let _lender = Process::start(&home, &["lend", "--always", "--slots", "1"]);
+    let ran = grove(&home, &["run", "--check", "copies", &noop(), ":::", "a", "b"]);
+    assert!(ran.code == 0 && ran.err.contains("the hub itself repeats each part\nhint: lend on another"), "{ran:?}");
+}

@@ -177,7 +177,9 @@ async fn a_job_called_back_while_its_tool_is_written_does_not_keep_the_next_from
     net.link(&hub, &lender);
     let first = job(&hub.door, 7, Source::Numbers { from: 10, count: 1 });
     hub.door.ask(Wish::Submit { job: Box::new(first) }).await.unwrap();
+    let begun = std::time::Instant::now();
     while net.fetches.0.load(Ordering::Relaxed) == 0 {
+        assert!(begun.elapsed().as_secs() < 20, "nobody fetches the tool");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     hub.door.ask(Wish::Cancel { job: JobId(7) }).await.unwrap();

@@ -70,9 +70,9 @@ fn a_bit_flipped_in_a_closed_store() {
 fn a_bit_flipped_in_a_store_that_was_killed() {
     let dir = tempfile::tempdir().unwrap();
     let (_, killed, after) = images(dir.path());
-    let tally = flip_and_open(&killed, flips(&killed[0], 300), &after);
-    // Much of the file is older than what the log brings back.
-    assert!(tally.noticed > 10 && tally.harmless > 25, "{tally:?}");
+    // More of them than elsewhere: much of the file is older than what the log brings back.
+    let tally = flip_and_open(&killed, flips(&killed[0], 600), &after);
+    assert!(tally.noticed > 25 && tally.harmless > 25, "{tally:?}");
 }
 
 #[test]
