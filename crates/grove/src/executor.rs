@@ -75,6 +75,8 @@ pub struct Order {
     pub options: CompileOptions,
     /// What each part may use.
     pub terms: Terms,
+    /// It must not wait for long parts: one executor more than there are lanes may run such.
+    pub beyond: bool,
     /// The parts; outcomes bear their places in this list.
     pub parts: Vec<Part>,
 }

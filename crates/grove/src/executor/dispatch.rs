@@ -281,9 +281,13 @@ impl Dispatch {
         }
         let ids: Vec<LaneId> = state.lanes.keys().copied().collect();
         ids.into_iter().for_each(|id| self.feed(state, id));
-        while state.at_work() < self.settings.lanes
-            && state.waiting_keys().into_iter().any(|key| self.begin(state, key))
-        {}
+        while state.at_work() <= self.settings.lanes && self.begin_one(state) {}
+    }
+
+    fn begin_one(self: &Arc<Self>, state: &mut State) -> bool {
+        let full = state.at_work() >= self.settings.lanes;
+        let waits = |work: &Work| work.waits() && (!full || work.beyond);
+        state.keys(waits).into_iter().any(|key| self.begin(state, key))
     }
 
     fn feed(&self, state: &mut State, id: LaneId) {
@@ -294,11 +298,15 @@ impl Dispatch {
         {
             let key = (lane.job, Arc::clone(&lane.code));
             let (appetite, yields) = (lane.appetite(), state.should_yield(lane, lanes));
-            let mut works = state.works.iter_mut().filter(|(_, work)| !yields && work.key() == key);
-            let given = works.find_map(|(number, work)| {
-                // The last parts of an order are spread over all lanes.
-                work.chunk(*number, appetite.min(work.left().div_ceil((lanes as u64).max(1))))
-            });
+            let full = state.at_work() > lanes;
+            let mut give = |beyond: bool| {
+                let works = state.works.iter_mut().filter(|(_, work)| !yields && work.beyond == beyond);
+                works.filter(|(_, work)| work.is(&key)).find_map(|(number, work)| {
+                    // The last parts of an order are spread over all lanes.
+                    work.chunk(*number, appetite.min(work.left().div_ceil((lanes as u64).max(1))))
+                })
+            };
+            let given = give(true).or_else(|| if full { None } else { give(false) });
             match (given, state.lanes.get_mut(&id)) {
                 (Some(chunk), Some(lane)) => lane.give(chunk),
                 (None, Some(lane)) if lane.idle() => lane.turn = None,
@@ -345,7 +353,7 @@ impl Dispatch {
 
     fn adopt(self: &Arc<Self>, state: &mut State, key: Key, blank: Process, turn: Number) {
         let id = LaneId(turn.0);
-        let work = state.works.values().find(|work| work.key() == key);
+        let work = state.works.values().find(|work| work.is(&key));
         let Some((code, package)) = work.map(|work| (work.code.clone(), work.package.clone())) else {
             return state.blanks.push(blank);
         };
@@ -381,10 +389,13 @@ impl State {
         self.lanes.values().filter(|lane| lane.turn.is_some()).count()
     }
 
-    /// Jobs with parts to give: those of which least is at work first, then those that had their last turn longest ago.
-    fn waiting_keys(&self) -> Vec<Key> {
-        let keys: BTreeSet<Key> = self.works.values().filter(|work| work.waits()).map(Work::key).collect();
+    /// Jobs with such parts to give: those of which least is at work first, then those that had their last turn longest ago.
+    fn keys(&self, waits: impl Fn(&Work) -> bool) -> Vec<Key> {
+        let keys: BTreeSet<Key> = self.works.values().filter(|work| waits(work)).map(Work::key).collect();
         let mut keys: Vec<Key> = keys.into_iter().collect();
+        if keys.len() < 2 {
+            return keys;
+        }
         let first = self.is_newcomers_turn();
         keys.sort_by_cached_key(|key| {
             let own = || self.lanes.values().filter(|lane| lane.is(key));
@@ -396,7 +407,7 @@ impl State {
 
     /// Whether nothing of a job was run here yet.
     fn is_new(&self, key: &Key) -> bool {
-        let mut works = self.works.values().filter(|work| work.key() == *key);
+        let mut works = self.works.values().filter(|work| work.is(key));
         works.all(|work| !work.is_begun()) && !self.lanes.values().any(|lane| lane.is(key))
     }
 
@@ -462,7 +473,7 @@ impl State {
     /// A tool that does not load: all orders that want it end.
     fn refuse(&mut self, key: &Key, why: &str) {
         let refused: Vec<Number> =
-            self.works.iter().filter(|(_, work)| work.key() == *key).map(|(number, _)| *number).collect();
+            self.works.iter().filter(|(_, work)| work.is(key)).map(|(number, _)| *number).collect();
         for number in refused {
             if let Some(work) = self.works.remove(&number) {
                 work.fail(RunError::Code(CodeError::Load { why: why.to_owned() }));

@@ -26,6 +26,7 @@ pub(super) struct Work {
     pub(super) code: Code,
     pub(super) package: Option<Arc<[u8]>>,
     terms: Terms,
+    pub(super) beyond: bool,
     parts: VecDeque<Part>,
     next: u64,
     /// Parts of executors that died, given one by one so that the one which kills is found.
@@ -43,6 +44,7 @@ impl Work {
             code,
             package: order.package,
             terms,
+            beyond: order.beyond,
             parts: order.parts.into(),
             next: 0,
             again: VecDeque::new(),
@@ -54,6 +56,10 @@ impl Work {
 
     pub(super) fn key(&self) -> Key {
         (self.job, Arc::clone(&self.code.name))
+    }
+
+    pub(super) fn is(&self, key: &Key) -> bool {
+        self.job == key.0 && self.code.name == key.1
     }
 
     /// Parts that wait for their first try.

@@ -272,7 +272,7 @@ struct Tools {
 
 impl Runs for Tools {
     fn run(&self, order: Order, out: Results) -> Soon<'_, Result<(), RunError>> {
-        let Order { job, module: tool, package, terms, parts } = order;
+        let Order { job, module: tool, package, terms, beyond, parts } = order;
         let blobs = self.blobs.clone();
         let module = move || read_blob(&blobs, tool);
         let options = CompileOptions::default();
@@ -281,7 +281,7 @@ impl Runs for Tools {
                 Some(package) => Some(self.package(package).await?),
                 None => None,
             };
-            let order = executor::Order { job, tool, package, options, terms, parts };
+            let order = executor::Order { job, tool, package, options, terms, beyond, parts };
             self.executors.run(order, module, &out).await.map_err(|error| match error {
                 executor::RunError::NotATool(why) => RunError::NotATool { why },
                 other => RunError::Broken { source: Box::new(other) },

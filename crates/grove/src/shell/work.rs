@@ -18,7 +18,7 @@ use grove_core::id::{Digest, Lease, NodeId, TaskId};
 use grove_core::message::{Answer, Data, Gift, Outcome, Output, Part, Trap};
 use grove_core::node::{Event, Kept, Row};
 use grove_core::task::{Act, Span, Stage};
-use grove_core::units::Fuel;
+use grove_core::units::{Credits, Fuel};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -206,6 +206,7 @@ impl Bench {
             module: image.unwrap_or(gift.tool.module),
             package: image.map(|_| gift.tool.module),
             terms: parts::terms(gift),
+            beyond: giver == self.me && gift.price == Credits(0),
             parts: parts::parts(gift, &self.blobs, &fetched)?,
         };
         let (out, mut done) = mpsc::channel::<Vec<(usize, grove_sandbox::Outcome)>>(RESULTS_AHEAD);

@@ -1,9 +1,9 @@
 //! What honest tools and their nodes may expect.
 
 use super::support::{Bench, echo, order, parts, settings, spin, tool};
-use grove::executor::{Executors, RunError};
+use grove::executor::{Executors, Order, RunError};
 use grove_core::id::JobId;
-use grove_sandbox::{Limits, Outcome, Status};
+use grove_sandbox::{Limits, Outcome, Part, Status};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -132,6 +132,31 @@ async fn a_small_job_does_not_wait_for_the_end_of_a_large_one() {
     };
     let (large, small) = tokio::join!(large, small);
     assert!(small < large, "the small job ended {:?} after the large one", small - large);
+}
+
+#[tokio::test]
+async fn a_split_does_not_wait_for_long_parts_of_its_own_job() {
+    let bench = Bench::new();
+    let spins_for_nought = tool(
+        r#"(func (export "_start")
+            (drop (call $args_get (i32.const 32) (i32.const 100)))
+            (if (i32.eq (i32.load8_u (i32.load (i32.const 36))) (i32.const 48)) (then (loop $again (br $again)))))"#,
+    );
+    let part = |word: &str| Part { args: vec![word.into()], ..Part::default() };
+    let all_lanes = bench.run(1, &spins_for_nought, vec![part("0"), part("0")], Limits::default());
+    let split = async {
+        while bench.executors.pids().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let order = order(1, &spins_for_nought, vec![part("1")], Limits::default());
+        bench.run_order(Order { beyond: true, ..order }, &spins_for_nought).await
+    };
+    tokio::select! {
+        done = all_lanes => panic!("they never end by themselves: {done:?}"),
+        done = tokio::time::timeout(Duration::from_secs(30), split) => {
+            assert_eq!(done.expect("it waited").expect("it runs")[0].status, Status::Exit(0));
+        }
+    }
 }
 
 #[tokio::test]

@@ -40,10 +40,13 @@ impl Bench {
         parts: Vec<Part>,
         limits: Limits,
     ) -> Result<Vec<Outcome>, RunError> {
-        let count = parts.len();
+        self.run_order(order(job, wasm, parts, limits), wasm).await
+    }
+
+    pub(super) async fn run_order(&self, order: Order, wasm: &[u8]) -> Result<Vec<Outcome>, RunError> {
+        let count = order.parts.len();
         let (out, mut heard) = mpsc::channel(16);
         let wasm = wasm.to_vec();
-        let order = order(job, &wasm, parts, limits);
         let running = async {
             let done = self.executors.run(order, move || Ok(wasm), &out).await;
             drop(out);
@@ -76,6 +79,7 @@ pub(super) fn order(job: u64, wasm: &[u8], parts: Vec<Part>, limits: Limits) -> 
         package: None,
         options: CompileOptions::default(),
         terms: Terms { limits, real_time: false },
+        beyond: false,
         parts,
     }
 }

@@ -15,6 +15,8 @@ pub struct Order {
     /// For an interpreter: the blob that it runs.
     pub package: Option<Digest>,
     pub terms: Terms,
+    /// Of this node's own, such as a split or a proof: it must not wait for long parts.
+    pub beyond: bool,
     pub parts: Vec<Part>,
 }
 
