@@ -5,6 +5,7 @@
 use crate::id::{Digest, Incarnation, JobId, Lease};
 use crate::job::{Check, Tool};
 use crate::limits;
+use crate::peer::Signed;
 use crate::task::{Act, Span};
 use crate::units::{Credits, Fuel};
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,10 @@ pub enum Message {
     Show { lease: Lease },
     /// Lender: the answers of its parts, by their numbers.
     Shown { lease: Lease, answers: Vec<Answer> },
+    /// Among peers: all that you and I have ever done for one another, and I have signed it.
+    Owns { signed: Signed },
+    /// Among peers: that is what you have signed, in case that you do not know any more.
+    Recalls { signed: Signed },
 }
 
 /// Pieces of one task, lent under one lease.

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::units::{Credits, Fuel, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What is on the books about a neighbour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,11 +16,14 @@ pub struct Record {
     pub leases: BTreeSet<Lease>,
     /// What it says it has paid this node in all.
     pub paid_us: Credits,
-    /// What this node has paid it in all.
+    /// What this node has paid it in all: among peers, the worth of what it has done.
     pub paid_them: Credits,
     /// Journaled by a fact of its own.
     #[serde(skip)]
     pub favours: Favours,
+    /// What it has signed last about that; journaled by a fact of its own as well.
+    #[serde(skip)]
+    pub signed: Option<Signed>,
 }
 
 /// What a neighbour and this node have done for one another, by this node's own count and never by anybody's word.
@@ -48,6 +52,24 @@ impl Favours {
         self.ours = self.ours.plus(work);
         self.theirs = self.theirs.minus(work);
     }
+}
+
+/// All that whoever signs and its neighbour have ever done for one another. Both numbers only grow, so whatever was
+/// signed later says more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// What the neighbour has done for whoever signs.
+    pub yours: Credits,
+    /// What whoever signs has done for the neighbour.
+    pub mine: Credits,
+}
+
+/// Totals, and the signature under them. Those who carry messages make it and look at it; here it is only kept, and
+/// given back to a neighbour that has lost its books.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    pub totals: Totals,
+    pub seal: Arc<[u8]>,
 }
 
 /// What audits have shown about a neighbour.

@@ -227,10 +227,12 @@ impl State {
         facts.extend(self.ledger.accounts().map(|(account, balance)| Fact::Balance { account, balance }));
         facts.extend(self.peers.iter().map(|(node, record)| Fact::Known {
             node: *node,
-            record: Record { leases: Default::default(), favours: Favours::default(), ..record.clone() },
+            record: Record { leases: Default::default(), favours: Favours::default(), signed: None, ..record.clone() },
         }));
         let favoured = self.peers.iter().filter(|(_, record)| record.favours != Favours::default());
         facts.extend(favoured.map(|(node, record)| Fact::Favoured { node: *node, favours: record.favours }));
+        let signed = self.peers.iter().filter_map(|(node, record)| Some((*node, record.signed.clone()?)));
+        facts.extend(signed.map(|(node, signed)| Fact::Signed { node, signed }));
         facts.extend(
             self.jobs.values().map(|book| Fact::JobStands {
                 book: Box::new(book.clone()),

@@ -14,6 +14,7 @@ mod host;
 mod line;
 mod mesh;
 mod outbox;
+mod pen;
 pub mod read;
 mod shape;
 mod tree;
@@ -36,10 +37,12 @@ use crate::doorstep::Doorstep;
 use converse::Standing;
 use grove_core::id::{Digest, JobId, Lease, NodeId};
 use grove_core::message::Message;
+use mesh::Met;
+use pen::Pen;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -157,6 +160,8 @@ struct Inner {
     door: Doorstep,
     serial: AtomicU64,
     closing: watch::Sender<bool>,
+    /// With what this node signs, where it is a peer.
+    pen: OnceLock<Pen>,
 }
 
 impl std::fmt::Debug for Links {
@@ -176,6 +181,7 @@ impl Links {
             door: Doorstep::default(),
             serial: AtomicU64::new(0),
             closing: watch::Sender::new(false),
+            pen: OnceLock::new(),
         }))
     }
 
@@ -183,7 +189,7 @@ impl Links {
     pub fn send(&self, to: NodeId, message: Message) -> Result<(), NotSent> {
         let mut neighbours = self.lock();
         let standing = neighbours.get(&to).ok_or(NotSent::NotLinked)?;
-        let sent = standing.outbox.put(message);
+        let sent = standing.outbox.put(self.signed(standing.met.as_ref(), message));
         if sent == Err(NotSent::TooSlow)
             && let Some(slow) = neighbours.remove(&to)
         {
@@ -251,6 +257,30 @@ impl Links {
             }
             None if neighbours.len() >= NEIGHBOURS_MAX => Err(Status::failed_precondition("enough neighbours")),
             _ => Ok(()),
+        }
+    }
+
+    fn signs_with(&self, pen: Pen) {
+        let _ = self.0.pen.set(pen);
+    }
+
+    /// What this node owns to, it signs.
+    fn signed(&self, to: Option<&Met>, message: Message) -> Message {
+        match (message, self.0.pen.get(), to) {
+            (Message::Owns { signed }, Some(pen), Some(to)) => {
+                Message::Owns { signed: pen.sign(&to.key, signed.totals) }
+            }
+            (message, ..) => message,
+        }
+    }
+
+    /// Whether whatever had to be signed is, by whom it should be.
+    fn is_well_signed(&self, from: Option<&Met>, message: &Message) -> bool {
+        let (Message::Owns { signed } | Message::Recalls { signed }) = message else { return true };
+        let (Some(pen), Some(from)) = (self.0.pen.get(), from) else { return false };
+        match message {
+            Message::Owns { .. } => pen.is_of(&from.key, signed),
+            _ => pen.is_own(&from.key, signed),
         }
     }
 

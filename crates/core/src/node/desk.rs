@@ -445,6 +445,7 @@ impl Node {
         if self.desk.alive_at <= self.now {
             if self.desk.alive_at > Millis(0) {
                 self.write_favours();
+                self.neighbours().into_iter().for_each(|node| self.owns(node));
                 self.say_alive();
                 self.neighbours().into_iter().for_each(|node| self.desk.send_again(node, &mut self.actions));
                 self.drop_spool();

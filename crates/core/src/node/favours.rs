@@ -9,12 +9,13 @@ use super::desk::Held;
 use crate::id::{JobId, Lease, NodeId};
 use crate::limits;
 use crate::message::{Answer, Decline, Gift, Message};
-use crate::peer::Favours;
+use crate::peer::{Favours, Record, Signed, Totals};
 use crate::place::Want;
 use crate::state::Fact;
 use crate::units::{Credits, Fuel};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Who waits, and whose turn it is.
 #[derive(Debug, Default)]
@@ -29,6 +30,8 @@ pub(super) struct Line {
     count: u64,
     /// What was done for neighbours and is not on the books yet.
     served: BTreeMap<NodeId, Credits>,
+    /// What neighbours were last told that this node owns to.
+    owned: BTreeMap<NodeId, Totals>,
 }
 
 /// What comes first: this node's own proofs, splits and merges, its own jobs, and then whoever has given most.
@@ -205,5 +208,50 @@ impl Node {
             favours.we_did(work);
             self.record(Fact::Favoured { node, favours });
         }
+    }
+    /// Tells a neighbour what the two have done for one another, if that is more than when it was told last.
+    pub(super) fn owns(&mut self, node: NodeId) {
+        if !self.are_peers(node) {
+            return;
+        }
+        let record = self.state.peer(node);
+        let of = |record: &Record| Totals { yours: record.paid_them, mine: record.favours.served };
+        let totals = record.map(of).unwrap_or_default();
+        if self.desk.line.owned.get(&node).copied().unwrap_or_default() == totals {
+            return;
+        }
+        self.desk.line.owned.insert(node, totals);
+        self.send(node, Message::Owns { signed: Signed { totals, seal: Arc::default() } });
+    }
+
+    /// Keeps what a neighbour has signed: it grows, or is older than what is kept.
+    pub(super) fn owned(&mut self, from: NodeId, signed: Signed) {
+        let kept = self.state.peer(from).and_then(|record| record.signed.as_ref());
+        let before = kept.map(|kept| kept.totals).unwrap_or_default();
+        let grows = signed.totals.yours >= before.yours && signed.totals.mine >= before.mine;
+        if self.are_peers(from) && grows && signed.totals != before {
+            self.record(Fact::Signed { node: from, signed });
+        }
+    }
+
+    /// Tells a neighbour that has just come what it has signed before: its books may have been lost.
+    pub(super) fn recalls(&mut self, node: NodeId) {
+        self.desk.line.owned.remove(&node);
+        let kept = self.state.peer(node).and_then(|record| record.signed.clone());
+        if let Some(signed) = kept.filter(|_| self.are_peers(node)) {
+            self.send(node, Message::Recalls { signed });
+        }
+    }
+
+    /// A neighbour shows what this node has signed. It says nothing new unless the books of this node were lost.
+    pub(super) fn recalled(&mut self, from: NodeId, totals: Totals) {
+        let known = self.state.peer(from).map_or(Credits(0), |record| record.paid_them);
+        if self.are_peers(from) && totals.yours > known {
+            self.record(Fact::Recalled { node: from, totals });
+        }
+    }
+
+    fn are_peers(&self, node: NodeId) -> bool {
+        self.config.solves && self.presence.get(&node).is_some_and(|peer| peer.linked && peer.solves)
     }
 }

@@ -51,6 +51,7 @@ impl Node {
                 if let Some(peer) = self.presence.get_mut(&from) {
                     peer.solves = solves;
                 }
+                self.recalls(from);
                 self.offers(from, slots);
             }
             Message::Alive { slots, holding } => self.alive(from, slots, &holding),
@@ -63,6 +64,8 @@ impl Node {
             Message::Solved { lease, answer, ways, parts } => self.solved(from, lease, answer, ways, parts),
             Message::Show { lease } => self.show(from, lease),
             Message::Shown { lease, answers } => self.shown(from, lease, answers),
+            Message::Owns { signed } => self.owned(from, signed),
+            Message::Recalls { signed } => self.recalled(from, signed.totals),
             Message::Bye => {
                 self.lost(from);
                 self.offers(from, 0);

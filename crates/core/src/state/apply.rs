@@ -8,7 +8,7 @@ use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
-use crate::peer::{Favours, Record};
+use crate::peer::{Favours, Record, Signed, Totals};
 use crate::planted::{self, Bug};
 use crate::task::{Act, Grant, Owner, Parts, Span, Spans, Stage, Task, Terms, Why};
 use crate::units::{Credits, Fuel, Millis};
@@ -93,6 +93,8 @@ impl State {
             | Fact::Earns { .. } => self.circle_changed(fact),
             Fact::Cancelled { job, at } => self.cancelled(*job, *at),
             Fact::Favoured { node, favours } => self.favoured(*node, *favours),
+            Fact::Signed { node, signed } => self.signed(*node, signed),
+            Fact::Recalled { node, totals } => self.recalled(*node, *totals),
             Fact::Cut { task, ways } => self.cut_into(*task, *ways),
             Fact::Withdrawn { task, first } => self.withdrawn(*task, *first),
         }
@@ -105,6 +107,23 @@ impl State {
 
     fn favoured(&mut self, node: NodeId, favours: Favours) -> Option<()> {
         self.peers.entry(node).or_default().favours = favours;
+        Some(())
+    }
+
+    fn signed(&mut self, node: NodeId, signed: &Signed) -> Option<()> {
+        self.peers.entry(node).or_default().signed = Some(signed.clone());
+        Some(())
+    }
+
+    /// What was on the books before is part of it.
+    fn recalled(&mut self, node: NodeId, totals: Totals) -> Option<()> {
+        let record = self.peers.entry(node).or_default();
+        let favours = &mut record.favours;
+        let (done, had) = (totals.yours.minus(record.paid_them), totals.mine.minus(favours.served));
+        favours.theirs = favours.theirs.plus(done.minus(had));
+        favours.ours = favours.ours.plus(had.minus(done));
+        favours.served = favours.served.max(totals.mine);
+        record.paid_them = record.paid_them.max(totals.yours);
         Some(())
     }
 

@@ -9,7 +9,7 @@ use crate::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use crate::job::{Job, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
-use crate::peer::{Favours, Record};
+use crate::peer::{Favours, Record, Signed, Totals};
 use crate::task::{Pending, Span, Stage, Task, Why};
 use crate::units::{Credits, Fuel, Millis};
 use serde::{Deserialize, Serialize};
@@ -122,6 +122,10 @@ pub enum Fact {
     Cut { task: TaskId, ways: u64 },
     /// A pending answer counts for nothing, since its lender could not show what it is made of; nobody is blamed.
     Withdrawn { task: TaskId, first: u64 },
+    /// A neighbour has signed what it and this node have done for one another.
+    Signed { node: NodeId, signed: Signed },
+    /// This node has signed more than its books say: they were lost, and this is what it knows again.
+    Recalled { node: NodeId, totals: Totals },
 }
 
 impl Fact {
@@ -129,7 +133,14 @@ impl Fact {
     /// claim: a gift that the books forgot is given again, and its lender is told that nobody waits for it; inputs are
     /// a promise only when somebody was told so; and what was paid is said as a running total, again and again. Favours are no claim either.
     pub fn may_wait(&self) -> bool {
-        matches!(self, Fact::Given { .. } | Fact::Extended { .. } | Fact::Credited { .. } | Fact::Favoured { .. })
+        matches!(
+            self,
+            Fact::Given { .. }
+                | Fact::Extended { .. }
+                | Fact::Credited { .. }
+                | Fact::Favoured { .. }
+                | Fact::Signed { .. }
+        )
     }
 }
 

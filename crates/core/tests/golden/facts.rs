@@ -7,7 +7,7 @@ use grove_core::circle::{Invitation, Machine, Person, Roles, Session};
 use grove_core::id::{Digest, Incarnation, JobId, Lease, NodeId, PersonId, TaskId};
 use grove_core::job::{Abilities, Caps, Check, Chunk, Job, Source, Standing, Tool};
 use grove_core::ledger::Account;
-use grove_core::peer::{Favours, Record, Trust};
+use grove_core::peer::{Favours, Record, Signed, Totals, Trust};
 use grove_core::state::{Fact, JobBook, Purse, Then};
 use grove_core::task::{Grant, Owner, Parts, Pending, Proof, Span, Spans, Stage, Task, Terms, Unvested, Why};
 use grove_core::units::{Credits, Fuel, Millis};
@@ -118,7 +118,13 @@ pub(super) fn samples() -> Vec<(String, Fact)> {
         }],
         Cut => [Fact::Cut { task: TASK, ways: 12 }],
         Withdrawn => [Fact::Withdrawn { task: TASK, first: 7 }],
+        Signed => [Fact::Signed { node: NODE, signed: signed() }],
+        Recalled => [Fact::Recalled { node: NODE, totals: signed().totals }],
     )
+}
+
+pub(super) fn signed() -> Signed {
+    Signed { totals: Totals { yours: Credits(700), mine: Credits(9_000) }, seal: Arc::from([1, 2, 3]) }
 }
 
 pub(super) fn digest(seed: u8) -> Digest {
@@ -177,6 +183,7 @@ fn record() -> Record {
         paid_us: Credits(5),
         paid_them: Credits(6),
         favours: Favours::default(),
+        signed: None,
     }
 }
 

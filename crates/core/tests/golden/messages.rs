@@ -30,6 +30,8 @@ pub(super) fn samples() -> Vec<(String, Message)> {
         Solved => [Message::Solved { lease: Lease(12), answer: right(), ways: 16, parts: vec![part()] }],
         Show => [Message::Show { lease: Lease(12) }],
         Shown => [Message::Shown { lease: Lease(12), answers: vec![right()] }],
+        Owns => [Message::Owns { signed: facts::signed() }],
+        Recalls => [Message::Recalls { signed: facts::signed() }],
     )
 }
 

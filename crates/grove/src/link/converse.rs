@@ -89,7 +89,7 @@ pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
     }
     if ending.why().is_none() {
         let over = match links.hear(Event::Linked { node }).await {
-            Ok(()) => listen(links, node, &mut inbound, &ending).await,
+            Ok(()) => listen(links, node, met, &mut inbound, &ending).await,
             deaf => deaf,
         };
         ending.end(over.err().unwrap_or(Why::Closed));
@@ -105,7 +105,13 @@ pub(super) async fn converse(links: &Links, begun: Begun) -> Why {
     ending.why().unwrap_or(Why::Closed)
 }
 
-async fn listen(links: &Links, node: NodeId, inbound: &mut Streaming<Frame>, ending: &Ending) -> Result<(), Why> {
+async fn listen(
+    links: &Links,
+    node: NodeId,
+    met: Option<Met>,
+    inbound: &mut Streaming<Frame>,
+    ending: &Ending,
+) -> Result<(), Why> {
     let ended = ending.ended();
     tokio::pin!(ended);
     loop {
@@ -116,6 +122,9 @@ async fn listen(links: &Links, node: NodeId, inbound: &mut Streaming<Frame>, end
         };
         let Some(frame) = frame else { return Ok(()) };
         let message = read::message(frame).map_err(Why::Flaw)?;
+        if !links.is_well_signed(met.as_ref(), &message) {
+            return Err(Why::Flaw(Flaw::Forged));
+        }
         links.hear(Event::Heard { node, message }).await?;
     }
 }

@@ -11,6 +11,8 @@ pub enum Flaw {
     TooLong { what: &'static str, most: usize },
     #[error("{what} missing, or of a kind that this version does not know")]
     Unknown { what: &'static str },
+    #[error("a signature that is not whose it should be")]
+    Forged,
     #[error("{what} out of bounds")]
     OutOfBounds { what: &'static str },
 }

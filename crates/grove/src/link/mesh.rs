@@ -9,6 +9,7 @@ use super::blob::BlobError;
 use super::call::{self, Called, Caller};
 use super::gate::Token;
 use super::line::Line;
+use super::pen::Pen;
 use super::shape::{ADDRESSES_MAX, TOLD_MAX};
 use super::wire::{Known, Peer};
 use super::{Links, Why};
@@ -184,6 +185,8 @@ impl Mesh {
         let failed = |why: String| MeshError::Listen { address: listen, why };
         let secret = SecretKey::from_bytes(seed);
         let me = *secret.public().as_bytes();
+        // One node has one key.
+        links.signs_with(Pen::new(secret.clone()));
         let transport = QuicTransportConfig::builder()
             .max_concurrent_bidi_streams(STREAMS_MAX.into())
             .max_concurrent_uni_streams(0_u32.into())

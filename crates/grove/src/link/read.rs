@@ -8,6 +8,7 @@ use grove_core::id::{Digest, Incarnation, JobId, Lease};
 use grove_core::job::{Abilities, Caps, Check, Tool};
 use grove_core::limits;
 use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Trap};
+use grove_core::peer::{Signed, Totals};
 use grove_core::task::{Act, Span};
 use grove_core::units::{Credits, Fuel, Millis};
 use prost::bytes::Bytes;
@@ -41,11 +42,19 @@ pub fn message(frame: wire::Frame) -> Result<Message, Flaw> {
             parts: solved.parts.iter().map(part).collect::<Result<_, _>>()?,
         },
         Kind::Show(show) => Message::Show { lease: Lease(show.lease) },
+        Kind::Owns(signed) => Message::Owns { signed: self::signed(signed) },
+        Kind::Recalls(signed) => Message::Recalls { signed: self::signed(signed) },
         Kind::Shown(shown) => Message::Shown {
             lease: Lease(shown.lease),
             answers: shown.answers.into_iter().map(answer).collect::<Result<_, _>>()?,
         },
     })
+}
+
+/// Whether it is signed by whom it should be, the conversation knows.
+fn signed(signed: wire::Signed) -> Signed {
+    let totals = Totals { yours: Credits(signed.yours), mine: Credits(signed.mine) };
+    Signed { totals, seal: Arc::from(&*signed.seal) }
 }
 
 fn leases(numbers: Vec<u64>) -> Vec<Lease> {

@@ -26,6 +26,8 @@ pub(super) const FRAME_BYTES_MAX: usize = 4 << 20;
 const DIGEST: usize = 32;
 /// An ed25519 key.
 const KEY: usize = 32;
+/// An ed25519 signature.
+pub(super) const SEAL: usize = 64;
 /// Peers of whom one tells another at one time: as many as one is linked with, and itself.
 pub const TOLD_MAX: usize = NEIGHBOURS_MAX + 1;
 /// Peers that one is linked with: each costs two streams, and says every ten seconds that it lives.
@@ -100,6 +102,7 @@ const ANSWER: Shape = Shape(&[
     message(11, "files", FILES_MAX, FILE),
     bytes(12, "notes", 1, NOTE_MAX),
 ]);
+const SIGNED: Shape = Shape(&[bytes(3, "seals", 1, SEAL)]);
 const DONE: Shape = Shape(&[message(2, "answers", limits::ANSWERS_MAX, ANSWER)]);
 const PART: Shape = Shape(&[bytes(1, "digest", 1, DIGEST)]);
 const SOLVED: Shape = Shape(&[message(2, "answers", 1, ANSWER), message(4, "parts", limits::WAYS_MAX as usize, PART)]);
@@ -118,6 +121,8 @@ impl Shaped for wire::Frame {
         message(11, "answers of pieces", 1, SOLVED),
         message(12, "wishes to see", 1, Shape(&[])),
         message(13, "shows", 1, DONE),
+        message(14, "signed totals", 1, SIGNED),
+        message(15, "signed totals", 1, SIGNED),
     ]);
 }
 
@@ -155,7 +160,7 @@ pub(super) fn examine(bytes: &[u8], shape: Shape) -> Result<(), Flaw> {
 /// The depth of this is the depth of the shapes, whatever the bytes say.
 fn walk(mut rest: &[u8], shape: Shape, budget: &mut usize) -> Result<(), Flaw> {
     // Fields mostly come in order, so the counter of one field is enough until it changes; a shape has few.
-    let mut counts = [0_usize; 13];
+    let mut counts = [0_usize; 15];
     while !rest.is_empty() {
         let tag = varint(&mut rest)?;
         let at = shape.0.iter().position(|field| field.number == tag >> 3);

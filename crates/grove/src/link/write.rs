@@ -1,11 +1,12 @@
 //! To the wire: a message becomes one frame, or several where it is long.
 
-use super::shape::{LEASES_MAX, NOTE_MAX};
+use super::shape::{LEASES_MAX, NOTE_MAX, SEAL};
 use super::wire::{self, frame::Kind};
 use grove_core::id::{Digest, Lease};
 use grove_core::job::{Check, Tool};
 use grove_core::limits;
 use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Part, Trap};
+use grove_core::peer::Signed;
 use grove_core::task::{Act, Span};
 use prost::bytes::Bytes;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub fn frames(message: Message) -> Vec<wire::Frame> {
         Message::Alive { slots, holding } => one(Kind::Alive(wire::Alive { slots, holding: held(holding) })),
         Message::Memory { bytes } => one(Kind::Memory(wire::Memory { bytes })),
         Message::Pay { total } => one(Kind::Pay(wire::Pay { total: total.0 })),
+        Message::Owns { signed } => one(Kind::Owns(self::signed(&signed))),
+        Message::Recalls { signed } => one(Kind::Recalls(self::signed(&signed))),
         Message::Bye => one(Kind::Bye(wire::Bye {})),
         Message::Solved { lease, answer: solved, ways, parts } => {
             let parts = parts.iter().map(part).collect();
@@ -77,8 +80,13 @@ pub(super) fn weight(message: &Message) -> (usize, usize) {
         Message::Cancel { leases } | Message::Decline { leases, .. } => (ITEM_BYTES + 8 * leases.len(), 0),
         Message::Hello { holding, .. } | Message::Alive { holding, .. } => (ITEM_BYTES + 8 * holding.len(), 0),
         Message::Noted { noted } => (ITEM_BYTES + 24 * noted.len(), 0),
+        Message::Owns { .. } | Message::Recalls { .. } => (ITEM_BYTES + SEAL, 0),
         Message::Pay { .. } | Message::Show { .. } | Message::Bye | Message::Memory { .. } => (ITEM_BYTES, 0),
     }
+}
+
+fn signed(Signed { totals, seal }: &Signed) -> wire::Signed {
+    wire::Signed { yours: totals.yours.0, mine: totals.mine.0, seal: Bytes::copy_from_slice(seal) }
 }
 
 fn one(kind: Kind) -> Vec<wire::Frame> {

@@ -235,6 +235,33 @@ fn a_free_rider_reads_so_and_favours_are_shown() {
 }
 
 #[test]
+fn what_is_owed_outlives_the_books() {
+    let one = Peer::start(&[]);
+    let (_dir, home) = home();
+    let owes = started(&home, "127.0.0.1:0", &[&one.said("ticket")]);
+    let link = owes.ready["link"].as_str().unwrap().to_owned();
+    wait("they meet", || one.linked().len() == 1);
+    let ran = grove(&home, &["run", &tool("spin"), "30000000", ":::", "a", "b", "c", "d", "e", "f", "g", "h"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let debt = |home: &Path| {
+        let peers: Value = serde_json::from_str(&grove(home, &["peers", "--json"]).out).unwrap();
+        let other = peers["peers"].as_array().unwrap().iter().find(|peer| peer["here"] != true).cloned();
+        let theirs = other.map(|other| other["favours"]["theirs"].as_str().unwrap().to_owned());
+        theirs.map_or(0, |theirs| theirs.parse::<u64>().unwrap())
+    };
+    let owed = debt(&home);
+    assert!(owed > 0, "the other one has worked for it");
+    // By then it has owned to that.
+    std::thread::sleep(Duration::from_secs(12));
+    drop(owes);
+    for name in ["store.redb", "log", "acknowledged"] {
+        std::fs::remove_file(home.join("peer").join(name)).unwrap();
+    }
+    let _again = started(&home, &link, &[]);
+    wait("it knows again what it owes", || debt(&home) == owed);
+}
+
+#[test]
 fn what_the_guide_of_peers_tells_to_type_does_what_it_says() {
     let one = Peer::start(&[]);
     let two = Peer::start(&[&one.said("ticket")]);

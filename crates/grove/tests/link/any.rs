@@ -4,6 +4,7 @@ use grove_core::id::{Digest, Incarnation, JobId, Lease};
 use grove_core::job::{Abilities, Caps, Check, Tool};
 use grove_core::limits;
 use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Trap};
+use grove_core::peer::{Signed, Totals};
 use grove_core::task::{Act, Span};
 use grove_core::units::{Credits, Fuel, Millis};
 use std::sync::Arc;
@@ -144,7 +145,7 @@ impl Draw {
         Part { digest: self.digest(), fuel: Fuel(self.number()), inner: self.flip() }
     }
 
-    /// Any message.
+    /// Any message that bears no signature.
     pub(super) fn message(&mut self) -> Message {
         let kind = self.below(13);
         self.message_of(kind)
@@ -180,8 +181,15 @@ impl Draw {
                 parts: self.some(20, Draw::part),
             },
             11 => Message::Show { lease: self.lease() },
-            _ => Message::Shown { lease: self.lease(), answers: self.some(20, Draw::answer) },
+            12 => Message::Shown { lease: self.lease(), answers: self.some(20, Draw::answer) },
+            13 => Message::Owns { signed: self.signed() },
+            _ => Message::Recalls { signed: self.signed() },
         }
+    }
+
+    fn signed(&mut self) -> Signed {
+        let totals = Totals { yours: Credits(self.number()), mine: Credits(self.number()) };
+        Signed { totals, seal: self.digest().0.into() }
     }
 }
 

@@ -9,8 +9,10 @@ use prost::Message as _;
 use std::fmt::Write;
 use std::path::Path;
 
-const NAMES: [&str; 13] =
-    ["hello", "give", "cancel", "noted", "pay", "decline", "alive", "done", "bye", "memory", "solved", "show", "shown"];
+const NAMES: [&str; 15] = [
+    "hello", "give", "cancel", "noted", "pay", "decline", "alive", "done", "bye", "memory", "solved", "show", "shown",
+    "owns", "recalls",
+];
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::limits;
 use crate::message::{Gift, Inputs, Part};
-use crate::peer::Favours;
+use crate::peer::{Favours, Signed, Totals};
 use crate::task::Act;
 use crate::view::Reason;
 
@@ -100,6 +100,32 @@ fn favours_are_what_was_done_and_never_fall_below_nothing() {
     assert_eq!(favours, Favours { theirs: Credits(25), ours: Credits(0), served: Credits(10) });
     favours.we_did(Credits(100));
     assert_eq!(favours, Favours { theirs: Credits(0), ours: Credits(100), served: Credits(110) });
+}
+
+#[test]
+fn what_was_signed_outlives_the_books_of_whoever_signed_it() {
+    let signed =
+        |yours, mine| Signed { totals: Totals { yours: Credits(yours), mine: Credits(mine) }, seal: Arc::from([7]) };
+    let mut hub = peer();
+    hub.hear(BOB, Message::Owns { signed: signed(40, 10) });
+    hub.hear(BOB, Message::Owns { signed: signed(90, 30) });
+    hub.hear(BOB, Message::Owns { signed: signed(90, 20) });
+    let told = arrives(&mut hub, BOB, 0);
+    assert!(told.contains("Recalls") && told.contains("Credits(90)") && told.contains("Credits(30)"), "{told}");
+    // The other way round: this node has signed so much, and knows nothing of it.
+    let record = |hub: &Hub| hub.node.state().peer(CID).expect("she is known").clone();
+    hub.hear(CID, Message::Recalls { signed: signed(90, 30) });
+    let known = Favours { theirs: Credits(60), ours: Credits(0), served: Credits(30) };
+    assert_eq!((record(&hub).favours, record(&hub).paid_them), (known, Credits(90)));
+    hub.hear(CID, Message::Recalls { signed: signed(90, 30) });
+    hub.hear(CID, Message::Recalls { signed: signed(50, 0) });
+    assert_eq!(record(&hub).favours, known, "old words say nothing new");
+    // It owns to what it knows again, once.
+    hub.now += limits::ALIVE_EVERY.0;
+    let owns = |told: &str| told.contains("send 4 Owns");
+    assert!(owns(&hub.on(Event::Woke)));
+    hub.now += limits::ALIVE_EVERY.0;
+    assert!(!owns(&hub.on(Event::Woke)));
 }
 
 #[test]
