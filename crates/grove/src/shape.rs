@@ -236,6 +236,9 @@ pub struct ResultShape {
     pub fuel: Big,
     pub micros: u64,
     pub by: String,
+    /// It is no part that failed, but putting answers together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merging: bool,
 }
 
 impl ResultShape {

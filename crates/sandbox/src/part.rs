@@ -78,8 +78,10 @@ pub enum Status {
     OutOfMemory,
     /// The tool printed more than allowed.
     OutputTooLarge,
-    /// The tool wrote more, or more files, than allowed.
+    /// The tool wrote more than allowed.
     FilesTooLarge,
+    /// The tool had more files and folders than so many.
+    TooManyFiles(u32),
     /// The tool ran for longer than allowed.
     TimedOut,
     /// The tool needs something that is not given.
@@ -118,6 +120,13 @@ impl fmt::Display for Status {
             }
             Status::FilesTooLarge => {
                 write!(f, "the tool wrote more to /out than allowed\nhint: write less, or cut smaller parts")
+            }
+            Status::TooManyFiles(most) => {
+                write!(
+                    f,
+                    "the tool made more than {most} files and folders\n\
+                     hint: put them into one archive, or cut smaller parts"
+                )
             }
             Status::TimedOut => {
                 write!(f, "the tool ran for longer than allowed\nhint: allow more, `--timeout`, or cut smaller parts")

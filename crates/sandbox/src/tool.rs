@@ -267,6 +267,7 @@ fn status_of(error: &wasmtime::Error, starved: bool) -> Status {
             Stop::OutOfFuel => Status::OutOfFuel,
             Stop::OutputTooLarge => Status::OutputTooLarge,
             Stop::FilesTooLarge => Status::FilesTooLarge,
+            Stop::TooManyFiles(most) => Status::TooManyFiles(*most),
             Stop::NoMemoryHere => Status::Died("this machine has no memory left".to_owned()),
         };
     }

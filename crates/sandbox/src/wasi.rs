@@ -140,8 +140,10 @@ pub(crate) enum Stop {
     OutOfFuel,
     #[error("too much output")]
     OutputTooLarge,
-    #[error("too many files")]
+    #[error("too much in files")]
     FilesTooLarge,
+    #[error("more than {0} files")]
+    TooManyFiles(u32),
     #[error("no memory here")]
     NoMemoryHere,
 }

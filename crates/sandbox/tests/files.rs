@@ -125,7 +125,7 @@ fn many_files(remove: bool) -> Vec<u8> {
 #[test]
 fn file_flood_by_number_stops_the_part() {
     let limits = Limits { files_count: 20, ..Limits::default() };
-    assert_eq!(run_within(&many_files(false), limits).status, Status::FilesTooLarge);
+    assert_eq!(run_within(&many_files(false), limits).status, Status::TooManyFiles(20));
     let outcome = run_within(&many_files(true), limits);
     assert_eq!((outcome.status, outcome.files.len()), (Status::Exit(0), 0), "removed files do not count");
 }

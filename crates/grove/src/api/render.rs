@@ -116,6 +116,12 @@ fn check(check: Check) -> CheckShape {
     }
 }
 
+/// A result of a job as it stands: what could not be merged is no part of it.
+pub(super) fn result_of(names: Names, view: &JobView, kept: &Kept) -> ResultShape {
+    let merging = kept.outcome.is_failure() && matches!(view.stage, Stage::Merge { .. });
+    ResultShape { merging, ..result(names, view.job.id, kept) }
+}
+
 pub(super) fn result(names: Names, job: JobId, kept: &Kept) -> ResultShape {
     let (outcome, exit, trap) = match kept.outcome {
         Outcome::Right => ("right", None, None),
@@ -138,6 +144,7 @@ pub(super) fn result(names: Names, job: JobId, kept: &Kept) -> ResultShape {
         fuel: Big(kept.fuel.0),
         micros: kept.micros,
         by: names.of(job, kept.by),
+        merging: false,
     }
 }
 

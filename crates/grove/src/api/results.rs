@@ -20,6 +20,8 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
+/// Where there is no merged answer, a page says of so many failures why.
+const FAILURES_MAX: usize = 100;
 /// Results in one answer.
 const RESULTS_MAX: usize = 10_000;
 const RESULTS_USUAL: usize = 1_000;
@@ -64,6 +66,8 @@ struct Seen {
     view: JobView,
     /// Items before this, from the one that was asked for on, have answers that count.
     ready: u64,
+    /// Of a job that has one merged answer, and has failed: some of what has failed.
+    failed: Vec<Span>,
     /// Answers that were ever found wrong here.
     refused: u64,
 }
@@ -73,7 +77,9 @@ impl Seen {
         let view = node.view_job(job)?;
         let task = node.state().task(view.root)?;
         let ready = task.parts.answered.around(from).map_or(from, |run| run.end());
-        Some(Seen { view, ready, refused: node.state().refused() })
+        let tells = view.merged && view.standing == Standing::Failed;
+        let failed = task.parts.failed.iter().filter(|_| tells).take(FAILURES_MAX).collect();
+        Some(Seen { view, ready, failed, refused: node.state().refused() })
     }
 
     fn is_over(&self) -> bool {
@@ -116,6 +122,10 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
             let (stage, first) = view.answer;
             results = read(api, view.root, stage, first, 1).await?;
             results.truncate(1);
+        } else if from == 0 {
+            for span in &seen.failed {
+                results.extend(read(api, view.root, view.answer.0, span.first, 1).await?);
+            }
         }
         next = if over { from.max(1) } else { from };
     } else {
@@ -136,7 +146,7 @@ async fn answer(api: &Api, seen: Seen, from: u64, limit: usize) -> Result<Result
     note(api, &results);
     Ok(Results {
         v: V,
-        results: results.iter().map(|kept| render::result(api.names(), view.job.id, kept)).collect(),
+        results: results.iter().map(|kept| render::result_of(api.names(), view, kept)).collect(),
         next,
         last,
         refused: seen.refused,

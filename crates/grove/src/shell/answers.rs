@@ -14,9 +14,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Files that one run may leave: an answer stays one row.
-pub(super) const FILES_MAX: usize = 64;
+pub(super) const FILES_MAX: usize = 256;
 /// Names of all those files together.
-const NAMES_BYTES_MAX: usize = 16 << 10;
+const NAMES_BYTES_MAX: usize = 32 << 10;
 /// Output and files of one answer that lie in its row; what goes beyond lies in blobs.
 const INLINE_BYTES_MAX: usize = 4 * limits::INLINE_MAX;
 /// The last lines of standard error.

@@ -266,7 +266,10 @@ impl Bench {
             Some(output) => output,
             None => {
                 outcome = Outcome::Trapped { trap: Trap::FilesTooLarge };
-                Output { note: Arc::from("the tool wrote too many files"), ..Output::of(Data::empty()) }
+                Output {
+                    note: Arc::from("the names of the files that the tool wrote are too long"),
+                    ..Output::of(Data::empty())
+                }
             }
         };
         if giver != self.me {

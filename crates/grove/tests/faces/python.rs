@@ -72,6 +72,47 @@ fn scripts_run_through_a_hub_on_a_lender() {
     let ran = run(&["wrong.py", ":::", "good", "bad"]);
     assert_eq!((ran.code, ran.out.as_str()), (3, "fine\n"), "{ran:?}");
     assert!(ran.err.contains("\"wrong.py\", line 3, in deep") && ran.err.contains("numpy is compiled code"), "{ran:?}");
+
+    write("chance.py", "import random, uuid\nprint(random.random(), uuid.uuid4())\n");
+    let once = run(&["chance.py", ":::", "1", "1"]);
+    assert_eq!((once.code, &once.out), (0, &run(&["chance.py", ":::", "1", "1"]).out), "the same again: {once:?}");
+    let drawn: Vec<&str> = once.out.lines().collect();
+    assert!(drawn.len() == 2 && drawn[0] != drawn[1], "each part has its own: {drawn:?}");
+    write("ends.py", "import os, sys\nprint('said', flush=True)\nos._exit(7)\n");
+    let ran = run(&["ends.py", ":::", "1"]);
+    assert!(ran.code == 3 && ran.err.contains("exit code 7") && ran.err.contains("it printed: said"), "{ran:?}");
+    write("squares.py", "def squares(n): return (i * i for i in range(n))\ndef nothing(n): return object()\n");
+    let ran = run(&["squares.py::squares", ":::", "4"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "[0, 1, 4, 9]\n"), "{ran:?}");
+    let ran = run(&["squares.py::nothing", ":::", "4"]);
+    assert!(ran.code == 3 && ran.err.contains("not object"), "{ran:?}");
+    write("names.py", "open('a\\\\b', 'w').write('x')\n");
+    let ran = run(&["-o", "odd", "names.py", ":::", "1"]);
+    assert!(ran.code == 0 && folder.join("odd/1/a/b").exists(), "{ran:?}");
+    write("crowd.py", "for n in range(300): open(str(n), 'w')\n");
+    let ran = run(&["crowd.py", ":::", "1"]);
+    assert!(ran.code == 3 && ran.err.contains("more than 256 files and folders"), "{ran:?}");
+
+    let tool = |split: &str, work: &str, merge: &str| {
+        format!(
+            "def split(n: int, ways: int):\n {split}\ndef work(n: int):\n {work}\ndef merge(all: list):\n {merge}\n"
+        )
+    };
+    let broken = "raise ValueError('like this')";
+    for (name, text, said) in [
+        ("split.py", tool(broken, "return n", "return 5"), "in split"),
+        ("work.py", tool("return [1, 2]", broken, "return 5"), "in work"),
+        ("merge.py", tool("return [1, 2]", "return n", broken), "in merge"),
+    ] {
+        write(name, &text);
+        let ran = run(&["--merge", name, ":::", "5", "6"]);
+        assert!(
+            ran.code == 3 && ran.err.contains("ValueError: like this") && ran.err.contains(said),
+            "{name}: {ran:?}"
+        );
+        let again = grove(&home, &image, &["get", "--failed", "last"]);
+        assert!(again.err.contains("ValueError: like this"), "{name}: {again:?}");
+    }
 }
 
 #[test]

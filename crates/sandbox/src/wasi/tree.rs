@@ -191,7 +191,7 @@ impl Tree {
             return Err(Errno::ROFS.into());
         }
         if self.count >= self.count_max {
-            return Err(Stop::FilesTooLarge.into());
+            return Err(Stop::TooManyFiles(self.count_max).into());
         }
         let node = self.free.pop().unwrap_or(self.nodes.len());
         match &mut self.nodes[folder] {

@@ -6,6 +6,8 @@ _COMPILED = "{} is compiled code, which the sandbox cannot load; use the standar
 _BROUGHT = "pure-Python packages travel with the script: grove run --requirements FILE, or --with FOLDER"
 _NETWORK = "there is no network in the sandbox; give data as inputs"
 _PROCESS = "there are no other programs in the sandbox; call what you need as Python, or run it as a tool of its own"
+_SIGNALS = "nobody sends signals in the sandbox; how long a part may take is said with grove run --timeout"
+_LARGE = "a part is a machine of 32 bits with 4 GiB at the most: cut smaller inputs"
 _THREADS = "there are no threads in the sandbox; give more, smaller inputs, and they run side by side on many machines"
 
 _COMPILED_NAMES = set(
@@ -49,6 +51,8 @@ _SAYINGS = [
     (OSError, r"resolve|name resolution|getaddrinfo|socket|Host is unreachable|Network is", _NETWORK),
     (AttributeError, r"module '_?socket'", _NETWORK),
     (AttributeError, r"'os'.*'pipe'", _THREADS),
+    (AttributeError, r"'os'.*'kill'|'signal'.*'(alarm|setitimer|pause|pthread_kill)'", _SIGNALS),
+    (OverflowError, r"too large|cannot fit", _LARGE),
     (AttributeError, r"'hashlib'", "hashlib is without OpenSSL in the sandbox: sha, md5 and blake2 are there, key derivation is not"),
 ]
 

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+from collections import abc
 
 # Numbers that mean nothing but a number: no leading zeros, no exponents.
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
@@ -132,6 +133,11 @@ def _bytes(value) -> bytes:
 def _jsonable(value):
     if isinstance(value, (set, frozenset)):
         return sorted(value)
+    if isinstance(value, (abc.Iterator, abc.Mapping, abc.ValuesView, abc.KeysView, abc.ItemsView)):
+        return dict(value) if isinstance(value, abc.Mapping) else list(value)
+    speechless = type(value).__str__ is object.__str__ and type(value).__repr__ is object.__repr__
+    if speechless or callable(value):
+        raise TypeError(f"an answer has to be text, bytes, numbers or what JSON holds, not {type(value).__name__}")
     return str(value)
 
 

@@ -12,6 +12,7 @@ import types
 
 import absent
 import calls
+from wit_world.imports import part
 
 # In here are the frames that a person does not want to see.
 _OURS = {__file__, calls.__file__, absent.__file__}
@@ -85,4 +86,6 @@ def _tell(error: BaseException, name: str) -> None:
     sys.stderr.write(out.getvalue() + (f"hint: {hint}\n" if hint else ""))
 
 
+# The system's own call ends the part, but knows success and failure only.
+os._exit = lambda code: part.exit(code & 0xFF)
 asyncio.new_event_loop = asyncio.events.new_event_loop = calls.Loop

@@ -209,7 +209,7 @@ fn ended_text(job: &JobShape) -> String {
         StandingShape::Done => ("done", String::new()),
         StandingShape::Failed => {
             let hint = format!("\nhint: what they printed: grove get --failed {id}; run them again: grove retry {id}");
-            ("over, some parts failed", hint)
+            (if job.failed > 0 { "over, some parts failed" } else { "over, its answers could not be merged" }, hint)
         }
         StandingShape::Cancelled => ("cancelled", format!("\nhint: what is done: grove get {id}")),
         StandingShape::Unpaid => {

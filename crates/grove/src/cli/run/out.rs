@@ -255,7 +255,10 @@ pub(super) fn failure_text(name: &str, result: &ResultShape, lines: usize) -> St
         ("trap", _, Some(trap)) => trap.replace('_', " "),
         (outcome, _, _) => outcome.replace('_', " "),
     };
-    let mut text = format!("part {} ({}) failed: {how}", result.item + 1, say::short(name, 60));
+    let mut text = match result.merging {
+        true => format!("merging failed: {how}"),
+        false => format!("part {} ({}) failed: {how}", result.item + 1, say::short(name, 60)),
+    };
     for line in last_lines(result.note.trim(), lines) {
         text.push_str("\n  ");
         text.push_str(line);

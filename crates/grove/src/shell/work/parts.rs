@@ -5,7 +5,6 @@ use crate::shell::answers::{FILES_MAX, NOTE_BYTES_MAX};
 use crate::shell::rows::{RowError, read_data};
 use crate::store::Blobs;
 use crate::tokens::{self, Input};
-use grove_core::id::JobId;
 use grove_core::job::{Abilities, Tool};
 use grove_core::message::{Data, Gift, Inputs, Outcome, Trap};
 use grove_core::task::{Act, Span};
@@ -33,13 +32,14 @@ pub(super) fn parts(gift: &Gift, blobs: &Blobs, here: &Fetched) -> Result<Vec<Pa
         Inputs::Numbers { .. } => [].iter(),
         Inputs::Carried { data } => data.iter(),
     };
+    let seed = chance(&gift.tool);
     gift.runs()
         .map(|run| {
             let Call { args, stdin, files } = match &gift.inputs {
                 Inputs::Numbers { from } => numbered(gift, from.saturating_add(run.first), run),
                 Inputs::Carried { .. } => carried(gift, data.next().unwrap_or(&NOTHING), run, blobs, here)?,
             };
-            Ok(Part { args, stdin, files, seed: seed(gift.job, run.first) })
+            Ok(Part { args, stdin, files, seed: seed(run.first) })
         })
         .collect()
 }
@@ -123,9 +123,17 @@ pub(in crate::shell) fn number_text(first: u64, count: u64) -> String {
     if count == 1 { first.to_string() } else { format!("{first}..{}", first.saturating_add(count)) }
 }
 
-/// What a run's random numbers are made from: its place in its job, never the machine.
-fn seed(job: JobId, item: u64) -> u64 {
-    mix(job.0 ^ mix(item))
+/// What the random numbers of a gift's runs are made from: the tool, how it is called, and their places in the job. Never
+/// the machine nor the job's name, so that the same command gives the same answers again.
+fn chance(tool: &Tool) -> impl Fn(u64) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&tool.module.0);
+    for arg in &tool.args {
+        hasher.update(&(arg.len() as u64).to_le_bytes()).update(arg.as_bytes());
+    }
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    let command = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    move |item| mix(command ^ mix(item))
 }
 
 /// How a run ended, and what there is to say about it.
@@ -139,7 +147,7 @@ pub(super) fn outcome(status: &Status, stderr_tail: &[u8]) -> (Outcome, Arc<str>
         Status::OutOfFuel => Outcome::OutOfFuel,
         Status::OutOfMemory => trapped(Trap::OutOfMemory),
         Status::OutputTooLarge => trapped(Trap::OutputTooLarge),
-        Status::FilesTooLarge => trapped(Trap::FilesTooLarge),
+        Status::FilesTooLarge | Status::TooManyFiles(_) => trapped(Trap::FilesTooLarge),
         Status::TimedOut => trapped(Trap::TooSlow),
         Status::StackTooDeep => trapped(Trap::StackTooDeep),
         Status::Unsupported(_) => trapped(Trap::NotATool),
