@@ -12,7 +12,9 @@ const STILL: Duration = Duration::from_secs(2);
 /// Nobody ever lent: the first minute of every circle.
 const NO_LENDER: &str = "no_lender";
 
-const COMPILES: &str = "a machine that runs its first script compiles Python before it: some seconds, once";
+/// Which of the two it is, only the lender knows.
+const COMPILES: &str = "no part is done yet: they take long, or a machine is at its first script, before which it compiles \
+                        Python (some seconds, once)";
 
 /// Reasons that are none: something is being done.
 const MOVING: [&str; 3] = ["at_work", "checking", "running"];
