@@ -5,7 +5,6 @@
 use crate::id::{Digest, Incarnation, JobId, Lease};
 use crate::job::{Check, Tool};
 use crate::limits;
-use crate::peer::Signed;
 use crate::task::{Act, Span};
 use crate::units::{Credits, Fuel};
 use serde::{Deserialize, Serialize};
@@ -46,6 +45,24 @@ pub enum Message {
     Owns { signed: Signed },
     /// Among peers: that is what you have signed, in case that you do not know any more.
     Recalls { signed: Signed },
+}
+
+/// All that whoever signs and its neighbour have ever done for one another. Both numbers only grow, so whatever was
+/// signed later says more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// What the neighbour has done for whoever signs.
+    pub yours: Credits,
+    /// What whoever signs has done for the neighbour.
+    pub mine: Credits,
+}
+
+/// Totals, and the signature under them. Those who carry messages make it and look at it; here it is only kept, and
+/// given back to a neighbour that has lost its books.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signed {
+    pub totals: Totals,
+    pub seal: Arc<[u8]>,
 }
 
 /// Pieces of one task, lent under one lease.

@@ -2,10 +2,10 @@
 
 use crate::id::{Incarnation, Lease, TaskId};
 use crate::limits;
+use crate::message::Signed;
 use crate::units::{Credits, Fuel, Millis};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// What is on the books about a neighbour.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,24 +52,6 @@ impl Favours {
         self.ours = self.ours.plus(work);
         self.theirs = self.theirs.minus(work);
     }
-}
-
-/// All that whoever signs and its neighbour have ever done for one another. Both numbers only grow, so whatever was
-/// signed later says more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Totals {
-    /// What the neighbour has done for whoever signs.
-    pub yours: Credits,
-    /// What whoever signs has done for the neighbour.
-    pub mine: Credits,
-}
-
-/// Totals, and the signature under them. Those who carry messages make it and look at it; here it is only kept, and
-/// given back to a neighbour that has lost its books.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signed {
-    pub totals: Totals,
-    pub seal: Arc<[u8]>,
 }
 
 /// What audits have shown about a neighbour.

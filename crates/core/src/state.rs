@@ -6,6 +6,7 @@
 mod apply;
 mod balance;
 mod members;
+mod neighbours;
 pub mod fact;
 pub mod open;
 pub mod turns;

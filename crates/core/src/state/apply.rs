@@ -8,7 +8,6 @@ use crate::id::{Incarnation, JobId, Lease, NodeId, TaskId};
 use crate::job::{Chunk, Job, Source, Standing};
 use crate::ledger::Account;
 use crate::message::Gift;
-use crate::peer::{Favours, Record, Signed, Totals};
 use crate::planted::{self, Bug};
 use crate::task::{Act, Grant, Owner, Parts, Span, Spans, Stage, Task, Terms, Why};
 use crate::units::{Credits, Fuel, Millis};
@@ -105,28 +104,6 @@ impl State {
         Some(())
     }
 
-    fn favoured(&mut self, node: NodeId, favours: Favours) -> Option<()> {
-        self.peers.entry(node).or_default().favours = favours;
-        Some(())
-    }
-
-    fn signed(&mut self, node: NodeId, signed: &Signed) -> Option<()> {
-        self.peers.entry(node).or_default().signed = Some(signed.clone());
-        Some(())
-    }
-
-    /// What was on the books before is part of it.
-    fn recalled(&mut self, node: NodeId, totals: Totals) -> Option<()> {
-        let record = self.peers.entry(node).or_default();
-        let favours = &mut record.favours;
-        let (done, had) = (totals.yours.minus(record.paid_them), totals.mine.minus(favours.served));
-        favours.theirs = favours.theirs.plus(done.minus(had));
-        favours.ours = favours.ours.plus(had.minus(done));
-        favours.served = favours.served.max(totals.mine);
-        record.paid_them = record.paid_them.max(totals.yours);
-        Some(())
-    }
-
     fn cut_into(&mut self, task: TaskId, ways: u64) -> Option<()> {
         self.tasks.contains_key(&task).then(|| self.ways.insert(task, ways))?;
         Some(())
@@ -141,26 +118,9 @@ impl State {
         Some(())
     }
 
-    fn met(&mut self, node: NodeId, incarnation: Incarnation) -> Option<()> {
-        self.peers.entry(node).or_default().incarnation = incarnation;
-        Some(())
-    }
-
     fn cancelled(&mut self, job: JobId, at: Millis) -> Option<()> {
         let book = self.jobs.get_mut(&job)?;
         (book.standing, book.ended) = (Standing::Cancelled, Some(at));
-        Some(())
-    }
-
-    fn credited(&mut self, node: NodeId, total: Credits) -> Option<()> {
-        let record = self.peers.entry(node).or_default();
-        record.paid_us = record.paid_us.max(total);
-        Some(())
-    }
-
-    fn known(&mut self, node: NodeId, record: &Record) -> Option<()> {
-        // Leases come back with the tasks that hold them.
-        self.peers.insert(node, Record { leases: Default::default(), ..record.clone() });
         Some(())
     }
 
@@ -477,12 +437,6 @@ impl State {
 
     fn payer(&self, root: TaskId) -> Option<Payer> {
         self.purses.get(&root).map(|purse| Payer { account: purse.from, root })
-    }
-
-    fn credit(&mut self, node: NodeId, pay: Credits) {
-        let record = self.peers.entry(node).or_default();
-        record.paid_them = record.paid_them.plus(pay);
-        record.favours.they_did(pay);
     }
 
     fn release(&mut self, root: TaskId, released: Credits) {

@@ -3,7 +3,8 @@
 //! A signature names both, so that nobody else can use it, and both numbers only grow, so that an old one says nothing new.
 
 use super::mesh::Key;
-use grove_core::peer::{Signed, Totals};
+use grove_core::message::{Signed, Totals};
+
 use iroh::{PublicKey, SecretKey, Signature};
 use std::sync::Arc;
 

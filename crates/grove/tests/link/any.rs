@@ -3,8 +3,7 @@
 use grove_core::id::{Digest, Incarnation, JobId, Lease};
 use grove_core::job::{Abilities, Caps, Check, Tool};
 use grove_core::limits;
-use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Trap};
-use grove_core::peer::{Signed, Totals};
+use grove_core::message::{Answer, Data, Decline, Gift, Inputs, Message, Outcome, Output, Part, Signed, Totals, Trap};
 use grove_core::task::{Act, Span};
 use grove_core::units::{Credits, Fuel, Millis};
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::limits;
-use crate::message::{Gift, Inputs, Part};
-use crate::peer::{Favours, Signed, Totals};
+use crate::message::{Gift, Inputs, Part, Signed, Totals};
+use crate::peer::Favours;
 use crate::task::Act;
 use crate::view::Reason;
 
