@@ -31,8 +31,6 @@ pub const CHUNK_MAX: u64 = 1 << 20;
 pub const CHUNK_WORK: Millis = Millis(2_000);
 /// What a peer that shares its pieces with others holds ahead for each slot: its neighbours wait for it too.
 pub const PIECES_AHEAD: Millis = Millis(1_000);
-/// ... in so many gifts, since what a piece costs is often not known.
-pub const PIECES_AHEAD_MAX: usize = 4;
 /// Gifts of different jobs that a lender begins for each slot, so that none waits for the others to end: a window holds
 /// two gifts, somebody who has nothing is given one beyond it, and one is the lender's own.
 pub const BEGUN_PER_SLOT: u32 = 4;

@@ -29,8 +29,8 @@ pub fn want(peer: &Presence, gifts: usize, now: Millis) -> Option<Want> {
 pub fn takes(peer: &Presence, gifts: usize, piece: bool) -> bool {
     // A gift is worked on by one slot: each should have one, and all of them enough ahead to hide a round trip.
     let slots = usize::try_from(peer.slots).unwrap_or(usize::MAX);
-    let (most, window) = if piece { (limits::PIECES_AHEAD_MAX, limits::PIECES_AHEAD) } else { (2, limits::WINDOW) };
-    gifts < slots || gifts < slots.saturating_mul(most) && peer.busy_for() < window
+    let window = if piece { limits::PIECES_AHEAD } else { limits::WINDOW };
+    gifts < slots || gifts < slots.saturating_mul(2) && peer.busy_for() < window
 }
 
 /// How many items one run gets.
@@ -76,7 +76,7 @@ mod tests {
     use crate::units::Fuel;
 
     #[test]
-    fn whoever_shares_its_pieces_holds_more_of_them_ahead_and_no_more_runs() {
+    fn whoever_shares_its_pieces_holds_them_longer_ahead_and_no_more_runs() {
         let busy = |solves, load| Presence {
             linked: true,
             slots: 1,
@@ -87,9 +87,9 @@ mod tests {
         };
         let ahead = |peer: &Presence, gifts| want(peer, gifts, Millis(0)) == Some(Want::Ahead);
         let (peer, lender) = (busy(true, 500), busy(false, 500));
-        assert!(ahead(&peer, 3) && !ahead(&peer, limits::PIECES_AHEAD_MAX) && !ahead(&lender, 1));
+        assert!(ahead(&peer, 1) && !ahead(&peer, 2) && !ahead(&lender, 1));
         assert!(
-            takes(&peer, 3, true) && !takes(&peer, 1, false),
+            takes(&peer, 1, true) && !takes(&peer, 1, false),
             "of what is not cut further there is a shorter window"
         );
         assert!(!ahead(&busy(true, 1_000), 1) && ahead(&busy(false, 100), 1));

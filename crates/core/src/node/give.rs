@@ -5,6 +5,7 @@ use crate::id::{Lease, NodeId, TaskId};
 use crate::job::{Source, Standing};
 use crate::limits;
 use crate::message::{Gift, Inputs};
+use crate::peer::Record;
 use crate::place::{self, Want};
 use crate::planted::{self, Bug};
 use crate::split;
@@ -131,6 +132,10 @@ impl Node {
             if beside == Beside::Nobody && is_raced(task, node) || !self.fits(node, task) {
                 continue;
             }
+            if self.is_tried(node, task) && split::is_cut(task) && !self.state.wants().splitting.is_empty() {
+                // Soon there are smaller pieces.
+                continue;
+            }
             if !self.takes(node, task) {
                 // Nobody else gets what is not for whoever's turn it is.
                 break;
@@ -175,10 +180,22 @@ impl Node {
         !rests && peer.fits(task.terms.tool.caps.memory_bytes) && (!peer.own_only || self.is_the_owners(task.job))
     }
 
-    /// Neighbours take the pieces that were cut first, the largest; this node works on what was cut last.
+    /// Neighbours take the pieces that were cut first, the largest; this node works on what was cut last. So does whoever
+    /// is not known yet: a small piece tells soon and cheaply what its answers are worth.
     fn nearest(&self, node: NodeId, id: TaskId) -> TaskId {
-        let own = self.config.solves && node == self.config.id;
-        own.then(|| self.state.wants().tries.newest_beside(id)).flatten().unwrap_or(id)
+        let is_tried = || self.state.task(id).is_some_and(|task| self.is_tried(node, task));
+        let small = self.config.solves && node == self.config.id || is_tried();
+        small.then(|| self.state.wants().tries.newest_beside(id)).flatten().unwrap_or(id)
+    }
+
+    /// Whether this would be the first that a peer is given of a job of this node's own. Of all that it is given at once
+    /// the rest may be large: by the time that is answered, the first has told.
+    fn is_tried(&self, node: NodeId, task: &Task) -> bool {
+        let is_new = |record: &Record| record.trust.is_new() && record.leases.is_empty();
+        self.config.solves
+            && node != self.config.id
+            && self.customer_of(task).is_none()
+            && self.state.peer(node).is_none_or(is_new)
     }
 
     /// Whether this node's own portion of a task is a piece that the tool may want to cut further: then others can help
