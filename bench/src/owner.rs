@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The lender whose owner comes and goes; another one works on, so that both cores are busy all the time.
 const LENDER: [&str; 10] =
-    ["lend", "--slots", "2", "--idle-after", "1s", "--load", "100", "--temperature", "1000", "--fake-owner"];
+    ["lend", "--slots", "2", "--idle-after", "1s", "--load", "100", "--temperature", "120", "--fake-owner"];
 /// Parts of one job, each some hundredths of a second: rounds of `spin`.
 const PARTS: u64 = 400;
 const ROUNDS: u64 = 20_000_000;

@@ -63,8 +63,10 @@ pub struct PeerView {
     pub caught: bool,
     pub audits_passed: u32,
     pub speed: u64,
-    /// What it has earned here, or, below zero, owes.
+    /// What is in its own account, or, below zero, what it owes.
     pub balance: i64,
+    /// What its work here was worth.
+    pub earned: Credits,
     pub silent: Millis,
     pub resting: bool,
     /// Takes whole pieces and splits them further: a peer.
@@ -169,6 +171,7 @@ pub fn counts(state: &State, presence: &BTreeMap<NodeId, Presence>, task: &Task)
 pub fn job(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook) -> Option<JobView> {
     let task = state.task(book.root)?;
     let (stage, first) = crate::state::answer_row(task);
+    let owed = state.purse(book.root).map(|purse| Credits::earned(purse.owed)).unwrap_or_default();
     Some(JobView {
         job: Arc::clone(&book.job),
         root: book.root,
@@ -177,7 +180,7 @@ pub fn job(state: &State, presence: &BTreeMap<NodeId, Presence>, book: &JobBook)
         submitted: book.submitted,
         ended: book.ended,
         counts: counts(state, presence, task),
-        spent: book.spent,
+        spent: book.spent.plus(owed),
         fuel: book.fuel,
         merged: book.job.merge,
         answer: (stage.row(), first),
@@ -206,6 +209,7 @@ pub fn peers(state: &State, presence: &BTreeMap<NodeId, Presence>, now: Millis) 
             audits_passed: record.trust.passed,
             speed: here.speed,
             balance: state.ledger().signed(Account::Node(node)),
+            earned: record.paid_them,
             silent: now.since(here.heard),
             resting: here.rests(now),
             solves: here.solves,

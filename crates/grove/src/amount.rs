@@ -71,10 +71,10 @@ pub fn parse_millis(text: &str) -> Result<Millis, NotAnAmount> {
         let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
         let unit: u64 = match &rest[..letters] {
             "ms" => 1,
-            "" | "s" => 1_000,
-            "m" | "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
+            "" | "s" | "second" | "seconds" => 1_000,
+            "m" | "min" | "minute" | "minutes" => 60_000,
+            "h" | "hour" | "hours" => 3_600_000,
+            "d" | "day" | "days" => 86_400_000,
             _ => return Err(NotAnAmount::Time),
         };
         rest = rest[letters..].trim_start();
@@ -175,6 +175,7 @@ mod tests {
         assert_eq!(parse_bytes("512M"), Ok(512 << 20));
         assert_eq!(parse_bytes("1_000"), Ok(1_000));
         assert_eq!(parse_millis("1h 30m"), Ok(Millis(5_400_000)));
+        assert_eq!(parse_millis("2 hours 5min"), Ok(Millis(7_500_000)));
         assert_eq!(parse_millis("250ms"), Ok(Millis(250)));
         assert_eq!(parse_millis("10"), Ok(Millis(10_000)));
         assert_eq!(parse_credits("2.5"), Ok(Credits(2_500_000)));

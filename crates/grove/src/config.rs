@@ -2,6 +2,7 @@
 //!
 //! It knows where the files of this machine's node are. It does not know what anybody does with a setting.
 
+mod bounds;
 pub mod change;
 mod group;
 mod home;
@@ -13,7 +14,6 @@ use crate::address::{Address, NotAnAddress};
 use crate::amount::{NotAnAmount, parse_bytes, parse_millis};
 use crate::owner::Rules;
 use crate::owner::rules::NotHours;
-use grove_core::limits::SLOTS_MAX;
 use grove_core::units::Millis;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -92,10 +92,12 @@ pub enum ConfigError {
     #[error("the setting {name} is wrong: {value:?} is not an address and a port\nhint: for instance 127.0.0.1:7420")]
     NotAnAddress { name: &'static str, value: String },
     #[error(
-        "{slots} slots are too many: a node runs {SLOTS_MAX} parts at one time at the most\n\
+        "{slots} slots are too many: this machine runs {most} parts at one time at the most\n\
          hint: more slots than cores make nothing faster; leave it out for one slot a core"
     )]
-    TooManySlots { slots: u32 },
+    TooManySlots { slots: u32, most: u32 },
+    #[error("the setting {name} cannot be {said}\nhint: {hint}")]
+    Beyond { name: &'static str, said: String, hint: &'static str },
     #[error(
         "the setting {name} is wrong: {value:?} is neither true nor false\nhint: correct the variable, or unset it"
     )]
@@ -221,12 +223,11 @@ impl Layer {
         let amount =
             |name| move |source| ConfigError::Amount { name, place: "the file or variable that sets it", source };
         let rules = self.rules()?;
-        if let Some(slots) = self.slots.filter(|slots| *slots > SLOTS_MAX) {
-            return Err(ConfigError::TooManySlots { slots });
-        }
-        let memory = self.memory.filter(|memory| !memory.is_empty()).map(|memory| parse_bytes(&memory)).transpose();
-        let memory_bytes = memory.map_err(amount("memory"))?.unwrap_or(0);
-        let cores = || std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let bytes = |name, text: &str| parse_bytes(text).map_err(amount(name));
+        let memory = self.memory.filter(|memory| !memory.is_empty());
+        let memory = memory.map(|memory| bounds::memory(bytes("memory", &memory)?)).transpose()?;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1));
+        let said = self.slots.filter(|slots| *slots > 0);
         Ok(Settings {
             home: Home::at(self.home.or_else(state_folder).ok_or(ConfigError::NoHome)?),
             listen: address("listen", self.listen.unwrap_or_default())?,
@@ -235,9 +236,9 @@ impl Layer {
             address: addresses(&self.address.unwrap_or_default())?,
             announce: self.announce.unwrap_or_default(),
             hub: self.hub.filter(|hub| !hub.is_empty()),
-            slots: self.slots.filter(|slots| *slots > 0).unwrap_or_else(cores),
-            memory_bytes,
-            disk_bytes: parse_bytes(&self.disk.unwrap_or_default()).map_err(amount("disk"))?,
+            slots: said.map_or(Ok(cores), |slots| bounds::slots(slots, cores))?,
+            memory_bytes: memory.unwrap_or(0),
+            disk_bytes: bounds::disk(bytes("disk", &self.disk.unwrap_or_default())?)?,
             keep: parse_millis(&self.keep.unwrap_or_default()).map_err(amount("keep"))?,
             rules,
             log: self.log.unwrap_or_default(),
@@ -260,8 +261,8 @@ impl Layer {
             hours: hours.map_err(|source| ConfigError::Hours { source })?,
             on_battery: self.on_battery.unwrap_or(usual.on_battery),
             on_metered: self.on_metered.unwrap_or(usual.on_metered),
-            load_most: self.load.unwrap_or(usual.load_most),
-            celsius_most: self.temperature.unwrap_or(usual.celsius_most),
+            load_most: bounds::load(self.load.unwrap_or(usual.load_most))?,
+            celsius_most: bounds::temperature(self.temperature.unwrap_or(usual.celsius_most))?,
             unless: unless.filter(|name| !name.is_empty()).map(str::to_owned).collect(),
             ..usual
         })

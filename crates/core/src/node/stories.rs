@@ -165,6 +165,8 @@ fn a_job_is_given_answered_and_paid() {
     let lease = hub.lease_of(ANN);
     let told = hub.answers(ANN, lease, &[1], "b");
     assert_eq!(told, "keep 1\nnoted 2\n");
+    let view = hub.node.view_job(JobId(9)).expect("it is on the books");
+    assert_eq!(view.spent, Credits(1_000), "what is owed is spent, as far as anybody cares who watches");
     let lease = hub.lease_of(ANN);
     let told = hub.answers(ANN, lease, &[2], "c");
     assert_eq!(told, "keep 1\nnoted 2\npay 2 1500\n", "all is answered: it is final, and paid");

@@ -133,7 +133,11 @@ pub(super) async fn machines(Mine(api): Mine) -> Result<Json<Machines>, Problem>
 pub(super) async fn invite(Mine(api): Mine, Short(sent): Short<Invite>) -> Result<Json<InvitedShape>, Problem> {
     let reach = api.about.reach.clone().ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "not_reachable", "this hub is heard on its own machine only")
-            .hint("start it so that others reach it: `grove up --admin NAME --listen 0.0.0.0:7420`")
+            .hint(
+                "start it so that other machines reach it: `grove up --admin NAME --listen 0.0.0.0:7420`; for other \
+                 folders of this machine `grove up --admin NAME --tls` is enough, and `grove lend` beside the hub needs \
+                 no invitation",
+            )
     })?;
     let lasts = Millis(sent.lasts_ms).min(LASTS_MOST);
     let mut secret = [0; SECRET_BYTES];

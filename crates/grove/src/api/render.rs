@@ -191,6 +191,7 @@ pub(super) fn peer(view: &PeerView, here: NodeId) -> PeerShape {
         audits_passed: view.audits_passed,
         speed: view.speed,
         balance: Signed(i128::from(view.balance)),
+        earned: Big(view.earned.0),
         silent_ms: if view.node == here { 0 } else { view.silent.0 },
         resting: view.resting,
         favours: (view.solves && view.node != here).then_some(FavoursShape {
@@ -288,8 +289,8 @@ pub(super) fn reason(reason: &Reason) -> ReasonShape {
         ),
         Reason::LendersPaused { lenders } => (
             "lenders_paused",
-            format!("{} there, but not lending now", many(lenders, "lender")),
-            Some("wait, or lend this machine: `grove lend`"),
+            format!("{} there, but not lending now: paused, or in use by whoever owns them", many(lenders, "lender")),
+            Some("`grove why` on their machines says which; wait, or lend this machine: `grove lend`"),
         ),
         Reason::LendersGone { lenders } => (
             "lenders_gone",

@@ -102,6 +102,7 @@ fn seen(node: &Node, who: Who, names: Names) -> Status {
         key: None,
         stored_bytes: 0,
         disk: DiskShape::default(),
+        peer: node.config().solves,
     }
 }
 

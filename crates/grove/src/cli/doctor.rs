@@ -36,6 +36,9 @@ struct Finding {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// More than a line says, for whoever wants to know why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    detail: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,11 +74,11 @@ impl Doctor {
 }
 
 fn fine(what: &'static str, text: String) -> Finding {
-    Finding { what, ok: true, text, hint: None }
+    Finding { what, ok: true, text, hint: None, detail: Vec::new() }
 }
 
 fn ill(what: &'static str, failure: Failure) -> Finding {
-    Finding { what, ok: false, text: failure.message, hint: failure.hint }
+    Finding { what, ok: false, text: failure.message, hint: failure.hint, detail: Vec::new() }
 }
 
 /// Whether commands mean the peer of this machine: one runs here, and there is no circle.
@@ -159,33 +162,37 @@ fn probes() -> Finding {
         Err(error) => return ill("owner", Failure::caused(Exit::Error, &error)),
     };
     let (tried, sees) = said;
-    let each: Vec<String> = tried
-        .into_iter()
-        .map(|(name, answer)| match answer {
-            Ok(at) => format!("{name}: input {} ago", time_text(owner::now().since(at))),
-            Err(error) => format!("{name}: {error}"),
-        })
-        .collect();
-    let each = each.join("; ");
-    match sees {
-        Ok(probe) => fine("owner", format!("{probe} ({each})")),
-        Err(why) => ill(
+    let (mut seen, mut detail) = (Vec::new(), Vec::new());
+    for (name, answer) in tried {
+        match answer {
+            Ok(at) => seen.push(format!("{name}: input {} ago", time_text(owner::now().since(at)))),
+            Err(error) => detail.push(format!("{name}: {error}")),
+        }
+    }
+    let found = match (sees, seen.is_empty()) {
+        (Ok(sight), true) => fine("owner", sight),
+        (Ok(sight), false) => fine("owner", format!("{sight} ({})", seen.join("; "))),
+        // Then what each of them said is what there is to mend.
+        (Err(why), _) => ill(
             "owner",
-            Failure::new(Exit::Error, format!("{why} ({each})"))
+            Failure::new(Exit::Error, format!("{why} ({})", [seen, detail.clone()].concat().join("; ")))
                 .hint("until one does, nothing is lent here; `grove lend --always` lends without knowing"),
         ),
-    }
+    };
+    Finding { detail, ..found }
 }
 
 /// What stands between tools and this machine.
 fn walls() -> Option<Finding> {
     Some(match node::proved_walls() {
         Ok(walls) => {
-            let missing: Vec<&String> = walls.iter().filter(|wall| wall.starts_with("no ")).collect();
-            let finding = fine("walls", walls.join(", "));
-            let hint =
-                "tools run all the same, behind the others; a newer kernel or `--privileged` containers have them all";
-            Finding { hint: (!missing.is_empty()).then(|| hint.to_owned()), ..finding }
+            let missing: Vec<&str> = walls.iter().filter(|wall| !wall.stands).map(|wall| &*wall.name).collect();
+            let finding = fine("walls", node::named(&walls).join(", "));
+            let hint = format!(
+                "without {} tools run all the same, behind the others; a newer kernel or a `--privileged` container has all",
+                missing.join(", ")
+            );
+            Finding { hint: (!missing.is_empty()).then_some(hint), ..finding }
         }
         Err(failure) => {
             ill("walls", Failure { message: format!("this machine cannot lend: {}", failure.message), ..failure })

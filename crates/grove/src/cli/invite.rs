@@ -2,7 +2,9 @@
 
 use super::hub::Hub;
 use super::{Exit, Failure, Place, say, terminal};
+use crate::address::Address;
 use crate::amount::{parse_credits, parse_millis};
+use crate::invite::Invite as Word;
 use crate::shape::{Big, Invitations, Invite as Wish, InvitedShape, RolesShape};
 use clap::Args;
 use qrcode::QrCode;
@@ -66,6 +68,9 @@ impl Invite {
             }
         }
         say::line(&line)?;
+        if !self.nearby && invited.invitation.parse().is_ok_and(|word: Word| word.api.iter().all(Address::is_here)) {
+            say::talk("it lets in other folders (--home) of this machine only: the hub is heard nowhere else");
+        }
         say::talk(&format!("holds for {}; to take it back: grove revoke {}", self.expires, invited.id));
         Ok(Exit::Done)
     }

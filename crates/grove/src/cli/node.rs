@@ -133,14 +133,14 @@ pub(super) fn parse_slots(text: &str) -> Result<u32, String> {
     }
 }
 
-/// Which walls could stand on this machine, in words: tried out, in a folder of their own.
-pub(super) fn proved_walls() -> Result<Vec<String>, Failure> {
+/// Which walls could stand on this machine: tried out, in a folder of their own.
+pub(super) fn proved_walls() -> Result<Vec<Wall>, Failure> {
     let failed = |error: &(dyn std::error::Error + 'static)| Failure::caused(Exit::Error, error);
     let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(&error))?;
     let walls = runtime.block_on(shell::walls(folder.path())).map_err(|error| failed(&error));
     runtime.shutdown_timeout(LAST_WORDS);
-    walls.map(|walls| named(&walls))
+    walls
 }
 
 /// Which walls stand, in words.
@@ -151,7 +151,8 @@ pub(super) fn walls(hosted: &Hosted) -> Vec<String> {
     }
 }
 
-fn named(walls: &[Wall]) -> Vec<String> {
+/// In words.
+pub(super) fn named(walls: &[Wall]) -> Vec<String> {
     let one = |wall: &Wall| if wall.stands { wall.name.clone() } else { format!("no {} ({})", wall.name, wall.why) };
     walls.iter().map(one).collect()
 }

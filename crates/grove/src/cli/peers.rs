@@ -110,6 +110,7 @@ mod tests {
             audits_passed: 1,
             speed: 0,
             balance: Signed(0),
+            earned: Big(0),
             silent_ms: 0,
             resting: false,
             left: false,

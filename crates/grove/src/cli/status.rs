@@ -74,7 +74,8 @@ fn screen(asked: &Asked, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     let mut lines =
         boxes(&[("Machine", machine(asked, status, peers)), ("Credits", credits(status)), ("Work here", work(status))]);
     lines.push(String::new());
-    lines.push(format!("hub      {} at {}, grove {}", say::short_id(&status.node), asked.address, status.version));
+    let (node, is) = (say::short_id(&status.node), kind(status));
+    lines.push(format!("{is:<8} {node} at {}, grove {}", asked.address, status.version));
     if let Some(key) = status.key.as_deref().and_then(|key| blake3::Hash::from_hex(key).ok()) {
         lines.push(format!("key      {}", Words::of(Digest(*key.as_bytes()))));
     }
@@ -92,10 +93,17 @@ fn screen(asked: &Asked, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     lines.push(String::new());
     // Who said goodbye is history: `grove machines` and `grove credits` have it.
     let there = |peer: &&PeerShape| !peer.left || peer.caught;
-    let rows: Vec<Vec<String>> = peers.iter().filter(there).map(lender).collect();
-    lines.extend(say::table(&["LENDER", "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
+    let here = if status.peer { " (this machine)" } else { " (hub)" };
+    let rows: Vec<Vec<String>> = peers.iter().filter(there).map(|peer| lender(peer, here)).collect();
+    let who = if status.peer { "PEER" } else { "LENDER" };
+    lines.extend(say::table(&[who, "IS", "SLOTS", "GIFTS", "AUDITS", "EARNED"], &rows));
     lines.extend(super::why::reasons(&status.nobody));
     lines
+}
+
+/// What kind of node was asked.
+fn kind(status: &Shape) -> &'static str {
+    if status.peer { "peer" } else { "hub" }
 }
 
 /// What this machine does for others: the hub's own for who looks after it, else one's own machines.
@@ -105,11 +113,12 @@ fn machine(asked: &Asked, status: &Shape, peers: &[PeerShape]) -> Vec<String> {
     let slots = if here { u64::from(status.slots) } else { lending.iter().map(|peer| u64::from(peer.slots)).sum() };
     let parts: u64 = lending.iter().filter(|peer| !here || peer.here).map(|peer| peer.gifts).sum();
     let is = match (slots, parts) {
+        (0, _) if status.peer => "not lending: grove why".to_owned(),
         (0, _) => "not lending: grove lend".to_owned(),
         (slots, 0) => format!("lending {}: idle", say::many(slots, "slot")),
         (slots, _) => format!("lending {}: at work", say::many(slots, "slot")),
     };
-    vec![is, format!("hub: direct, {} ms", asked.millis)]
+    vec![is, format!("{}: direct, {} ms", kind(status), asked.millis)]
 }
 
 fn credits(status: &Shape) -> Vec<String> {
@@ -173,8 +182,8 @@ fn disk_text(status: &Shape) -> String {
     format!("{kept}, {free}\n{warning}\n         hint: {hint}")
 }
 
-fn lender(peer: &PeerShape) -> Vec<String> {
-    let here = if peer.here { " (hub)" } else { "" };
+fn lender(peer: &PeerShape, here: &str) -> Vec<String> {
+    let here = if peer.here { here } else { "" };
     let is = match peer {
         PeerShape { caught: true, .. } => "caught".to_owned(),
         PeerShape { linked: false, .. } => format!("gone for {}", time_text(Millis(peer.silent_ms))),
@@ -189,7 +198,7 @@ fn lender(peer: &PeerShape) -> Vec<String> {
         peer.slots.to_string(),
         peer.gifts.to_string(),
         peer.audits_passed.to_string(),
-        credits_text(peer.balance.0),
+        credits_text(i128::from(peer.earned.0)),
     ]
 }
 
@@ -230,6 +239,7 @@ mod tests {
             key: None,
             stored_bytes: 3 << 20,
             disk: DiskShape { quota_bytes: 20 << 30, free_bytes: 60 << 30, reserve_bytes: 256 << 20 },
+            peer: false,
         };
         let peer = PeerShape {
             node: "0123456789abcdef".into(),
@@ -245,6 +255,7 @@ mod tests {
             audits_passed: 0,
             speed: 0,
             balance: Signed(0),
+            earned: Big(8_011),
             silent_ms: 0,
             resting: false,
             favours: None,
@@ -266,10 +277,13 @@ hub      01234567 at 127.0.0.1:7420, grove 0.1.0
 disk     3.0 MiB of 20.0 GiB kept, 60.0 GiB free on the disk
 walls    seccomp, landlock
 
-LENDER          IS       SLOTS  GIFTS  AUDITS  EARNED
-01234567 (hub)  at work      2      3       0    0.00";
+LENDER          IS       SLOTS  GIFTS  AUDITS    EARNED
+01234567 (hub)  at work      2      3       0  0.008011";
         let asked = Asked { address: "127.0.0.1:7420", millis: 4 };
         assert_eq!(screen(&asked, &status, std::slice::from_ref(&peer)).join("\n"), expect);
+        let peers = screen(&asked, &Shape { peer: true, ..status.clone() }, std::slice::from_ref(&peer)).join("\n");
+        let words = ["  peer: direct, 4 ms", "\npeer     01234567 at", "\nPEER ", "\n01234567 (this machine)  at work"];
+        assert!(words.iter().all(|word| peers.contains(word)) && !peers.contains("hub"), "{peers}");
         let wide = laid(
             &[
                 ("Machine", machine(&asked, &status, &[peer])),

@@ -24,6 +24,7 @@ pub struct Why {
 impl Why {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let hub = Hub::find(place)?;
+        let own = own::notes(&place.settings()?);
         let lines = match &self.job {
             Some(job) => {
                 let answer: Answer = hub.get(&super::page(job, "/why"))?;
@@ -31,10 +32,14 @@ impl Why {
                     say::json(&answer)?;
                     return Ok(Exit::Done);
                 }
-                of_job(&answer)
+                let mut lines = of_job(&answer);
+                // What a hub does not know of this machine's own lenders is known here.
+                if answer.reasons.iter().any(|reason| reason.code == "lenders_paused") {
+                    lines.extend(own::lines(&own, owner::now()));
+                }
+                lines
             }
             None => {
-                let own = own::notes(&place.settings()?);
                 let peers: Peers = hub.get("/v1/peers")?;
                 if self.json {
                     say::json(&peers)?;
@@ -139,7 +144,7 @@ fn the_waiting(jobs: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::{KnownShape, PeerShape, Signed, V};
+    use crate::shape::{Big, KnownShape, PeerShape, Signed, V};
 
     #[test]
     fn a_wait_has_its_reason_and_its_hint() {
@@ -170,6 +175,7 @@ mod tests {
             audits_passed: 3,
             speed: 0,
             balance: Signed(0),
+            earned: Big(0),
             silent_ms: 0,
             resting: false,
             favours: None,

@@ -174,6 +174,12 @@ mod tests {
             ("disk", "lots"),
             ("keep", "soon"),
             ("address", "a b"),
+            ("load", "500"),
+            ("hours", "7-7"),
+            ("disk", "0"),
+            ("memory", "0"),
+            ("temperature", "9999"),
+            ("slots", "999999"),
         ] {
             let error = set_in(&path, key, Some(value)).unwrap_err().to_string();
             assert!(error.contains("hint: ") && !path.exists(), "{key}: {error}");

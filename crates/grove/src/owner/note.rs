@@ -13,6 +13,8 @@ const FILE: &str = "owner.json";
 const RETURNS: &str = "returns.json";
 /// Where lenders have their folders, below the home folder.
 const LENDERS: &str = "lend";
+/// Where a free peer has its own.
+const PEER: &str = "peer";
 /// Longer files are not ours.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 /// Returns of the owner that are remembered for the percentiles.
@@ -132,12 +134,12 @@ pub fn returns(home: &Path) -> Returns {
     all.returns()
 }
 
-/// The hub's own, then those of lenders.
+/// The hub's own, the peer's, then those of lenders.
 pub(super) fn folders(home: &Path) -> Vec<PathBuf> {
     let lenders = std::fs::read_dir(home.join(LENDERS)).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut folders: Vec<PathBuf> = lenders.collect();
     folders.sort();
-    folders.insert(0, home.to_owned());
+    folders.splice(0..0, [home.to_owned(), home.join(PEER)]);
     folders
 }
 

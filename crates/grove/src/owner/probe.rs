@@ -113,8 +113,11 @@ impl Probes {
     /// In words what is gone by here, or why nothing is.
     pub async fn sees(&mut self) -> Result<String, String> {
         match self.look().await {
-            Sight::Input { probe, .. } => Ok(format!("{probe} tells when you are away")),
-            Sight::Nobody => Ok("there is no desktop and no terminal here: it goes by load".to_owned()),
+            Sight::Input { probe, .. } if system::desktop().is_none() => {
+                Ok(format!("no desktop here: the probe {probe} tells when you are away"))
+            }
+            Sight::Input { probe, .. } => Ok(format!("the probe {probe} tells when you are away")),
+            Sight::Nobody => Ok("no desktop here, and nobody at a terminal: it goes by load".to_owned()),
             Sight::Blind { why } => Err(why),
         }
     }

@@ -317,9 +317,13 @@ impl Round {
             probe,
             returns: self.measured.returns(),
         };
+        let kind = |note: &Note| {
+            let why = |pause: &Option<Pause>| pause.as_ref().map(|pause| std::mem::discriminant(&pause.why));
+            (note.since, why(&note.pause), why(&note.others))
+        };
         let known = |(told, at): &(Note, Instant)| {
             // While somebody types, the last input is always another one.
-            *told == note || told.since == note.since && at.elapsed() < TELL_EVERY
+            *told == note || kind(told) == kind(&note) && at.elapsed() < TELL_EVERY
         };
         if self.told.as_ref().is_some_and(known) {
             return;

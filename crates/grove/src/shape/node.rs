@@ -1,6 +1,6 @@
 //! A node and its neighbours, as the API shows them.
 
-use super::{CreditsShape, FavoursShape, KnownShape, ReasonShape, Signed};
+use super::{Big, CreditsShape, FavoursShape, KnownShape, ReasonShape, Signed};
 use serde::{Deserialize, Serialize};
 
 /// How the node is.
@@ -41,6 +41,9 @@ pub struct Status {
     pub stored_bytes: u64,
     #[serde(default)]
     pub disk: DiskShape,
+    /// It is one of several free peers, and no hub.
+    #[serde(default)]
+    pub peer: bool,
 }
 
 /// The disk of the node's folder.
@@ -88,8 +91,11 @@ pub struct PeerShape {
     pub audits_passed: u32,
     /// Fuel per millisecond of one slot; 0 when unknown.
     pub speed: u64,
-    /// Micro-credits earned here; below zero what it owes.
+    /// Micro-credits in its own account; below zero what it owes. What machines of a circle earn is on their owners'.
     pub balance: Signed,
+    /// Micro-credits that its work here was worth.
+    #[serde(default)]
+    pub earned: Big,
     pub silent_ms: u64,
     pub resting: bool,
     /// Among free peers: what both have done for one another.

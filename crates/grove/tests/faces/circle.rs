@@ -67,6 +67,12 @@ fn machines_join_work_for_one_another_and_are_put_out() {
     let again = grove(&ann, &["run", "--json", &noop(), ":::", "a"]);
     assert_ne!(by(&ran.out), by(&again.out));
     assert!(grove(&ann, &["credits"]).out.starts_with("available  7.00"), "the job was nearly free");
+    let spin = format!("{}/../../tools/prebuilt/spin.wasm", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(grove(&ann, &["run", &spin, "{}", ":::", "3000000"]).code, 0);
+    let credits = grove(&bob, &["credits"]).out;
+    let earned = credits.lines().find_map(|line| line.strip_prefix("earned ")?.split_whitespace().next()).unwrap();
+    let status = grove(&root, &["status"]).out;
+    assert!(earned != "0.00" && status.lines().any(|line| line.ends_with(&format!(" {earned}"))), "{credits}{status}");
     // What is Ann's is not shown to Bob, and the circle is nobody's business but the one's who looks after it.
     assert!(grove(&bob, &["jobs"]).err.contains("no jobs yet"));
     assert_eq!((grove(&bob, &["watch", "last"]).code, grove(&bob, &["people"]).code), (1, 5));
@@ -83,6 +89,18 @@ fn machines_join_work_for_one_another_and_are_put_out() {
     drop(lender);
     let left = grove(&ann, &["leave", "--purge"]);
     assert!(left.code == 0 && !ann.exists(), "{left:?}");
+}
+
+#[test]
+fn whoever_invites_where_only_this_machine_hears_is_told_for_whom() {
+    let (_dir, root) = home();
+    let plain = Process::hub(&root, "0");
+    let ran = grove(&root, &["invite"]);
+    assert!(ran.code != 0 && ran.err.contains("0.0.0.0:7420") && ran.err.contains("--admin NAME --tls"), "{ran:?}");
+    assert_eq!(plain.stop(), Some(0));
+    let _hub = hub(&root);
+    let ran = grove(&root, &["invite"]);
+    assert!(ran.code == 0 && ran.err.contains("other folders (--home) of this machine only"), "{ran:?}");
 }
 
 #[test]

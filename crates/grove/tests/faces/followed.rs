@@ -181,7 +181,7 @@ fn a_thousand_files_come_out_as_they_do_locally() {
     };
     touch(Duration::from_secs(3_600));
     let words =
-        ["lend", "--slots", "1", "--load", "100", "--temperature", "1000", "--fake-owner", owner.to_str().unwrap()];
+        ["lend", "--slots", "1", "--load", "100", "--temperature", "120", "--fake-owner", owner.to_str().unwrap()];
     let _goes = Process::start(&reader.home, &words);
     let submitted = reader.shell("grove run --detach -o out sums.py ::: in");
     assert!(submitted.status.success(), "{submitted:?}");

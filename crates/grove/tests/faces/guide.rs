@@ -3,8 +3,10 @@
 use clap::CommandFactory;
 use grove::api::listed;
 use grove::cli::Cli;
+use grove::invite::Invite;
 use grove::link::{Acquaintance, Secret};
 use grove::peers::Ticket;
+use grove_core::id::Digest;
 
 const IDLE: &str = include_str!("../../../../docs/guide/idle.md");
 const API: &str = include_str!("../../../../docs/guide/api.md");
@@ -108,10 +110,12 @@ fn commands_in_the_readme_and_in_two_guides_are_understood_as_they_stand() {
     assert!(lending.len() > 15 && peers.len() > 10 && readme.len() > 7, "{peers:?} {readme:?}");
     let peer = Acquaintance { key: [9; 32], addresses: vec!["10.0.0.1:7422".parse().unwrap()] };
     let ticket = Ticket { group: Secret([7; 32]), peer }.to_string();
-    // An invitation has to be somebody's first.
+    let invitation = Invite { key: Digest([7; 32]), secret: [9; 16], api: vec!["10.0.0.1:7420".parse().unwrap()] };
+    let invitation = invitation.to_string();
+    // What stands between these is no word yet.
     for command in [lending, peers, readme].concat().into_iter().filter(|command| !command.contains('<')) {
         // What a shell would take as one word.
-        let words = command.replace("TICKET", &ticket).replace('\'', "");
+        let words = command.replace("TICKET", &ticket).replace("INVITATION", &invitation).replace('\'', "");
         assert!(Cli::command().try_get_matches_from(words.split_whitespace()).is_ok(), "{command}");
     }
 }

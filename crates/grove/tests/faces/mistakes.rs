@@ -159,7 +159,7 @@ fn words_that_mean_nothing_here_get_a_hint_and_no_folder() {
     check(&grove(&["jobs", "-n", "0"]), 2, "from 1 to 1000");
     check(&grove(&["up", "--slots", "0"]), 2, "one slot at the least|--no-lend");
     check(&grove(&["up", "--slots", "-1"]), 2, "it is not a number of parts");
-    check(&grove(&["up", "--slots", "100000"]), 2, "100000 slots are too many|1024 parts");
+    check(&grove(&["up", "--slots", "100000"]), 2, "100000 slots are too many|parts at one time at the most");
     check(&grove(&["lend", "--slots", "1025"]), 2, "1025 slots are too many");
     for words in
         [&["status"][..], &["jobs"], &["lend"], &["get"], &["why"], &["credits"], &["run", &noop()], &["doctor"]]

@@ -42,7 +42,7 @@ fn an_owner_who_comes_back_has_the_machine_and_the_work_is_done_later() {
     let owner = dir.path().join("owner");
     touch(&owner, Duration::from_secs(3_600));
     let words =
-        ["lend", "--slots", "1", "--idle-after", "10s", "--load", "100", "--temperature", "1000", "--fake-owner"];
+        ["lend", "--slots", "1", "--idle-after", "10s", "--load", "100", "--temperature", "120", "--fake-owner"];
     let lender = Process::start(&home, &[&words[..], &[owner.to_str().unwrap()]].concat());
     let parts = ["150000000", "150000001", "150000002", "150000003"];
     let ran = grove(&home, &[&["run", "--detach", &spin(), "{}", ":::"], &parts[..]].concat());
@@ -87,8 +87,18 @@ fn a_pause_holds_for_who_lends_always_too_and_resume_ends_it() {
     assert!(ran.code == 0 && ran.err.contains("1 of 1 done"), "{ran:?}");
     let paused = grove(&home, &["pause", "2h"]);
     assert!(paused.err.contains("paused for 2h 00m: what ran here goes to others"), "{paused:?}");
+    let why = grove(&home, &["why"]);
+    assert!(why.out.contains("this machine lends nothing") && why.out.contains("you said `grove pause`"), "{why:?}");
+    let ran = grove(&home, &["run", "--detach", &super::noop(), ":::", "b"]);
+    let why = grove(&home, &["why", "last"]);
+    assert!(ran.code == 0 && why.out.contains("1 lender there, but not lending now"), "{ran:?} {why:?}");
+    assert!(why.out.contains("paused, or in use") && why.out.contains("you said `grove pause`"), "{why:?}");
     until("nothing is left", SOON, || executors(&lender) == 0);
-    assert!(grove(&home, &["resume"]).code == 0 && grove(&home, &["resume"]).err.contains("there was no pause"));
+    assert_eq!(grove(&home, &["resume"]).code, 0);
+    let why = grove(&home, &["why"]);
+    assert!(why.out.contains("this machine lends 1 slot"), "{why:?}");
+    assert!(grove(&home, &["resume"]).err.contains("there was no pause"));
+    assert!(grove(&home, &["pause", "2", "hours"]).err.contains("paused for 2h 00m"));
 }
 
 #[test]
@@ -113,7 +123,18 @@ fn terms_that_cannot_be_are_refused() {
         (&["lend", "--hours", "late"][..], "hint: for instance 22-7"),
         (&["lend", "--idle-after", "soon"], "hint: "),
         (&["lend", "--on-battery", "maybe"], "it is yes or no"),
-        (&["pause", "long"], "hint: "),
+        (&["lend", "--hours", "7-7"], "hint: for instance 22-7"),
+        (&["lend", "--load", "101"], "hint: it is per cent of all cores, from 1 to 100"),
+        (&["lend", "--temperature", "0"], "hint: it is degrees Celsius, from 30 to 120"),
+        (&["lend", "--temperature", "9999"], "the setting temperature cannot be 9999"),
+        (&["lend", "--disk", "1"], "the setting disk cannot be 1 B\nhint: it is a size of 1MiB at the least"),
+        (&["lend", "--memory", "0"], "the setting memory cannot be 0 B\nhint: it is a size of 64MiB at the least"),
+        (&["peer", "--memory", "1KiB"], "the setting memory cannot be 1.0 KiB\nhint: "),
+        (&["lend", "--cpus", "999"], "999 slots are too many"),
+        (&["up", "--slots", "999"], "999 slots are too many"),
+        (&["pause", "long"], "hint: for instance 90min, 2h or 1d"),
+        (&["pause", "0"], "a pause of 0 ms cannot be"),
+        (&["pause", "99999999999h"], "hint: for instance 90min, 2h or 1d; without a time it lasts until"),
     ] {
         let ran = grove(&home, words);
         assert!(ran.code == 2 && ran.err.contains(said), "{words:?}: {ran:?}");
@@ -125,7 +146,7 @@ fn while_its_owner_is_here_a_hub_runs_its_owners_jobs_and_no_others() {
     let (dir, root) = home();
     let owner = dir.path().join("owner");
     touch(&owner, Duration::ZERO);
-    let terms = [("GROVE_LOAD", "100"), ("GROVE_TEMPERATURE", "1000"), ("GROVE_IDLE_AFTER", "1h")];
+    let terms = [("GROVE_LOAD", "100"), ("GROVE_TEMPERATURE", "120"), ("GROVE_IDLE_AFTER", "1h")];
     let terms = terms.map(|(name, value)| (name, Path::new(value)));
     let up = ["up", "--admin", "Root", "--tls", "--slots", "1", "--listen", "127.0.0.1:0", "--link", "127.0.0.1:0"];
     let words = [&up[..], &["--fake-owner", owner.to_str().unwrap()]].concat();

@@ -91,6 +91,9 @@ fn two_meet_by_ticket_and_a_job_of_one_is_worked_on_by_both() {
     let two = Peer::start(&[&one.said("ticket")]);
     one.has_met(&[&two]);
     two.has_met(&[&one]);
+    let status = one.grove(&["status"]).out;
+    assert!(status.contains("\npeer     ") && status.contains("\nPEER ") && !status.contains("hub"), "{status}");
+    assert!(status.contains("this machine lends 1 slot"), "{status}");
     let doctor = one.json(&["doctor"]);
     let of_a_hub = ["token", "hub", "link", "clock", "ports", "peers", "peer"];
     let ill = doctor["findings"].as_array().unwrap().iter().filter(|finding| finding["ok"] == false);

@@ -4,7 +4,7 @@
 use super::home::Place;
 use grove::link::wire::node_client::NodeClient;
 use grove::link::wire::{self, Frame, frame::Kind};
-use grove::link::{Acquaintance, Event, Flaw, Key, Mesh, Secret, Why, key_of, node_of};
+use grove::link::{Acquaintance, Event, Flaw, Key, Mesh, NEIGHBOURS_MAX, Secret, Why, key_of, node_of};
 use grove_core::id::NodeId;
 use grove_core::message::{Message, Signed, Totals};
 use grove_core::units::Credits;
@@ -332,4 +332,24 @@ async fn whom_a_peer_names_is_bounded() {
     let few = wire::Known { peers: (0..3).map(peer).collect() };
     assert!(client.meet(named(few, bad.node(), &shown)).await.is_ok(), "it may say a few");
     assert!(one.place.is_quiet().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_peer_too_many_is_told_so_and_let_in_when_another_has_gone() {
+    let mut one = Peer::new(1).await;
+    let mut others = Vec::new();
+    for seed in 10..10 + NEIGHBOURS_MAX {
+        let mut other = Peer::new(u8::try_from(seed).unwrap()).await;
+        other.meets(&mut one).await;
+        others.push(other);
+    }
+    let mut last = Peer::new(2).await;
+    let why = timeout(SOON, last.mesh.call(&one.at)).await.expect("it is told at once");
+    assert!(matches!(why, Why::Full), "{why:?}");
+    assert!(last.place.is_quiet().await && one.place.is_quiet().await, "nobody else notices");
+    others[7].is_heard_by(&mut one, 1).await;
+    one.place.links.drop(others[7].node());
+    one.place.unlinked(others[7].node()).await;
+    last.meets(&mut one).await;
+    last.is_heard_by(&mut one, 2).await;
 }

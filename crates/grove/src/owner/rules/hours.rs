@@ -8,7 +8,7 @@ use std::str::FromStr;
 const MINUTES_PER_DAY: u16 = 24 * 60;
 const MILLIS_PER_MINUTE: u64 = 60_000;
 
-/// From a minute of the day to another, which may be of the next day. From a time to itself is all day.
+/// From a minute of the day to another, which may be of the next day. `0-24` is all day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Hours {
@@ -18,7 +18,7 @@ pub struct Hours {
 
 /// It is not a span of hours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a span of hours\nhint: for instance 22-7, or 22:30-7:15")]
+#[error("{text:?} is not a span of hours\nhint: for instance 22-7, or 22:30-7:15; without it, all day")]
 pub struct NotHours {
     text: String,
 }
@@ -47,7 +47,12 @@ impl FromStr for Hours {
     fn from_str(text: &str) -> Result<Hours, NotHours> {
         let wrong = || NotHours { text: text.to_owned() };
         let (from, to) = text.split_once('-').ok_or_else(wrong)?;
-        Ok(Hours { from: minute(from).ok_or_else(wrong)?, to: minute(to).ok_or_else(wrong)? })
+        let (from, to) = (minute(from).ok_or_else(wrong)?, minute(to).ok_or_else(wrong)?);
+        // All day and no time at all would both be a guess.
+        if from == to {
+            return Err(wrong());
+        }
+        Ok(Hours { from: from % MINUTES_PER_DAY, to: to % MINUTES_PER_DAY })
     }
 }
 
@@ -56,7 +61,7 @@ fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.split_once(':').unwrap_or((text, "0"));
     let (hour, minute) = (hour.parse::<u16>().ok()?, minute.parse::<u16>().ok()?);
     let at = hour.checked_mul(60)?.checked_add(minute)?;
-    (minute < 60 && at <= MINUTES_PER_DAY).then_some(at % MINUTES_PER_DAY)
+    (minute < 60 && at <= MINUTES_PER_DAY).then_some(at)
 }
 
 impl fmt::Display for Hours {

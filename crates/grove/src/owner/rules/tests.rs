@@ -141,11 +141,11 @@ fn hours_go_over_midnight_and_say_when_they_begin() {
     minutes.iter().for_each(|(hour, holds)| assert_eq!(night.hold(hour * 60), *holds, "{hour}"));
     let day: Hours = "9:30-17".parse().unwrap();
     assert!(!day.hold(9 * 60 + 29) && day.hold(9 * 60 + 30) && !day.hold(17 * 60));
-    assert!("0-0".parse::<Hours>().unwrap().hold(77), "all day");
+    assert!("0-24".parse::<Hours>().unwrap().hold(77), "all day");
     assert_eq!(night.opens(Millis(61_000), 21 * 60), Millis(60_000 + 3_600_000));
     assert_eq!(day.opens(Millis(0), 23 * 60), Millis((60 + 9 * 60 + 30) * 60_000));
     assert_eq!(night.to_string(), "22:00-7:00");
-    for wrong in ["", "22", "25-7", "a-b", "9:60-10", "-1-3"] {
+    for wrong in ["", "22", "25-7", "a-b", "9:60-10", "-1-3", "7-7", "0-0"] {
         assert!(wrong.parse::<Hours>().unwrap_err().to_string().contains("hint: for instance 22-7"), "{wrong}");
     }
 }

@@ -40,9 +40,10 @@ impl Pause {
     pub fn hint(&self) -> &'static str {
         match self.why {
             Why::Asked => "`grove resume` ends the pause",
-            Why::Input { .. } | Why::Load { .. } => {
+            Why::Input { .. } => {
                 "`grove lend --always` lends while you are here too; `--idle-after` says how soon you count as away"
             }
+            Why::Load { .. } => "`grove lend --load` says how much other work may take; with 100 it is not looked at",
             Why::Blind { .. } => "`grove doctor` tells what was tried; `grove lend --always` lends without knowing",
             Why::Hours { .. } => "`grove lend --hours` or the setting `hours` changes them",
             Why::Program { .. } => "it is on your list of the setting `unless`",
