@@ -43,9 +43,12 @@ pub enum NotARange {
 /// `512MiB`, `20G`, `4096`: binary units, whichever way they are written.
 pub fn parse_bytes(text: &str) -> Result<u64, NotAnAmount> {
     let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '_' && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
+    let (number, part) = number.split_once('.').unwrap_or((number, "0"));
     let number: u64 = plain(number).ok_or(NotAnAmount::Size)?;
+    // Of digits alone, so that it is below one.
+    let part = plain(part).and_then(|_| format!("0.{part}").parse::<f64>().ok()).ok_or(NotAnAmount::Size)?;
     let shift = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 0,
         "k" | "kb" | "kib" => 10,
@@ -54,7 +57,8 @@ pub fn parse_bytes(text: &str) -> Result<u64, NotAnAmount> {
         "t" | "tb" | "tib" => 40,
         _ => return Err(NotAnAmount::Size),
     };
-    number.checked_mul(1 << shift).ok_or(NotAnAmount::Size)
+    let part = (part * (1_u64 << shift) as f64) as u64;
+    number.checked_mul(1 << shift).and_then(|whole| whole.checked_add(part)).ok_or(NotAnAmount::Size)
 }
 
 /// `90s`, `1h 30m`, `30d`, `250ms`; a number alone is seconds.
@@ -173,6 +177,8 @@ mod tests {
     fn sizes_times_credits_and_ranges_are_read() {
         assert_eq!(parse_bytes("20GiB"), Ok(20 << 30));
         assert_eq!(parse_bytes("512M"), Ok(512 << 20));
+        assert_eq!(parse_bytes("1.5GiB"), Ok(3 << 29));
+        assert_eq!(parse_bytes("0.25k"), Ok(256));
         assert_eq!(parse_bytes("1_000"), Ok(1_000));
         assert_eq!(parse_millis("1h 30m"), Ok(Millis(5_400_000)));
         assert_eq!(parse_millis("2 hours 5min"), Ok(Millis(7_500_000)));
@@ -186,7 +192,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "-1", "x", "1 zb", "99999999999999999999", "18446744073709551615T"] {
+        for text in
+            ["", "-1", "x", "1 zb", "1.", ".5G", "1.5.0", "1._5G", "99999999999999999999", "18446744073709551615T"]
+        {
             assert_eq!(parse_bytes(text), Err(NotAnAmount::Size), "{text:?}");
         }
         for text in ["", "1w", "m", "-5s", "1h-3m", "18446744073709551615d"] {

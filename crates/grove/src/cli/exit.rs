@@ -66,17 +66,17 @@ impl Error for Failure {}
 
 /// Says what went wrong: one line with all causes, and what can be done about it.
 pub(super) fn explain(error: &anyhow::Error) -> ExitCode {
-    // Whoever stops reading, as `head` does, has what was wanted. Results that nobody takes are an error of their own.
-    let closed = error.downcast_ref::<std::io::Error>();
-    if closed.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
-        return Exit::Done.into();
+    let exit = error.downcast_ref::<Failure>().map_or(Exit::Error, |failure| failure.exit);
+    if exit == Exit::Done {
+        // It ended early and well: whoever read its output stopped.
+        return exit.into();
     }
     let (message, hint) = told(error.as_ref());
     say::talk(&format!("error: {message}"));
     if let Some(hint) = hint {
         say::talk(&format!("hint: {hint}"));
     }
-    error.downcast_ref::<Failure>().map_or(Exit::Error, |failure| failure.exit).into()
+    exit.into()
 }
 
 /// The chain of causes as one line, and the last hint in it. A cause that an outer message repeats is left out.

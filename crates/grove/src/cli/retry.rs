@@ -70,7 +70,7 @@ impl Retry {
         let inputs = Inputs::again(mended)?;
         let out = self.out.clone().or(kept.out);
         out.as_deref().map_or(Ok(()), make_folder)?;
-        let script = kept.script;
+        let (script, made_by) = (kept.script, kept.made_by);
         let submit = Submit {
             id: JobId(getrandom::u64()?).to_string(),
             source: inputs.source(hub)?,
@@ -83,7 +83,7 @@ impl Retry {
             let hint = failure.hint.clone().unwrap_or_else(|| "run it anew: grove run --resume -o FOLDER …".to_owned());
             failure.hint(hint)
         })?;
-        inputs.keep(&submit, out.as_deref(), script.as_deref(), home, &accepted.job);
+        Kept::new(&submit, out.as_deref(), script.as_deref(), &made_by, inputs.noted()).keep(home, &accepted.job);
         let left = before.failed.saturating_sub(count);
         say::talk(&format!(
             "{} of job {} changed, and run again as job {}{}",

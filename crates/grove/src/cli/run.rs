@@ -11,6 +11,7 @@ mod names;
 mod out;
 mod program;
 mod progress;
+mod resume;
 mod script;
 mod spool;
 mod stall;
@@ -40,7 +41,9 @@ use grove_core::id::JobId;
 use grove_core::job::Abilities;
 use grove_core::units::{Credits, Millis};
 use program::Program;
+use resume::{Caught, Resume};
 use script::Brought;
+use serde::Serialize;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +81,11 @@ Examples:
 
 /// A piece of a file: some seconds of work for a tool that reads it.
 const PIECE_BYTES: u64 = 16 << 20;
+
+/// The least memory that anything runs in: a tool's own stack takes most of this.
+const MEMORY_MIN: u64 = 1 << 20;
+/// The most memory that a part can address.
+const MEMORY_MAX: u64 = 4 << 30;
 
 /// The share of answers that are run again where nothing is said.
 const SPOT_PER_MILLE: u32 = 30;
@@ -119,7 +127,7 @@ pub struct Run {
     /// Write one file for each input into this folder, named after the input
     #[arg(short, long, value_name = "FOLDER", help_heading = "Results")]
     out: Option<PathBuf>,
-    /// Leave out the inputs whose results are in the folder already
+    /// Go on with a run that was broken off: leave out the inputs whose results are in the folder already
     #[arg(long, requires = "out", help_heading = "Results")]
     resume: bool,
     /// Results in the order of the inputs; they always are
@@ -175,7 +183,7 @@ pub struct Run {
 impl Run {
     pub fn go(&self, place: &Place) -> anyhow::Result<Exit> {
         let tool = self.tool();
-        self.refuse_nothing()?;
+        self.refuse_amounts()?;
         let mut words = words(self.words.get(1..).unwrap_or_default())?;
         let piped = self.stdin || self.split.is_some();
         let program = Program::open(tool, Brought { with: &self.with, requirements: &self.requirements }, piped)?;
@@ -185,18 +193,26 @@ impl Run {
         if let (true, ChunkShape::Items(chunk)) = (program.cuts_ranges(), self.chunk) {
             inputs = inputs.in_chunks(chunk)?;
         }
-        if let Some(folder) = self.out.as_deref().filter(|_| self.resume) {
-            let done = inputs.leave_out_done(folder)?;
-            say::talk(&format!("{} in {} already", say::many(done as u64, "result"), folder.display()));
-            if inputs.is_empty() {
-                return Ok(Exit::Done);
-            }
+        let home = place.settings()?.home;
+        let made_by = program.mark(&self.called(&words.args))?;
+        let resume = self.out.as_deref().filter(|_| self.resume).map(|folder| Resume::of(&home, folder, &made_by));
+        if let Some(resume) = &resume
+            && !resume.leave_out_done(&mut inputs)?
+        {
+            return Ok(Exit::Done);
         }
         let hub = Hub::find(place)?;
         // Before anything is paid for.
         self.out.as_deref().map_or(Ok(()), make_folder)?;
+        if let Some(resume) = &resume {
+            match resume.catch_up(&hub, self.json, self.detach)? {
+                Caught::Nothing => {}
+                Caught::All(exit) => return Ok(exit),
+                Caught::Some if !resume.leave_out_done(&mut inputs)? => return Ok(Exit::Done),
+                Caught::Some => {}
+            }
+        }
         interrupt::say_on_leaving("nothing was submitted");
-        let home = place.settings()?.home;
         promise::to_a_runner(&home);
         let id = JobId(getrandom::u64()?).to_string();
         let script = program.script_name().map(str::to_owned);
@@ -209,8 +225,15 @@ impl Run {
         interrupt::say_on_leaving(farewell(&submit.id));
         // The id is ours, so that saying it again after a lost answer still makes one job.
         let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", &submit))?;
-        inputs.keep(&submit, self.out.as_deref(), script.as_deref(), &home, &accepted.job);
+        let kept = Kept::new(&submit, self.out.as_deref(), script.as_deref(), &made_by, inputs.noted());
+        kept.keep(&home, &accepted.job);
         self.accepted(&hub, &accepted, inputs, script)
+    }
+
+    /// How the tool is called, and what its inputs are cut from: what a result depends on besides them and the tool.
+    fn called(&self, args: &[String]) -> impl Serialize {
+        let cut = self.split.as_deref().map(|file| (kept::stamp_of(file), self.lines, self.bytes));
+        (args.to_vec(), self.stdin, self.real_time, cut, self.records, self.header)
     }
 
     /// The job without its inputs.
@@ -249,8 +272,12 @@ impl Run {
             return Ok(Reading::Contents);
         }
         if program.is_file_reader() && !tokens::has_token(&words.args) && self.each_line.is_none() {
-            if let Some(lost) = words.mistyped().filter(|lost| lost.among_files) {
-                return Err(lost.refused("to give the script all of them as words, say `{}`"));
+            match words.mistyped() {
+                Some(lost) if lost.among_files => {
+                    return Err(lost.refused("to give the script all of them as words, say `{}`"));
+                }
+                Some(lost) => say::talk(&lost.taken()),
+                None => {}
             }
             if words.all_files() {
                 words.args.push(tokens::FILE.to_owned());
@@ -259,15 +286,21 @@ impl Run {
         Ok(if tokens::wants_file(&words.args) { Reading::Files } else { Reading::Words })
     }
 
-    /// A part that may use nothing can only fail.
-    fn refuse_nothing(&self) -> Result<(), Failure> {
-        let nothing = match (self.timeout, self.memory) {
-            (Some(Millis(0)), _) => "--timeout",
-            (_, Some(0)) => "--memory",
+    /// A part that may use nothing can only fail, and none can use more than it can address.
+    fn refuse_amounts(&self) -> Result<(), Failure> {
+        let (message, hint) = match (self.timeout, self.memory, self.bytes) {
+            (Some(Millis(0)), ..) => ("--timeout 0 leaves a part no time", "leave it out, or give more: --timeout 90s"),
+            (_, Some(..MEMORY_MIN), _) => {
+                ("--memory leaves a part less than 1MiB, and nothing runs in that", "give more: --memory 512MiB")
+            }
+            (_, Some(size), _) if size > MEMORY_MAX => (
+                "--memory is more than 4GiB, and no part can use that: tools are 32-bit WebAssembly",
+                "--memory 4GiB is the most; cut the work into more inputs",
+            ),
+            (.., Some(0)) => ("--bytes 0 cuts nothing", "give the size of a piece, such as --bytes 16MiB"),
             _ => return Ok(()),
         };
-        Err(Failure::usage(format!("{nothing} 0 leaves a part nothing to run with"))
-            .hint(format!("leave {nothing} out, or give more, such as --timeout 90s or --memory 512MiB")))
+        Err(Failure::usage(message).hint(hint))
     }
 
     /// The first word behind the options.

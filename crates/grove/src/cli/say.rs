@@ -1,6 +1,7 @@
 //! What a person reads. Strangers' text never reaches a terminal raw: a tool's output could otherwise move the cursor,
 //! rename the window, or show words in another order than they are in.
 
+use super::{Exit, Failure};
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
@@ -11,16 +12,23 @@ pub(crate) fn talk(text: &str) {
 }
 
 /// A line of data, on standard output.
-pub(super) fn line(text: &str) -> io::Result<()> {
+pub(super) fn line(text: &str) -> Result<(), Failure> {
     let text = if io::stdout().is_terminal() { safe(text) } else { Cow::Borrowed(text) };
-    writeln!(io::stdout().lock(), "{text}")
+    writeln!(io::stdout().lock(), "{text}").map_err(|error| closed(&error))
 }
 
 /// A value as one line of JSON, on standard output.
 pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value)?;
-    Ok(out.write_all(b"\n")?)
+    let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n"));
+    Ok(written.map_err(|error| closed(&error))?)
+}
+
+/// Standard output takes no more. Whoever stops reading, as `head` does, has what was wanted: then all is well.
+pub(super) fn closed(error: &io::Error) -> Failure {
+    let exit = if error.kind() == io::ErrorKind::BrokenPipe { Exit::Done } else { Exit::Error };
+    Failure::new(exit, format!("cannot write to standard output: {error}"))
+        .hint("is the disk full, or the device? nothing is lost: say the same again")
 }
 
 /// Text that changes nothing but the line it is in: control and direction characters are written out.

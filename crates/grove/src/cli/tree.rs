@@ -65,8 +65,8 @@ fn watched(hub: &Hub, mut tree: TreeShape, rows: usize) -> anyhow::Result<()> {
         let picture = fitted(lines(&tree), rows, columns);
         let up = if drawn > 0 { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
         let mut out = io::stdout().lock();
-        writeln!(out, "{up}{}", picture.join("\n"))?;
-        out.flush()?;
+        let drawing = writeln!(out, "{up}{}", picture.join("\n")).and_then(|()| out.flush());
+        drawing.map_err(|error| say::closed(&error))?;
         drop(out);
         drawn = picture.len();
         if tree.standing != StandingShape::Running {

@@ -42,6 +42,7 @@ fn inputs_that_are_not_there_are_named() {
     check(&hub.grove(&["run", &tool, ":::"]), 2, "no inputs stand after :::");
     check(&hub.grove(&["run", &tool, "::::", "empty.txt"]), 2, "there are no inputs in empty.txt");
     check(&hub.grove(&["run", &tool, "::::", "missing.txt"]), 1, "cannot read missing.txt: No such file");
+    check(&hub.grove(&["run", "--split", "-", &tool]), 2, "- is not a file that can be read twice|in a file first");
     check(&hub.grove(&["run", "--range", "5..5", &tool]), 2, "there are no numbers in 5..5|5..=5");
     check(&hub.grove(&["run", "--range", "5", &tool]), 2, "has no `..`|a range is FIRST..END");
     check(&hub.grove(&["run", "--range", "-5..3", &tool]), 2, "-5 is negative");
@@ -68,6 +69,44 @@ fn a_mistyped_file_is_no_text_where_others_are_files() {
     assert!(ran.code == 0 && ran.out == "[]b.txt\n" && ran.err.contains("there is no file b.txt, so"), "{ran:?}");
     let ran = hub.grove(&["run", "--stdin", &tool, "::::", "lines"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "[]b.txt\n"), "{ran:?}");
+    // Before anything is sent: here is no Python.
+    let ran = hub.grove(&["run", "script.py", ":::", "numbrs/a.txt"]);
+    assert!(ran.err.contains("there is no file numbrs/a.txt, so the tool gets these letters"), "{ran:?}");
+    let ran = hub.grove(&["run", "script.py", ":::", "numbers/*.txt"]);
+    assert!(ran.err.contains("hint: a shell puts names in the place of *"), "{ran:?}");
+    #[cfg(unix)]
+    for words in [&["--stdin", &tool][..], &["script.py"]] {
+        let words = [&["run"], words, &[":::", "/dev/null"]].concat();
+        check(&hub.grove(&words), 1, "/dev/null is neither a file nor a folder|keep what comes out of it in a file");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_folder_holds_besides_files_is_said() {
+    let hub = Hub::start(1);
+    let path = |name: &str| hub.dir.path().join(name);
+    fs::create_dir(path("in")).unwrap();
+    fs::write(path("in/a"), "1").unwrap();
+    std::os::unix::fs::symlink("/nonexist", path("in/dangle")).unwrap();
+    std::os::unix::fs::symlink("..", path("in/up")).unwrap();
+    let ran = hub.grove(&["run", "--stdin", &noop(), ":::", "in"]);
+    assert!(ran.code == 0 && ran.out == "[]1\n", "{ran:?}");
+    let said = "2 left out of in: in/dangle (a link that leads nowhere), in/up (a link to a folder";
+    assert!(ran.err.contains(said), "{ran:?}");
+}
+
+#[test]
+fn a_limit_of_failures_that_ends_a_job_is_named_and_so_is_the_input_of_a_sample() {
+    let hub = Hub::start(1);
+    let words = ["--max-fails", "0", "--check", "trust", &noop(), ":::", "fail", "slow", "slow", "slow", "slow"];
+    let ran = hub.grove(&[&["run"], &words[..]].concat());
+    assert!(ran.code == 3 && ran.err.contains("is over, stopped by --max-fails: "), "{ran:?}");
+    assert!(ran.err.contains(" of 5 done, 1 failed, ") && ran.err.contains(" not run, in "), "{ran:?}");
+    let ran = hub.grove(&["run", "--dry-run", &noop(), ":::", "a", "fail here", "b"]);
+    assert!(ran.code == 3 && ran.err.contains("part 2 (fail here) failed: exit code 3"), "{ran:?}");
+    let ran = hub.grove_piped(&["run", "--dry-run", &noop(), "::::", "-"], b"a\nb\nfail\n");
+    assert!(ran.code == 3 && ran.err.contains("part 3 (fail) failed: exit code 3"), "{ran:?}");
 }
 
 #[test]
@@ -83,6 +122,10 @@ fn results_that_could_not_be_kept_are_not_worked_for() {
     assert_eq!(hub.grove(&["run", &tool, ":::", "a"]).code, 0);
     check(&hub.grove(&["get", "-o", "file"]), 2, "file is no folder");
     check(&hub.grove(&["retry", "-o", "file"]), 2, "file is no folder");
+    for words in [&["get", "-o", "-"][..], &["run", "-o", "-", &tool, ":::", "a"]] {
+        check(&hub.grove(words), 2, "-o names a folder, and - is not one|standard output");
+    }
+    assert!(!hub.dir.path().join("-").exists());
     assert_eq!(fs::read(hub.dir.path().join("file")).unwrap(), b"mine");
 }
 

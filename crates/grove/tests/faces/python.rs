@@ -55,9 +55,14 @@ fn scripts_run_through_a_hub_on_a_lender() {
     assert_eq!(read("a.txt"), "hello ['script.py', '-v', 'a']\n");
     assert_eq!(read("b c/left.txt"), "b c");
 
-    write("square.py", "def square(n): return n * n\n\nif __name__ == '__main__': raise SystemExit('never')\n");
+    write(
+        "square.py",
+        "def square(n): return n * n\ncube = lambda n: n ** 3\n\nif __name__ == '__main__': raise SystemExit('never')\n",
+    );
     let ran = run(&["square.py::square", ":::", "1", "2", "30"]);
     assert_eq!((ran.code, ran.out.as_str()), (0, "1\n4\n900\n"), "{ran:?}");
+    let ran = run(&["square.py::cube", ":::", "3"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "27\n"), "{ran:?}");
 
     write(
         "sum.py",
@@ -130,6 +135,12 @@ fn what_is_wrong_with_a_script_is_said_before_anything_is_sent() {
     says(&["half.py::nothing", ":::", "1"], "defines no function \"nothing\"");
     says(&["missing.py"], "cannot read missing.py");
     says(&["--with", "pkg", "tool.wasm"], "for Python scripts");
+    std::fs::create_dir(folder.join("numbers")).unwrap();
+    std::fs::write(folder.join("numbers/a.txt"), "1").unwrap();
+    std::fs::write(folder.join("hello.py"), "print('hello')").unwrap();
+    says(&["--with", "numbers", "hello.py"], "numbers is no Python");
+    says(&["--with", "numbers/a.txt", "hello.py"], "a.txt is no Python");
+    says(&["--requirements", "none.txt", "hello.py"], "cannot read none.txt: No such file");
     says(&["empty.py", ":::", "1"], "empty.py is empty");
     says(&[".", ":::", "1"], "cannot read the tool");
 }

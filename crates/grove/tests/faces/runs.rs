@@ -51,16 +51,20 @@ fn what_is_no_tool_and_what_is_over_is_said_as_it_is() {
     assert_eq!((ran.code, ran.err.contains("there is no option --bogus")), (2, true), "{}", ran.err);
     let ran = hub.grove(&["run", ":::", "a"]);
     assert_eq!((ran.code, ran.err.contains("the tool is missing")), (2, true), "{}", ran.err);
-    for nothing in ["--timeout", "--memory"] {
-        let ran = hub.grove(&["run", nothing, "0", &noop(), ":::", "a"]);
-        assert_eq!((ran.code, ran.err.contains("hint: ")), (2, true), "{}", ran.err);
+    fs::write(hub.dir.path().join("some"), "text\n").unwrap();
+    for (option, amount) in
+        [("--timeout", "0"), ("--memory", "0"), ("--memory", "1K"), ("--memory", "4.1GiB"), ("--bytes", "0")]
+    {
+        let split: &[&str] = if option == "--bytes" { &["--split", "some"] } else { &[] };
+        let ran = hub.grove(&[&["run", option, amount], split, &[&noop()]].concat());
+        assert!(ran.code == 2 && ran.err.contains(option) && ran.err.contains("hint: "), "{ran:?}");
     }
     fs::write(hub.dir.path().join("taken"), "").unwrap();
     let ran = hub.grove(&["run", "-o", "taken", &noop(), ":::", "a"]);
     assert!(ran.code == 2 && ran.err.contains("taken is no folder"), "{}", ran.err);
     let jobs = hub.grove(&["jobs", "--json"]);
     assert!(!jobs.out.contains("noop"), "nothing was submitted: {}", jobs.out);
-    assert_eq!(hub.grove(&["run", &noop(), ":::", "a"]).code, 0);
+    assert_eq!(hub.grove(&["run", "--memory", "1.5GiB", &noop(), ":::", "a"]).code, 0);
     let ran = hub.grove(&["cancel", "last"]);
     assert!(ran.err.contains("had ended before"), "{}", ran.err);
     let ran = hub.grove(&["retry", "last"]);
@@ -86,6 +90,102 @@ fn folders_are_mirrored_and_what_is_there_is_not_run_again() {
     assert_eq!(read("deep er/z.txt"), "[]3\n");
     let ran = hub.grove(&["run", "-o", "out", "--resume", "--stdin", &noop(), ":::", "in"]);
     assert!(ran.code == 0 && ran.err.contains("3 results in out already") && !ran.err.contains("done"), "{}", ran.err);
+}
+
+#[test]
+fn a_result_whose_input_or_tool_has_changed_is_made_again() {
+    let hub = Hub::start(2);
+    let dir = hub.dir.path();
+    fs::create_dir(dir.join("in")).unwrap();
+    fs::write(dir.join("in/a"), "1").unwrap();
+    fs::write(dir.join("in/b"), "2").unwrap();
+    let resume = |args: &[&str]| {
+        let ran = hub.grove(&[&["run", "-o", "out", "--resume", "--stdin", &noop()], args, &[":::", "in"]].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.err
+    };
+    let read = |name: &str| fs::read_to_string(dir.join("out").join(name)).unwrap();
+    assert!(resume(&[]).contains("0 results in out already\n"));
+    fs::write(dir.join("in/b"), "two").unwrap();
+    let said = resume(&[]);
+    assert!(said.contains("1 result in out already; 1 more were made") && said.contains("1 of 1 done"), "{said}");
+    assert_eq!([read("a.txt"), read("b.txt")], ["[]1\n", "[]two\n"]);
+    assert!(resume(&[]).contains("2 results in out already\n"), "what was made again holds");
+    let said = resume(&["-x"]);
+    assert!(said.contains("0 results in out already; 2 more") && said.contains("2 of 2 done"), "{said}");
+    assert_eq!([read("a.txt"), read("b.txt")], ["[-x]1\n", "[-x]two\n"]);
+    // Nobody remembers who made a result that lies there from elsewhere.
+    fs::write(dir.join("in/c"), "3").unwrap();
+    fs::write(dir.join("out/c.txt"), "mine").unwrap();
+    assert!(resume(&["-x"]).contains("3 results in out already\n"));
+    // Of what is cut from one file, too.
+    fs::write(dir.join("big"), "1\n2\n").unwrap();
+    let cut = || hub.grove(&["run", "-o", "cut", "--resume", "--split", "big", "--lines", "1", &noop()]).err;
+    assert!(cut().contains("2 of 2 done") && cut().contains("2 results in cut already\n"));
+    fs::write(dir.join("big"), "1\n3 \n").unwrap();
+    assert!(cut().contains("2 more were made"));
+}
+
+/// The one who ran it was killed, and could say nothing to the hub.
+#[test]
+fn a_job_that_a_run_left_behind_is_followed_and_not_paid_twice() {
+    let hub = Hub::start(1);
+    let words = ["run", "-o", "out", &noop(), ":::", "a", "slow", "slow", "slow", "slow", "b"];
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grove"));
+    command.args(words).current_dir(hub.dir.path()).env("GROVE_HOME", hub.home()).stderr(std::process::Stdio::null());
+    let mut broken = command.spawn().unwrap();
+    let submitted = || fs::read_dir(hub.home().join("runs")).is_ok_and(|jobs| jobs.count() > 0);
+    let begun = std::time::Instant::now();
+    while !submitted() {
+        assert!(begun.elapsed().as_secs() < 20, "nothing was submitted");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    broken.kill().unwrap();
+    broken.wait().unwrap();
+    let resume = |args: &[&str], inputs: &[&str]| {
+        hub.grove(&[&["run", "-o", "out", "--resume"], args, &[&noop(), ":::"], inputs].concat())
+    };
+    let ran = resume(&["--detach"], &words[5..]);
+    assert!(ran.code == 0 && ran.out.len() == 14 && ran.err.contains("still works for out"), "{ran:?}");
+    let other = hub.grove(&["run", "-o", "out", "--resume", &noop(), "-x", ":::", "a", "b"]);
+    assert!(other.code == 2 && other.err.contains("still works for out, with another"), "{other:?}");
+    let jobs: serde_json::Value = serde_json::from_str(&hub.grove(&["jobs", "--json"]).out).unwrap();
+    assert_eq!(jobs["total"], 1, "nothing was submitted again: {jobs}");
+}
+
+#[test]
+fn whoever_stops_reading_ends_a_command_quietly() {
+    let hub = Hub::start(1);
+    assert_eq!(hub.grove(&["run", &noop(), ":::", "big", "big"]).code, 0);
+    let into = |words: &[&str], out: std::process::Stdio| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_grove"));
+        command.args(words).current_dir(hub.dir.path()).env("GROVE_HOME", hub.home());
+        command.stdout(out).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        (ended.status.code().unwrap(), String::from_utf8(ended.stderr).unwrap())
+    };
+    let all: [&[&str]; 7] = [
+        &["run", &noop(), ":::", "big", "big"],
+        &["run", "--json", &noop(), ":::", "big"],
+        &["get", "last"],
+        &["get", "--json"],
+        &["jobs"],
+        &["jobs", "--json"],
+        &["watch", "last", "--json"],
+    ];
+    for words in all {
+        let (code, err) = into(words, std::process::Stdio::piped());
+        assert!(code == 0 && !err.contains("error"), "{words:?} {code} {err}");
+        #[cfg(target_os = "linux")]
+        {
+            let full = fs::File::options().write(true).open("/dev/full").unwrap();
+            let (code, err) = into(words, full.into());
+            assert!(code == 1 && err.contains("cannot write to standard output: No space left"), "{words:?} {err}");
+            assert!(err.contains("\nhint: "), "{words:?} {err}");
+        }
+    }
 }
 
 #[test]

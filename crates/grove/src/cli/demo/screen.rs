@@ -2,7 +2,7 @@
 
 use super::children::Role;
 use super::play::{Lane, Play};
-use crate::cli::{say, terminal};
+use crate::cli::{Failure, say, terminal};
 use factor::Number;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -129,7 +129,7 @@ fn credits(micro: u64) -> String {
 }
 
 /// Rows on standard output, their columns as wide as they need.
-pub(super) fn table(rows: impl Iterator<Item = [String; 4]>) -> io::Result<()> {
+pub(super) fn table(rows: impl Iterator<Item = [String; 4]>) -> Result<(), Failure> {
     let head = ["number = factors", "check", "found by", "took"].map(str::to_owned);
     let rows: Vec<[String; 4]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -147,7 +147,7 @@ pub(super) fn table(rows: impl Iterator<Item = [String; 4]>) -> io::Result<()> {
 }
 
 /// The same where the columns are too wide: each number with what there is to say below it.
-fn paragraphs(rows: &[[String; 4]]) -> io::Result<()> {
+fn paragraphs(rows: &[[String; 4]]) -> Result<(), Failure> {
     for [line, check, by, took] in rows {
         let (number, factors) = line.split_once(" = ").unwrap_or((line, "?"));
         say::line(number)?;
@@ -157,7 +157,7 @@ fn paragraphs(rows: &[[String; 4]]) -> io::Result<()> {
 }
 
 /// What each lender did and earned.
-pub(super) fn lanes(play: &Play) -> io::Result<()> {
+pub(super) fn lanes(play: &Play) -> Result<(), Failure> {
     for lane in play.lanes() {
         let mark = lane.mark.map(|mark| format!("  ({mark})")).unwrap_or_default();
         say::line(&format!(

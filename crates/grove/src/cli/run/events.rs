@@ -1,7 +1,7 @@
 //! What happens to a job as JSON, one event a line: server-sent events without their frame.
 
 use crate::cli::hub::Hub;
-use crate::cli::{Exit, interrupt, page};
+use crate::cli::{Exit, interrupt, page, say};
 use crate::shape::{Event, EventKind, StandingShape};
 use std::io::{BufRead, BufReader, Write};
 
@@ -15,8 +15,7 @@ pub(in crate::cli) fn print_events(hub: &Hub, job: &str) -> anyhow::Result<Exit>
         let Some(data) = line.strip_prefix("data:").map(str::trim_start) else {
             continue;
         };
-        writeln!(out, "{data}")?;
-        out.flush()?;
+        writeln!(out, "{data}").and_then(|()| out.flush()).map_err(|error| say::closed(&error))?;
         let event: Event = serde_json::from_str(data)?;
         if let EventKind::Ended { standing, .. } = event.kind {
             return Ok(match standing {

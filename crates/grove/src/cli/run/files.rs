@@ -8,19 +8,43 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 /// Folders below each other: a loop of mounts is no folder of inputs.
 const DEPTH_MAX: usize = 64;
+/// What is left out of a folder is named so far, and counted.
+const NAMES_SHOWN: usize = 3;
 
-/// All files in a folder and the folders below it, in the order of their names, with their sizes. Links are followed to
-/// files and not to folders.
-pub(super) fn below(folder: &Path, most: usize) -> Result<Vec<(PathBuf, u64)>, Failure> {
-    let mut found = Vec::new();
+/// What is in a folder.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// With their sizes.
+    pub(super) files: Vec<(PathBuf, u64)>,
+    /// What cannot be read as a file, and why.
+    left_out: Vec<(PathBuf, &'static str)>,
+}
+
+impl Found {
+    /// What of the folder does not travel, for people.
+    pub(super) fn left_out(&self, folder: &Path) -> Option<String> {
+        let more = self.left_out.len().saturating_sub(NAMES_SHOWN);
+        let named = |(path, why): &(PathBuf, &str)| format!("{} ({why})", path.display());
+        let names: Vec<String> = self.left_out.iter().take(NAMES_SHOWN).map(named).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let text = || format!("{} left out of {}: {}{more}", self.left_out.len(), folder.display(), names.join(", "));
+        (!names.is_empty()).then(text)
+    }
+}
+
+/// All files in a folder and the folders below it, in the order of their names. Links are followed to files and not to
+/// folders.
+pub(super) fn below(folder: &Path, most: usize) -> Result<Found, Failure> {
+    let mut found = Found::default();
     walk(folder, most, DEPTH_MAX, &mut found)?;
     Ok(found)
 }
 
-fn walk(folder: &Path, most: usize, depth: usize, found: &mut Vec<(PathBuf, u64)>) -> Result<(), Failure> {
+fn walk(folder: &Path, most: usize, depth: usize, found: &mut Found) -> Result<(), Failure> {
     let fails = |error: io::Error| unreadable(&folder.display().to_string(), &error);
     let mut entries = std::fs::read_dir(folder).map_err(fails)?.collect::<Result<Vec<_>, _>>().map_err(fails)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
@@ -34,15 +58,21 @@ fn walk(folder: &Path, most: usize, depth: usize, found: &mut Vec<(PathBuf, u64)
             walk(&path, most, depth - 1, found)?;
             continue;
         }
-        // A link that leads nowhere, a socket, a folder behind a link: nothing to read.
-        let Some(len) = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len()) else {
-            continue;
+        let (len, why) = match std::fs::metadata(&path) {
+            Ok(file) if file.is_file() => (file.len(), None),
+            Ok(folder) if folder.is_dir() => (0, Some("a link to a folder: name that folder itself")),
+            Ok(_) => (0, Some("a pipe, a socket or a device")),
+            Err(_) => (0, Some("a link that leads nowhere")),
         };
-        if found.len() == most {
+        if let Some(why) = why {
+            found.left_out.push((path, why));
+            continue;
+        }
+        if found.files.len() == most {
             return Err(Failure::usage(format!("more than {most} files are in {}", folder.display()))
                 .hint("send them some at a time: `grove run --open`, then `grove send`"));
         }
-        found.push((path, len));
+        found.files.push((path, len));
     }
     Ok(())
 }
@@ -83,6 +113,12 @@ fn steps(path: &Path) -> impl Iterator<Item = String> + '_ {
 pub(super) fn is_kept(folder: &Path, file: &str) -> bool {
     let lies = folder.join(format!("{file}.txt")).is_file() || folder.join(file).is_dir();
     lies && !unfinished(folder, file).exists()
+}
+
+/// When a result that is kept there was written.
+pub(super) fn written(folder: &Path, file: &str) -> Option<SystemTime> {
+    let at = |path: PathBuf| std::fs::metadata(path).ok()?.modified().ok();
+    at(folder.join(format!("{file}.txt"))).max(at(folder.join(file)))
 }
 
 /// Lies there while the files of a result are being written.
@@ -142,12 +178,36 @@ mod tests {
         for name in ["b/c/2", "b/1", "a \n\u{1f600}"] {
             std::fs::write(dir.path().join(name), name).unwrap();
         }
-        let found = below(dir.path(), 3).unwrap();
+        let found = below(dir.path(), 3).unwrap().files;
         let paths: Vec<_> = found.iter().map(|(path, _)| path.strip_prefix(dir.path()).unwrap()).collect();
         assert_eq!(paths, ["a \n\u{1f600}", "b/1", "b/c/2"].map(Path::new));
         assert_eq!(found[1].1, 3);
         assert!(below(dir.path(), 2).unwrap_err().message.contains("more than 2 files"));
         assert!(below(&dir.path().join("none"), 2).unwrap_err().message.contains("none"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_left_out_and_named() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::write(path("file"), "x").unwrap();
+        symlink("file", path("good")).unwrap();
+        assert_eq!(below(dir.path(), 9).unwrap().left_out(Path::new("in")), None);
+        symlink("/nonexist", path("dangle")).unwrap();
+        symlink("..", path("up")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("talk")).unwrap();
+        let found = below(dir.path(), 9).unwrap();
+        assert_eq!(found.files.len(), 2);
+        let text = found.left_out(Path::new("in")).unwrap();
+        assert!(
+            text.starts_with("3 left out of in: ") && text.contains("dangle (a link that leads nowhere), "),
+            "{text}"
+        );
+        assert!(text.contains("talk (a pipe, a socket") && text.contains("up (a link to a folder"), "{text}");
+        symlink("..", path("zz")).unwrap();
+        assert!(below(dir.path(), 9).unwrap().left_out(Path::new("in")).unwrap().ends_with(" and 1 more"));
     }
 
     #[test]

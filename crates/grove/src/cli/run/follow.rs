@@ -205,11 +205,19 @@ impl<'h> Follow<'h> {
 fn ended_text(job: &JobShape) -> String {
     let id = say::short_id(&job.id);
     let took = job.ended_ms.map_or(0, |ended| ended.saturating_sub(job.submitted_ms));
+    // Of what has failed, only a limit ends a job before all of its parts were run.
+    let failed = job.standing == StandingShape::Failed && job.failed > 0;
+    let not_run = if failed { job.items.saturating_sub(job.done + job.failed) } else { 0 };
     let (how, next) = match job.standing {
         StandingShape::Done => ("done", String::new()),
         StandingShape::Failed => {
             let hint = format!("\nhint: what they printed: grove get --failed {id}; run them again: grove retry {id}");
-            (if job.failed > 0 { "over, some parts failed" } else { "over, its answers could not be merged" }, hint)
+            let how = match (job.failed, not_run) {
+                (0, _) => "over, its answers could not be merged",
+                (_, 0) => "over, some parts failed",
+                _ => "over, stopped by --max-fails",
+            };
+            (how, hint)
         }
         StandingShape::Cancelled => ("cancelled", format!("\nhint: what is done: grove get {id}")),
         StandingShape::Unpaid => {
@@ -218,10 +226,11 @@ fn ended_text(job: &JobShape) -> String {
         StandingShape::Running => ("running", String::new()),
     };
     format!(
-        "job {id} is {how}: {} of {} done, {} failed, in {}, for {} credits{next}",
+        "job {id} is {how}: {} of {} done, {} failed,{} in {}, for {} credits{next}",
         job.done,
         job.items,
         job.failed,
+        if not_run > 0 { format!(" {not_run} not run,") } else { String::new() },
         time_text(Millis(took)),
         credits_text(i128::from(job.spent.0))
     )
@@ -243,5 +252,8 @@ mod tests {
         let expect = "job 3v5kabcd is over, some parts failed: 118 of 120 done, 2 failed, in 12 s, for 2.10 credits\n\
                       hint: what they printed: grove get --failed 3v5kabcd; run them again: grove retry 3v5kabcd";
         assert_eq!(ended_text(&job), expect);
+        let job = JobShape { done: 0, failed: 1, ..job };
+        let stopped = "job 3v5kabcd is over, stopped by --max-fails: 0 of 120 done, 1 failed, 119 not run, in 12 s";
+        assert!(ended_text(&job).starts_with(stopped), "{}", ended_text(&job));
     }
 }

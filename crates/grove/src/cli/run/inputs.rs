@@ -3,14 +3,13 @@
 use super::cut::{self, Cut};
 use super::files;
 use super::item::{BATCH_BYTES_MAX, INLINE_FILE_MAX, Item, sandbox_name, shape, shapes};
-use super::kept::{Changed, Kept, Noted};
+use super::kept::{Changed, Noted};
 use super::names::{Names, label};
 use super::spool::{self, Spool, unreadable};
 use super::words::{self, Source, text};
 use crate::cli::hub::Hub;
 use crate::cli::{Failure, say};
-use crate::config::Home;
-use crate::shape::{Big, InputShape, SourceShape, Submit};
+use crate::shape::{Big, InputShape, SourceShape};
 use crate::tokens::COLUMN;
 use std::ffi::OsString;
 use std::fs::File;
@@ -69,11 +68,11 @@ impl Inputs {
     pub(super) fn split(path: &Path, cut: Cut) -> Result<Inputs, Failure> {
         let what = path.display().to_string();
         let unreadable = |error| unreadable(&what, &error);
-        let file = File::open(path).map_err(unreadable)?;
-        if !file.metadata().map_err(unreadable)?.is_file() {
+        if path == Path::new("-") || !std::fs::metadata(path).map_err(unreadable)?.is_file() {
             return Err(Failure::usage(format!("{what} is not a file that can be read twice"))
                 .hint("keep it in a file first; a pipe of lines goes to --each-line -"));
         }
+        let file = File::open(path).map_err(unreadable)?;
         let found = cut::pieces(BufReader::with_capacity(PIECE_BUFFER, file), cut).map_err(unreadable)?;
         let Some(pieces) = found else {
             return Err(Failure::usage(format!("{what} would become more than {} pieces", cut::PIECES_MAX))
@@ -105,18 +104,18 @@ impl Inputs {
         Inputs::read(&starts.map(range).collect::<Vec<_>>(), Reading::Words)
     }
 
-    /// Leaves out the inputs whose results are in that folder; how many there were.
-    pub(super) fn leave_out_done(&mut self, folder: &Path) -> Result<usize, Failure> {
+    /// Leaves out the inputs that are done.
+    pub(super) fn leave_out(&mut self, is_done: impl FnMut(&Noted) -> bool) -> Result<(), Failure> {
+        let done: Vec<bool> = self.noted().iter().map(is_done).collect();
         let Inputs::Listed(Listed { items, files }) = self else {
             return Err(Failure::usage("--resume needs inputs with names: those behind :::, or of --split")
                 .hint("a job that was broken off here goes on by itself: grove get --wait -o FOLDER last"));
         };
-        let done: Vec<bool> = files.iter().map(|file| files::is_kept(folder, file)).collect();
         let mut both = done.iter();
         items.retain(|_| both.next() == Some(&false));
         let mut both = done.iter();
         files.retain(|_| both.next() == Some(&false));
-        Ok(done.iter().filter(|done| **done).count())
+        Ok(())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -242,8 +241,7 @@ impl Inputs {
             Inputs::Once(_) => self.source(hub),
             Inputs::Listed(Listed { items, .. }) => Ok(SourceShape::Inputs(shapes(&items[range(items.len())], hub)?)),
             Inputs::Lines(spool) => {
-                let lines =
-                    BufReader::new(spool.reader()?).split(b'\n').skip(usize::try_from(from).unwrap_or(usize::MAX));
+                let lines = spool.lines_from(from)?;
                 let lines = lines.take(usize::try_from(count).unwrap_or(usize::MAX)).collect::<Result<Vec<_>, _>>();
                 let text = lines.map_err(|error| unreadable("the inputs", &error))?.join(&b'\n');
                 Ok(SourceShape::Lines { blob: spool::send_bytes(hub, &text)? })
@@ -254,24 +252,25 @@ impl Inputs {
         }
     }
 
+    /// What the one at that place is called, and those behind it as far as that needs no names.
+    pub(super) fn names_at(&self, at: u64) -> Result<Names, Failure> {
+        let name = match self {
+            Inputs::Numbers { from, .. } => return Ok(Names::numbers(*from)),
+            Inputs::Once(_) => Some("output".to_owned()),
+            Inputs::Listed(Listed { items, .. }) => {
+                usize::try_from(at).ok().and_then(|at| items.get(at)).map(|item| item.label().to_owned())
+            }
+            Inputs::Lines(spool) => spool.lines_from(at)?.next().and_then(Result::ok).map(|line| label(&line)),
+        };
+        Ok(Names::listed(name.into_iter().collect(), Vec::new()).shifted(at))
+    }
+
     /// What is worth remembering of inputs that were given one by one: what they are called, where their results go,
     /// and which file each of them is.
     pub(in crate::cli) fn noted(&self) -> Vec<Noted> {
         let Inputs::Listed(Listed { items, files }) = self else { return Vec::new() };
         let noted = |(item, file): (&Item, &String)| Noted::of(item.label(), file, item.path(), item.is_named());
         items.iter().zip(files).map(noted).collect()
-    }
-
-    /// Remembers what the inputs of a job are called.
-    pub(in crate::cli) fn keep(
-        &self,
-        submit: &Submit,
-        out: Option<&Path>,
-        script: Option<&str>,
-        home: &Home,
-        job: &str,
-    ) {
-        Kept::new(submit, out, script, self.noted()).keep(home, job);
     }
 
     /// What results are called.
@@ -350,7 +349,7 @@ fn heed_mistyped(words: &[OsString]) -> Result<(), Failure> {
             Err(lost.refused("a text that looks so goes on a line of a file: `:::: FILE`"))
         }
         Some(lost) => {
-            say::talk(&format!("there is no file {0}, so the tool reads these letters: {0}", lost.word));
+            say::talk(&lost.taken());
             Ok(())
         }
         None => Ok(()),
@@ -444,7 +443,8 @@ mod tests {
         std::fs::write(out.path().join("a.txt"), "done").unwrap();
         std::fs::create_dir(out.path().join("c")).unwrap();
         let mut inputs = Inputs::gather(&[given(&["a", "b", "c", "a"])], Reading::Words).unwrap();
-        assert_eq!(inputs.leave_out_done(out.path()).unwrap(), 2);
+        let is_kept = |noted: &Noted| files::is_kept(out.path(), noted.place());
+        inputs.leave_out(is_kept).unwrap();
         let Inputs::Listed(Listed { items, files }) = &inputs else { panic!() };
         assert!(matches!(&items[..], [Item::Text(b), Item::Text(a)] if b == "b" && a == "a"), "{items:?}");
         assert_eq!(files[..], ["b", "a-2"], "they keep their names");
@@ -452,7 +452,8 @@ mod tests {
         std::fs::write(out.path().join("b.txt.part"), "ha").unwrap();
         std::fs::write(files::unfinished(out.path(), "c"), "").unwrap();
         let mut inputs = Inputs::gather(&[given(&["a", "b", "c"])], Reading::Words).unwrap();
-        assert_eq!(inputs.leave_out_done(out.path()).unwrap(), 1, "only the first is whole");
+        inputs.leave_out(is_kept).unwrap();
+        assert_eq!(inputs.count(), 2, "only the first is whole");
     }
 
     #[test]
@@ -463,7 +464,10 @@ mod tests {
         let Inputs::Listed(Listed { items, .. }) = Inputs::split(file.path(), cut).unwrap() else { panic!() };
         let [_, Item::Piece { path, header, body, .. }] = &items[..] else { panic!("{items:?}") };
         assert_eq!(files::read_parts(path, [header, body]).unwrap(), b"h\n3\n");
-        assert_eq!(Inputs::split(Path::new("/"), cut).unwrap_err().exit, Exit::Usage);
+        for twice in ["/", "-"] {
+            let failure = Inputs::split(Path::new(twice), cut).unwrap_err();
+            assert!(failure.exit == Exit::Usage && failure.hint.unwrap().contains("in a file first"), "{twice}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::inputs::{LISTED_MAX, Reading};
 use super::names::safe_name;
 use super::spool::{self, Spool, unreadable};
 use crate::cli::hub::Hub;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, say};
 use crate::shape::InputShape;
 use crate::tokens;
 use base64::Engine;
@@ -64,11 +64,12 @@ impl Item {
                     let (label, named) = (path.to_string_lossy().into_owned(), named(&path));
                     Item::File { label, path, len, named }
                 };
-                items.extend(found.into_iter().map(item));
+                found.left_out(Path::new(word)).iter().for_each(|text| say::talk(text));
+                items.extend(found.files.into_iter().map(item));
             }
             Ok(_) => {
                 return Err(Failure::new(Exit::Error, format!("{label} is neither a file nor a folder"))
-                    .hint("pipe it in: `-` stands for standard input"));
+                    .hint("keep what comes out of it in a file; with --stdin, `-` stands for what is piped in"));
             }
             Err(error) if reading == Reading::Files => return Err(unreadable(&label, &error)),
             Err(_) => items.push(match word.to_str() {

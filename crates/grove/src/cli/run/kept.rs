@@ -5,7 +5,8 @@ use super::names::Names;
 use crate::config::Home;
 use crate::shape::{SourceShape, Submit, V};
 use serde::{Deserialize, Serialize};
-use std::fs::{DirEntry, Metadata};
+use std::collections::BTreeMap;
+use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -28,6 +29,9 @@ pub(in crate::cli) struct Kept {
     /// What the script is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) script: Option<String>,
+    /// The mark of the program and of how it was called; empty where an older version of this program ran it.
+    #[serde(default)]
+    pub(in crate::cli) made_by: String,
     inputs: Vec<Noted>,
 }
 
@@ -58,30 +62,52 @@ impl Noted {
     pub(super) fn of(label: &str, place: &str, path: Option<&Path>, named: bool) -> Noted {
         let file = path.and_then(|path| {
             let whole = std::path::absolute(path).ok()?;
-            let stamp = stamp(&std::fs::metadata(path).ok()?);
+            let stamp = stamp_of(path)?;
             // Where a name is no text, its contents are still at the hub.
             Some(NotedFile { path: whole.to_str()?.to_owned(), named, stamp })
         });
         Noted { label: label.to_owned(), place: place.to_owned(), file }
     }
 
+    /// Where its result goes in a folder.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Whether the tool would be given the same, as far as can be told without reading.
+    pub(super) fn is_same(&self, other: &Noted) -> bool {
+        match (&self.file, &other.file) {
+            (Some(then), Some(now)) => then.stamp == now.stamp,
+            (None, None) => self.label == other.label,
+            _ => false,
+        }
+    }
+
     fn changed(&self) -> Option<Changed> {
         let file = self.file.as_ref()?;
-        let now = stamp(&std::fs::metadata(&file.path).ok()?);
+        let now = stamp_of(Path::new(&file.path))?;
         (now != file.stamp).then(|| (self.label.clone(), self.place.clone(), PathBuf::from(&file.path), file.named))
     }
 }
 
-fn stamp(about: &Metadata) -> (u64, u64) {
+/// The length of a file, and when it was last changed.
+pub(super) fn stamp_of(path: &Path) -> Option<(u64, u64)> {
+    let about = std::fs::metadata(path).ok()?;
     let changed = about.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    (about.len(), u64::try_from(changed.as_nanos()).unwrap_or(u64::MAX))
+    Some((about.len(), u64::try_from(changed.as_nanos()).unwrap_or(u64::MAX)))
 }
 
 impl Kept {
-    pub(super) fn new(submit: &Submit, out: Option<&Path>, script: Option<&str>, inputs: Vec<Noted>) -> Kept {
+    pub(in crate::cli) fn new(
+        submit: &Submit,
+        out: Option<&Path>,
+        script: Option<&str>,
+        made_by: &str,
+        inputs: Vec<Noted>,
+    ) -> Kept {
         let out = out.and_then(|out| std::path::absolute(out).ok());
         let submit = Submit { source: SourceShape::Inputs(Vec::new()), ..submit.clone() };
-        Kept { v: V, submit, out, script: script.map(str::to_owned), inputs }
+        Kept { v: V, submit, out, script: script.map(str::to_owned), made_by: made_by.to_owned(), inputs }
     }
 
     /// What is remembered of a job. It is a convenience: what cannot be read is not there.
@@ -93,8 +119,20 @@ impl Kept {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
+    /// The jobs whose results go into that folder and which are remembered, the newest first, with their ids.
+    pub(super) fn into_folder(home: &Home, folder: &Path) -> Vec<(SystemTime, String, Kept)> {
+        let Ok(folder) = std::path::absolute(folder) else { return Vec::new() };
+        let read = |(at, path): (SystemTime, PathBuf)| {
+            let job = path.file_stem()?.to_str()?;
+            let kept = Kept::of(home, job).filter(|kept| kept.out.as_ref() == Some(&folder))?;
+            Some((at, job.to_owned(), kept))
+        };
+        // None is remembered where none can be.
+        all(home).unwrap_or_default().into_iter().filter_map(read).collect()
+    }
+
     /// Remembers it, and forgets the oldest. Where nothing can be kept, results are called by their numbers.
-    pub(super) fn keep(&self, home: &Home, job: &str) {
+    pub(in crate::cli) fn keep(&self, home: &Home, job: &str) {
         if let Err(error) = self.write(home, job) {
             tracing::debug!("names of inputs are not kept: {error}");
         }
@@ -107,10 +145,17 @@ impl Kept {
         let draft = path.with_extension("new");
         std::fs::write(&draft, serde_json::to_vec(self)?)?;
         std::fs::rename(draft, path)?;
-        let mut all: Vec<(SystemTime, DirEntry)> =
-            std::fs::read_dir(folder)?.flatten().filter_map(|entry| Some((written(&entry)?, entry))).collect();
-        all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        all.iter().skip(JOBS_MAX).try_for_each(|(_, entry)| std::fs::remove_file(entry.path()))
+        all(home)?.iter().skip(JOBS_MAX).try_for_each(|(_, path)| std::fs::remove_file(path))
+    }
+
+    /// Whether it ran that program, and so called; of an old one nobody knows.
+    pub(super) fn is_made_by(&self, mark: &str) -> bool {
+        self.made_by.is_empty() || self.made_by == mark
+    }
+
+    /// The inputs, by where their results go.
+    pub(super) fn by_place(&self) -> BTreeMap<&str, &Noted> {
+        self.inputs.iter().map(|one| (one.place(), one)).collect()
     }
 
     /// Inputs that were added to an open job.
@@ -136,8 +181,12 @@ impl Kept {
     }
 }
 
-fn written(entry: &DirEntry) -> Option<SystemTime> {
-    entry.metadata().ok()?.modified().ok()
+/// Files of remembered jobs with when they were written, the newest first.
+fn all(home: &Home) -> io::Result<Vec<(SystemTime, PathBuf)>> {
+    let written = |entry: DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
+    let mut all: Vec<_> = std::fs::read_dir(home.path().join(FOLDER))?.flatten().filter_map(written).collect();
+    all.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    Ok(all)
 }
 
 fn path(home: &Home, job: &str) -> PathBuf {
@@ -173,7 +222,7 @@ mod tests {
         let file = dir.path().join("a \u{1f600}\n.csv");
         std::fs::write(&file, "bad").unwrap();
         let noted = vec![Noted::of("a.csv", "a.csv", Some(&file), true), Noted::of("word", "word", None, false)];
-        Kept::new(&submit(), Some(Path::new("out")), Some("own.py"), noted).keep(&home, "a1");
+        Kept::new(&submit(), Some(Path::new("out")), Some("own.py"), "m", noted).keep(&home, "a1");
         let kept = Kept::of(&home, "a1").unwrap();
         assert_eq!(kept.script.as_deref(), Some("own.py"));
         assert!(kept.names().is_some() && kept.out.as_ref().unwrap().is_absolute());
@@ -189,7 +238,7 @@ mod tests {
     fn only_the_latest_jobs_are_remembered() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().to_owned());
-        let kept = Kept::new(&submit(), None, None, Vec::new());
+        let kept = Kept::new(&submit(), None, None, "", Vec::new());
         (0..JOBS_MAX + 3).for_each(|nth| kept.keep(&home, &format!("job{nth}")));
         assert_eq!(std::fs::read_dir(dir.path().join(FOLDER)).unwrap().count(), JOBS_MAX);
     }

@@ -70,6 +70,10 @@ struct Line<'a, T> {
 
 /// Results of a job go there: whether they can is known before there are any.
 pub(in crate::cli) fn make_folder(path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Err(Failure::usage("-o names a folder, and - is not one")
+            .hint("leave -o out, and results go to standard output; a folder of that name is ./-"));
+    }
     if std::fs::metadata(path).is_ok_and(|found| !found.is_dir()) {
         return Err(Failure::usage(format!("{} is no folder, and each result is a file of its own", path.display()))
             .hint("name a folder, which is made if need be; or leave -o out, and write standard output into a file"));
@@ -393,7 +397,10 @@ fn keep_file(hub: &Hub, path: &Path, content: &Content) -> Result<(), Failure> {
         write(hub, content, &mut File::create_new(&draft)?)?;
         std::fs::rename(&draft, path)
     };
-    write().map_err(|error| unwritable(path, &error))
+    write().map_err(|error| {
+        let _ = std::fs::remove_file(&draft);
+        unwritable(path, &error)
+    })
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -402,8 +409,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
 }
 
 fn closed(error: &io::Error) -> Failure {
-    Failure::new(Exit::Error, format!("cannot write results to standard output: {error}"))
-        .hint("the job keeps running, and its results are kept: grove get last")
+    say::closed(error).hint("the job keeps running, and its results are kept: grove get last")
 }
 
 #[cfg(test)]
@@ -438,6 +444,16 @@ mod tests {
         let trapped =
             ResultShape { outcome: "trap".into(), trap: Some("out_of_memory".into()), ..ResultShape::default() };
         assert_eq!(failure_text("x", &trapped, LAST_LINES), "part 1 (x) failed: out of memory");
+    }
+
+    #[test]
+    fn where_a_result_cannot_go_no_draft_of_it_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("a.txt")).unwrap();
+        let result = ResultShape { stdout: Content::Text("x".into()), ..ResultShape::default() };
+        let failure = keep(&Hub::nowhere(), dir.path(), "a", &result).unwrap_err();
+        assert!(failure.message.contains("a.txt") && failure.hint.is_some(), "{failure}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "only the folder");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::python;
 use crate::shape::PythonShape;
 use grove_core::job::Abilities;
 use grove_sandbox::package::Package;
+use serde::Serialize;
 use std::path::Path;
 
 const MAKE_IMAGE: &str = "`cargo xtask python`, in grove's source, makes it once (37 MB); on the hub's machine one serves \
@@ -61,6 +62,19 @@ impl Program {
     /// What a script is called by whoever runs it.
     pub(super) fn script_name(&self) -> Option<&str> {
         self.script.as_deref()
+    }
+
+    /// Another one where the program is another, or is called in another way; the image that runs scripts is none of it.
+    pub(super) fn mark(&self, called: &impl Serialize) -> Result<String, Failure> {
+        let mut hash = blake3::Hasher::new();
+        match &self.code {
+            Code::Module(module) => hash.update(module),
+            Code::Script(package) => {
+                hash.update(&package.clone().write().map_err(|error| Failure::caused(Exit::Error, &error))?)
+            }
+        };
+        hash.update(serde_json::json!(called).to_string().as_bytes());
+        Ok(hash.finalize().to_hex().to_string())
     }
 
     /// Sends what the hub does not have yet; the blob that a job names.

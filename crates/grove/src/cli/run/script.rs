@@ -6,6 +6,7 @@ use crate::shape::ResultShape;
 use grove_core::job::Abilities;
 use grove_sandbox::Bytes;
 use grove_sandbox::package::Package;
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -61,7 +62,7 @@ impl Script {
             let message = format!("{} has split, merge or check, but no function work", self.path.display());
             return Err(Failure::new(Exit::Error, message).hint("def work(input): … does the work of one piece"));
         }
-        if let Some(function) = self.function.as_deref().filter(|function| !defines(&text, function)) {
+        if let Some(function) = self.function.as_deref().filter(|name| !defines(&text, name) && !assigns(&text, name)) {
             let message = format!("{} defines no function {function:?}", self.path.display());
             return Err(Failure::new(Exit::Error, message).hint("name one that stands at the script's outermost level"));
         }
@@ -139,6 +140,12 @@ fn defines(source: &str, name: &str) -> bool {
     })
 }
 
+/// Whether a name stands for something there, such as a lambda, or a function that another one makes.
+fn assigns(source: &str, name: &str) -> bool {
+    let rests = source.lines().filter_map(|line| Some(line.strip_prefix(name)?.trim_start()));
+    rests.into_iter().any(|rest| rest.starts_with(':') || rest.starts_with('=') && !rest.starts_with("=="))
+}
+
 /// Whether a function of the script is called with each input, rather than the script run.
 pub(super) fn calls_a_function(package: &Package) -> bool {
     let head: serde_json::Value = serde_json::from_str(&package.head).unwrap_or_default();
@@ -163,19 +170,36 @@ impl Brought<'_> {
         for path in self.with {
             let name = path.canonicalize().map_err(|error| unreadable(path, &error))?;
             let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let before = files.len();
             take(path, &name, files)?;
+            if !files[before..].iter().any(|(name, _)| name.ends_with(".py")) {
+                let message = format!("{} is no Python: it can not be imported", path.display());
+                return Err(Failure::usage(message).hint(
+                    "--with takes a module (NAME.py) or the folder of a package; wheels and names of packages stand in \
+                     a file for --requirements, and data goes to a script as its inputs",
+                ));
+            }
         }
         if self.requirements.is_empty() {
             return Ok(());
         }
+        for file in self.requirements {
+            std::fs::metadata(file).map_err(|error| unreadable(file, &error))?;
+        }
         let folder = tempfile::tempdir().map_err(|error| unreadable(Path::new("a temporary folder"), &error))?;
         fetch(self.requirements, folder.path())?;
-        for entry in std::fs::read_dir(folder.path()).map_err(|error| unreadable(folder.path(), &error))? {
-            let entry = entry.map_err(|error| unreadable(folder.path(), &error))?;
-            take(&entry.path(), &entry.file_name().to_string_lossy(), files)?;
-        }
-        Ok(())
+        entries(folder.path())?
+            .iter()
+            .try_for_each(|entry| take(&entry.path(), &entry.file_name().to_string_lossy(), files))
     }
+}
+
+/// What is in a folder, in the order of the names.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>, Failure> {
+    let unreadable = |error| unreadable(folder, &error);
+    let mut all = std::fs::read_dir(folder).map_err(unreadable)?.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    all.sort_by_key(DirEntry::file_name);
+    Ok(all)
 }
 
 /// A file, or a folder with all that is in it.
@@ -185,10 +209,7 @@ fn take(path: &Path, name: &str, files: &mut Vec<(String, Bytes)>) -> Result<(),
         return Ok(());
     }
     if path.is_dir() {
-        let mut entries: Vec<_> =
-            std::fs::read_dir(path).map_err(|error| unreadable(path, &error))?.flatten().collect();
-        entries.sort_by_key(std::fs::DirEntry::file_name);
-        return entries.iter().try_for_each(|entry| {
+        return entries(path)?.iter().try_for_each(|entry| {
             take(&entry.path(), &format!("{name}/{}", entry.file_name().to_string_lossy()), files)
         });
     }
@@ -264,6 +285,8 @@ mod tests {
         let found = Script::abilities(source);
         assert_eq!(found, Abilities { split: true, ..Abilities::default() });
         assert!(defines(source, "work") && !defines(source, "check"));
+        let source = "f = lambda n: n\ng: object = f\nhh == f\n  k = f\n";
+        assert_eq!(["f", "g", "h", "hh", "k"].map(|name| assigns(source, name)), [true, true, false, false, false]);
     }
 
     #[test]

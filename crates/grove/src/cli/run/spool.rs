@@ -5,7 +5,7 @@ use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure};
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// A line longer than this is no input; the hub would refuse it later.
@@ -107,6 +107,11 @@ impl Spool {
                 Ok(Box::new(file))
             }
         }
+    }
+
+    /// Its lines from one on.
+    pub(super) fn lines_from(&self, first: u64) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + '_, Failure> {
+        Ok(BufReader::new(self.reader()?).split(b'\n').skip(usize::try_from(first).unwrap_or(usize::MAX)))
     }
 
     /// From the start, to keep.

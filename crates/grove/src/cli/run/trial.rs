@@ -1,13 +1,14 @@
 //! `--dry-run`: a few parts are run, and what all of them would take is reckoned from those.
 
 use super::inputs::Inputs;
+use super::names::Names;
 use super::out::failure_text;
 use super::script;
 use super::stall::Stall;
 use crate::amount::{credits_text, time_text};
 use crate::cli::hub::Hub;
 use crate::cli::{Exit, Failure, page, say};
-use crate::shape::{Accepted, Big, ChunkShape, JobShape, Results, Status, Submit, V};
+use crate::shape::{Accepted, Big, ChunkShape, JobShape, ResultShape, Results, Status, Submit, V};
 use grove_core::id::JobId;
 use grove_core::units::Millis;
 use serde::Serialize;
@@ -81,7 +82,7 @@ pub(super) fn run(hub: &Hub, job: &Submit, inputs: &Inputs, script: Option<&str>
             budget: left,
             ..job.clone()
         };
-        seen.push(one(hub, &sample, script)?);
+        seen.push(one(hub, &sample, (from, inputs.names_at(from)?), script)?);
     }
     let status: Status = hub.get("/v1/status")?;
     let report = reckon(&seen, parts, count, &status, job.chunk);
@@ -103,7 +104,8 @@ fn spread(parts: u64) -> Vec<u64> {
     (0..samples).map(at).collect()
 }
 
-fn one(hub: &Hub, sample: &Submit, script: Option<&str>) -> Result<Seen, Failure> {
+/// Runs a sample, which begins at that input.
+fn one(hub: &Hub, sample: &Submit, (first, mut names): (u64, Names), script: Option<&str>) -> Result<Seen, Failure> {
     let accepted: Accepted = hub.insist(|| hub.post("/v1/jobs", sample))?;
     let mut stall = Stall::new();
     let mut micros = 0;
@@ -115,7 +117,9 @@ fn one(hub: &Hub, sample: &Submit, script: Option<&str>) -> Result<Seen, Failure
             micros += result.micros;
             if !result.is_right() {
                 let named = script.and_then(|script| script::under_its_name(result, script));
-                say::talk(&failure_text("a sample", named.as_ref().unwrap_or(result), super::out::LAST_LINES));
+                let result = named.unwrap_or_else(|| result.clone());
+                let result = ResultShape { item: first + result.item, ..result };
+                say::talk(&failure_text(&names.name(&result), &result, super::out::LAST_LINES));
             }
         }
         from = got.next;

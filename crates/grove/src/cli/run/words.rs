@@ -2,7 +2,7 @@
 
 use crate::cli::Failure;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Longer endings of names are hardly ever given.
 const ENDING_MAX: usize = 5;
@@ -17,7 +17,7 @@ pub(in crate::cli) struct Words {
 impl Words {
     /// Whether all inputs are files and folders of this machine.
     pub(super) fn all_files(&self) -> bool {
-        matches!(&self.sources[..], [Source::Given(words)] if words.iter().all(is_file))
+        matches!(&self.sources[..], [Source::Given(words)] if words.iter().all(exists))
     }
 
     /// What the one source of given inputs has of this kind.
@@ -42,25 +42,30 @@ impl Mistyped {
         Failure::usage(format!("there is no file {}, and other inputs are files", self.word))
             .hint(format!("check its name; {as_text}"))
     }
+
+    /// Given as the text that it is, but not silently.
+    pub(super) fn taken(&self) -> String {
+        let hint = match self.word.contains(['*', '?']) {
+            true => "a shell puts names in the place of * and ?, but not between quotes",
+            false => "check its name, if it was meant to be one",
+        };
+        format!("there is no file {0}, so the tool gets these letters: {0}\nhint: {hint}", self.word)
+    }
 }
 
 /// The first one that was mistyped, as it seems.
 pub(super) fn mistyped(words: &[OsString]) -> Option<Mistyped> {
     let lost = words.iter().filter_map(|word| word.to_str()).find(|word| looks_like_a_file(word) && !exists(word))?;
-    Some(Mistyped { word: lost.to_owned(), among_files: words.iter().any(is_file) })
+    Some(Mistyped { word: lost.to_owned(), among_files: words.iter().any(exists) })
 }
 
-fn is_file(word: &OsString) -> bool {
-    std::fs::metadata(word).is_ok_and(|found| found.is_file() || found.is_dir())
-}
-
-fn exists(word: &str) -> bool {
+fn exists(word: impl AsRef<Path>) -> bool {
     std::fs::metadata(word).is_ok()
 }
 
 /// Texts seldom do: steps of a path, or an ending such as `.csv`. An address of the web is none.
 fn looks_like_a_file(word: &str) -> bool {
-    let ending = std::path::Path::new(word).extension().and_then(OsStr::to_str).unwrap_or_default();
+    let ending = Path::new(word).extension().and_then(OsStr::to_str).unwrap_or_default();
     let is_ending = ending.len() <= ENDING_MAX
         && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && ending.bytes().any(|byte| byte.is_ascii_alphabetic());
