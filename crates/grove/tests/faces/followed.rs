@@ -140,7 +140,7 @@ fn the_guide_to_lending_is_true() {
     let invited = String::from_utf8(invited.stdout).unwrap();
     let word = invited.trim().strip_prefix("grove join ").unwrap_or_else(|| panic!("{invited}"));
     // `doctor` may find something amiss on this machine; that it looks is what counts.
-    let guide = LENDING.replace("grove1-word", word).replace("\ngrove doctor ", "\ngrove doctor || true ");
+    let guide = LENDING.replace("INVITATION", word).replace("\ngrove doctor ", "\ngrove doctor || true ");
     let said = reader.follow(&guide);
     assert!(said.contains("joined") || said.contains("Root"), "{said}");
     assert!(reader.ran.len() > 17, "{:?}", reader.ran);

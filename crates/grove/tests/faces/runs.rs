@@ -149,8 +149,14 @@ fn a_job_that_a_run_left_behind_is_followed_and_not_paid_twice() {
     assert!(ran.code == 0 && ran.out.len() == 14 && ran.err.contains("still works for out"), "{ran:?}");
     let other = hub.grove(&["run", "-o", "out", "--resume", &noop(), "-x", ":::", "a", "b"]);
     assert!(other.code == 2 && other.err.contains("still works for out, with another"), "{other:?}");
+    // It ends while nobody is there to fetch its results.
+    assert_eq!(hub.grove(&["watch", "last"]).code, 0);
+    let ran = resume(&[], &words[5..]);
+    assert!(ran.code == 0 && fs::read_dir(hub.dir.path().join("out")).unwrap().count() == 6, "{ran:?}");
     let jobs: serde_json::Value = serde_json::from_str(&hub.grove(&["jobs", "--json"]).out).unwrap();
     assert_eq!(jobs["total"], 1, "nothing was submitted again: {jobs}");
+    let more = resume(&[], &["a", "c"]);
+    assert!(more.code == 0 && hub.dir.path().join("out/c.txt").exists(), "{more:?}");
 }
 
 #[test]

@@ -64,11 +64,22 @@ impl<'a> Resume<'a> {
             return Ok(caught);
         }
         let page: Jobs = hub.insist(|| hub.get(&format!("/v1/jobs?limit={JOBS_MAX}")))?;
-        let running = page.jobs.into_iter().filter(|job| job.standing == StandingShape::Running && !job.open);
-        for job in running {
-            let Some((.., kept)) = self.runs.iter().find(|(_, id, _)| *id == job.id) else { continue };
+        let mut jobs: BTreeMap<String, JobShape> = page.jobs.into_iter().map(|job| (job.id.clone(), job)).collect();
+        let mut fetched = false;
+        for (_, id, kept) in &self.runs {
+            let Some(job) = jobs.remove(id).filter(|job| !job.open) else { continue };
             let id = say::short_id(&job.id);
             let folder = self.folder.display();
+            if job.standing != StandingShape::Running {
+                // It may have ended when nobody was there to fetch its results.
+                let fetches =
+                    kept.is_made_by(self.made_by) && !kept.submit.merge && !std::mem::replace(&mut fetched, true);
+                if fetches {
+                    self.fetch(hub, job, kept, json)?;
+                    caught = Caught::Some;
+                }
+                continue;
+            }
             if !kept.is_made_by(self.made_by) {
                 let message = format!("job {id} still works for {folder}, with another script or other arguments");
                 return Err(Failure::usage(message)
@@ -87,6 +98,12 @@ impl<'a> Resume<'a> {
             }
         }
         Ok(caught)
+    }
+
+    fn fetch(&self, hub: &Hub, job: JobShape, kept: &Kept, json: bool) -> anyhow::Result<Exit> {
+        let names = kept.names().unwrap_or_else(|| Names::of_job(hub, &job));
+        let mut out = Out::new(hub, Some(self.folder), json, names)?.of_script(kept.script.clone());
+        Follow::of(hub, job).what_is_there(&mut out)
     }
 
     fn follow(&self, hub: &Hub, job: JobShape, kept: &Kept, json: bool) -> anyhow::Result<Exit> {
