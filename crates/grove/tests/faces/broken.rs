@@ -97,7 +97,7 @@ fn a_reader_that_goes_away_ends_the_command_and_not_the_job() {
     drop(child.stdout.take());
     let ended = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(ended.status.code() == Some(1) && said.contains("cannot write results to standard output"), "{said}");
+    assert!(ended.status.code() == Some(0) && !said.contains("error"), "{said}");
     let ran = hub.grove(&["watch"]);
     assert!(ran.code == 0 && ran.err.contains("20000 of 20000 done"), "{ran:?}");
 }
